@@ -1,0 +1,275 @@
+"""The gate: the rule that lets a VM start. Facts in, a decision out.
+
+A start is allowed when it is proved that the VM's old process can never write again, or when the policy
+for silence is met to the letter:
+
+1. The VM was seen dead on the suspect: start (`confirmed_dead`).
+2. The suspect was observed to be without power: start (`powered_off`), whatever else was seen before.
+3. Every writable disk of the VM was observed to refuse the suspect: start (`storage_fenced`).
+4. The VM was seen alive, or something was learnt that is neither life nor death: refuse
+   (`still_alive`, `ambiguous`). Only 2 and 3 overrule that.
+5. No sibling could be asked: refuse (`no_sibling`).
+6. The suspect is unreachable. Any sign of life ends that: refuse. A person has stated that the host is
+   off: start (`operator_confirmed`). More than half of the cluster is silent: refuse (`storm_guard`).
+   Otherwise as `fencing.unreachable` says: `prove` refuses; `confirm` wants every configured second-level
+   fence done and every witness silent, at least two siblings where the cluster has them and the admin
+   node; `proceed` takes one sibling's word.
+
+A sign of life never weakens 2 or 3, and silence never strengthens a fence that failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .evidence import Evidence, Proof, WitnessReport
+from .fencing import Finding, Trouble, Verdict, way_out, weigh
+from .model import HostName, Unreachable
+
+
+class Reason(Enum):
+    """Why a run ended as it did: stable words, the same in JSON, log and man page."""
+
+    CONFIRMED_DEAD = "confirmed_dead"
+    UNREACHABLE_CONFIRMED = "unreachable_confirmed"
+    POWERED_OFF = "powered_off"
+    STORAGE_FENCED = "storage_fenced"
+    OPERATOR_CONFIRMED = "operator_confirmed"
+    NOT_KVM = "not_kvm"
+    PRE_FENCE_OFF = "pre_fence_off"
+    ALREADY_RUNNING = "already_running"
+    STILL_ALIVE = "still_alive"
+    AMBIGUOUS = "ambiguous"
+    NO_SIBLING = "no_sibling"
+    UNREACHABLE_UNCONFIRMED = "unreachable_unconfirmed"
+    SUSPECT_HEALTHY = "suspect_healthy"
+    RUNNING_ELSEWHERE = "running_elsewhere"
+    NO_TARGET = "no_target"
+    HOOK_FAILED = "hook_failed"
+    START_FAILED = "start_failed"
+    BUSY = "busy"
+    NOT_HA = "not_ha"
+    MAINTENANCE = "maintenance"
+    STORM_GUARD = "storm_guard"
+    STORE_ERROR = "store_error"
+    INTERRUPTED = "interrupted"
+    START_UNKNOWN = "start_unknown"
+    TWO_COPIES = "two_copies"
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLevel:
+    """A configured power or storage fence in this run: its name, and whether it was observed to have worked."""
+
+    name: str
+    done: bool
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that the gate may know of one VM."""
+
+    suspect: HostName
+    policy: Unreachable
+    findings: tuple[Finding, ...]
+    """Of the attempts through siblings, in order."""
+    proxies: tuple[HostName, ...]
+    """The proxy of each finding."""
+    reports: tuple[WitnessReport, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    """Fresh evidence beyond the attempts: power, storage, statements."""
+    second_level: tuple[SecondLevel, ...] = ()
+    cluster_siblings: int = 0
+    """How many enabled hosts the cluster has beside the suspect, answering or not."""
+    cut_off: str = ""
+    """Why the observer seems to be the one who is cut off, or ''."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The VM may start. `risks` is what could not be proved, in plain words."""
+
+    reason: Reason
+    message: str
+    risks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The VM may not start. `ways_out` is what would turn this into a start."""
+
+    reason: Reason
+    message: str
+    ways_out: tuple[str, ...] = ()
+
+
+Judgement = Allowed | Refused
+
+
+def final_verdict(case: Case) -> Verdict | None:
+    """The one verdict on the VM: the attempts', unless a sign of life has ended an `unreachable`."""
+    verdict = weigh(list(case.findings))
+    if verdict is Verdict.UNREACHABLE and signs_of_life(case):
+        return Verdict.AMBIGUOUS
+    return verdict
+
+
+def signs_of_life(case: Case) -> tuple[str, ...]:
+    """What was seen of the suspect's life in the second look, a sentence each."""
+    seen = [
+        f"{report.name} saw that {case.suspect} " + ", ".join(sorted(sign.value for sign in report.signs))
+        for report in case.reports
+        if report.signs
+    ]
+    seen += [e.says for e in case.evidence if e.proves is Proof.HOST_ALIVE]
+    return tuple(seen)
+
+
+def wants_witnesses(case: Case) -> bool:
+    """Whether a second look is what the case needs next."""
+    if weigh(list(case.findings)) is not Verdict.UNREACHABLE or case.reports:
+        return False
+    return case.policy is not Unreachable.PROCEED or _only_fast(case)
+
+
+def judge(case: Case) -> Judgement:
+    """Decide on one VM. Pure: the same case always gets the same judgement."""
+    proofs = {e.proves: e for e in reversed(case.evidence)}
+    verdict = weigh(list(case.findings))
+    if verdict is Verdict.CONFIRMED_DEAD:
+        return Allowed(Reason.CONFIRMED_DEAD, f"no living task of the VM is left on {case.suspect}")
+    if Proof.HOST_OFF in proofs:
+        return Allowed(Reason.POWERED_OFF, f"{case.suspect} was seen to be powered off")
+    if Proof.DISKS_FENCED in proofs:
+        return Allowed(
+            Reason.STORAGE_FENCED, f"{case.suspect} can no longer write to the VM's disks", (_still_talks(case),)
+        )
+    if verdict is Verdict.STILL_ALIVE:
+        return _refused(case, Reason.STILL_ALIVE, f"the VM is still alive on {case.suspect}: {_detail(case, verdict)}")
+    if verdict is Verdict.AMBIGUOUS:
+        return _refused(case, Reason.AMBIGUOUS, f"{case.suspect} is neither dead nor silent: {_detail(case, verdict)}")
+    if verdict is None:
+        return _no_sibling(case)
+    return _judge_silence(case, Proof.STATEMENT in proofs)
+
+
+def _judge_silence(case: Case, stated: bool) -> Judgement:
+    unconfirmed = Reason.UNREACHABLE_UNCONFIRMED
+    if signs := signs_of_life(case):
+        return _refused(case, unconfirmed, f"{case.suspect} can't be reached and yet lives: {'; '.join(signs)}")
+    if stated:
+        return Allowed(
+            Reason.OPERATOR_CONFIRMED, f"a person has stated that {case.suspect} is powered off", (_unseen(case),)
+        )
+    if case.cut_off:
+        return _refused(case, Reason.STORM_GUARD, f"{case.cut_off}: the observer may be the one who is cut off")
+    failed = [f"{level.name} ({level.says})" for level in case.second_level if not level.done]
+    match case.policy:
+        case Unreachable.PROVE:
+            return _refused(
+                case, unconfirmed, f"{case.suspect} is silent, and the policy 'prove' wants more than silence"
+            )
+        case Unreachable.CONFIRM if failed:
+            return _refused(case, unconfirmed, f"{case.suspect} is silent, and {' and '.join(failed)} did not succeed")
+        case Unreachable.CONFIRM:
+            lacking = witnesses_lacking(case)
+        case Unreachable.PROCEED:
+            lacking = "" if not _only_fast(case) or _silent_siblings(case) else "no sibling could take a second look"
+    if lacking:
+        return _refused(case, unconfirmed, f"{case.suspect} is silent, and {lacking}")
+    return Allowed(
+        Reason.UNREACHABLE_CONFIRMED, f"{case.suspect} is silent to everyone who could be asked", (_unseen(case),)
+    )
+
+
+def witnesses_lacking(case: Case) -> str:
+    """What the policy `confirm` still misses, in words, or ''."""
+    blind = [f"{r.name} could not look ({r.says})" for r in case.reports if not r.could_look]
+    seen = _silent_siblings(case)
+    needed = max(1, min(2, case.cluster_siblings))
+    if not any(r.witness is None and r.could_look for r in case.reports):
+        return "; ".join(["the admin node itself could not confirm it", *blind])
+    if seen < needed:
+        return "; ".join([f"only {seen} of {needed} siblings could confirm it", *blind])
+    return ""
+
+
+def _silent_siblings(case: Case) -> int:
+    return len({r.witness for r in case.reports if r.witness is not None and r.could_look and not r.signs})
+
+
+def _only_fast(case: Case) -> bool:
+    """Whether all that speaks for 'unreachable' is a 'no route' that a firewall may have spoken."""
+    told = [f for f in case.findings if f.verdict is Verdict.UNREACHABLE]
+    return bool(told) and all(f.trouble is Trouble.FAST_NO_ROUTE for f in told)
+
+
+def _no_sibling(case: Case) -> Refused:
+    asked = "; ".join(f"{p}: {f.detail}" for p, f in zip(case.proxies, case.findings, strict=True))
+    message = f"no sibling could be asked about {case.suspect}" + (f" ({asked})" if asked else "")
+    ways = tuple(dict.fromkeys(way_out(f.trouble) for f in case.findings if f.trouble))
+    return Refused(
+        Reason.NO_SIBLING, message, (*ways, f"bring back a host of the cluster, or name one with --sibling; {AUDIT}")
+    )
+
+
+AUDIT = "'hafence audit' shows every fence path"
+
+
+def _detail(case: Case, verdict: Verdict) -> str:
+    told = [
+        (p, f) for p, f in zip(case.proxies, case.findings, strict=True) if f.verdict is verdict and not f.sibling_side
+    ]
+    proxy, finding = told[-1]
+    return f"{finding.detail} (through {proxy})"
+
+
+def _refused(case: Case, reason: Reason, message: str) -> Refused:
+    ways: list[str] = []
+    for finding in case.findings:
+        if finding.trouble is not None and finding.verdict is Verdict.AMBIGUOUS:
+            ways.append(way_out(finding.trouble))
+    overruled = reason in (Reason.STILL_ALIVE, Reason.AMBIGUOUS) or bool(signs_of_life(case))
+    if overruled:
+        ways.append(f"log in to {case.suspect} and end the VM's qemu, then run the command again")
+    if not any(level.name.startswith("power") for level in case.second_level):
+        ways.append(f"configure 'power:' for {case.suspect}, so that hafence can switch it off and see it off")
+    if not any(level.name.startswith("storage") for level in case.second_level):
+        ways.append("with Ceph disks, configure 'ceph:' for the cluster, so that the VM's disks can be fenced")
+    if not overruled:
+        ways.append(
+            f"make sure that {case.suspect} is powered off, then 'hafence confirm-dead {case.suspect} --reason …'"
+        )
+    return Refused(reason, message, tuple(dict.fromkeys(ways)))
+
+
+def _unseen(case: Case) -> str:
+    return (
+        f"nobody could look into {case.suspect};"
+        " a qemu there that still reaches the storage would write to the same disks"
+    )
+
+
+def _still_talks(case: Case) -> str:
+    return (
+        f"the VM's old process on {case.suspect} may live on:"
+        " it can't write to the disks, but it keeps its network identity"
+    )
+
+
+def cut_off(silent: int, members: int, reports: tuple[WitnessReport, ...], share: float) -> str:
+    """Why the observer, not the suspect, seems to be cut off; '' if it does not.
+
+    `silent` of `members` enabled hosts of the cluster did not answer the admin node, the suspect among
+    them. A sibling that itself reaches less than its share of the others is as cut off (medik8s: when more
+    than half of the peers are blind too, the observer is the one cut off).
+    """
+    if members and silent > share * members:
+        return f"{silent} of the cluster's {members} hosts are silent to the admin node"
+    for report in reports:
+        unseen = report.peers_asked - report.peers_reached + 1
+        if report.peers_asked and unseen > share * (report.peers_asked + 2):
+            return f"{report.name} reaches only {report.peers_reached} of {report.peers_asked} other hosts"
+    return ""

@@ -1,0 +1,85 @@
+"""What one look into a host tells: that it lives, its clock, its room, and every qemu on it.
+
+One look per host answers all questions of a run at once, so that a start costs one round over the
+cluster before it acts and one after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .fencing import Trouble
+from .model import HostName, Uuid
+
+
+class Libvirt(Enum):
+    """How libvirt answered on a host that was looked into."""
+
+    OK = "ok"
+    HUNG = "hung"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class HostLook:
+    """A host that answered and could be looked into.
+
+    `clock_offset_s` is the host's clock minus the admin node's. `copies` are the VMs of which a qemu with
+    a living task was seen, each with the number of such processes; `active` are those that libvirt calls
+    active (a VM being started is active before its process exists). Memory is what libvirt reports, in MiB.
+    """
+
+    host: HostName
+    at: float
+    clock_offset_s: float
+    machine_id: str | None
+    boot_id: str | None
+    libvirt: Libvirt
+    copies: Mapping[Uuid, int]
+    active: frozenset[Uuid] = frozenset()
+    defined: frozenset[Uuid] = frozenset()
+    autostart: frozenset[Uuid] = frozenset()
+    memory_total_mib: int | None = None
+    memory_free_mib: int | None = None
+    missing: tuple[str, ...] = ()
+    """Programs that hafence needs there and that are not."""
+
+    def runs(self, vm: Uuid) -> bool:
+        """Whether a copy of the VM is here, in either eye."""
+        return vm in self.copies or vm in self.active
+
+    @property
+    def load(self) -> int:
+        """How many VMs are here."""
+        return len(self.active | set(self.copies))
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """A host whose SSH login works and that lets nobody look (a forced command). It can still be a proxy."""
+
+    host: HostName
+    at: float
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A host that could not be looked into at all, and why."""
+
+    host: HostName
+    at: float
+    trouble: Trouble
+    note: str = ""
+
+    @property
+    def says(self) -> str:
+        """The reason in words. The words of Trouble are written for a suspect behind a sibling."""
+        words = self.trouble.value.replace("the suspect", "it").replace("the sibling found", "there is")
+        return f"{words} ({self.note})" if self.note else words
+
+
+Look = HostLook | Blind | Silence

@@ -1,0 +1,104 @@
+"""Where a VM may start, and why not elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .looks import Blind, HostLook, Libvirt, Look, Silence
+from .model import Host, HostName, HostState, Uuid, Vm
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Targets, best first, and every other host with the reason against it."""
+
+    targets: tuple[HostName, ...]
+    excluded: tuple[tuple[HostName, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a start needs and what stands in its way, beside the hosts themselves."""
+
+    vm: Vm
+    memory_mib: int | None
+    """What the VM needs: the inventory's word, else its domain XML's."""
+    neighbours: Mapping[Uuid, Vm]
+    """The VMs that must not share a host with this one (anti-affinity)."""
+    placed: Mapping[HostName, frozenset[Uuid]]
+    """Where the records say that VMs run, for hosts that are not looked into."""
+
+
+def keeps_apart(vm: Vm, other: Vm) -> bool:
+    """Anti-affinity: the two share a group, or one names the other."""
+    if vm.uuid == other.uuid:
+        return False
+    groups = set(vm.anti_affinity)
+    return bool(groups & set(other.anti_affinity)) or other.name in groups or vm.name in other.anti_affinity
+
+
+def reason_against(
+    host: Host, suspect: HostName, room: Room, quarantined: Mapping[HostName, str], look: Look | None, looked: bool
+) -> str | None:
+    """Why the VM can't start on `host`, or None. `looked` is False for hypervisors that hafence can't look into."""
+    if host.name == suspect:
+        return "is the suspect"
+    if host.state is not HostState.ENABLED:
+        return f"is {host.state.value} in the inventory"
+    if host.name in quarantined:
+        return "is in quarantine until 'hafence rejoin'"
+    here = room.placed.get(host.name, frozenset())
+    if looked:
+        match look:
+            case None:
+                return "was not looked at"
+            case Silence():
+                return f"does not answer: {look.says}"
+            case Blind():
+                return "lets nobody look into it"
+            case HostLook():
+                if look.libvirt is not Libvirt.OK:
+                    return f"its libvirt does not answer ({look.libvirt.value})"
+                if look.missing:
+                    return "lacks " + ", ".join(look.missing)
+                free = free_memory(host, look)
+                if room.memory_mib is not None and free is not None and free < room.memory_mib:
+                    return f"has {free} MiB free, the VM needs {room.memory_mib}"
+                here = here | look.active | frozenset(look.copies)
+    for uuid in sorted(here & room.neighbours.keys()):
+        return f"holds {room.neighbours[uuid].name}, from which the VM is kept apart (anti_affinity)"
+    return None
+
+
+def free_memory(host: Host, look: HostLook) -> int | None:
+    """MiB that a new VM may take: what libvirt reports as free, within what the inventory grants the host."""
+    free = look.memory_free_mib
+    if host.memory_mib is None or free is None or look.memory_total_mib is None:
+        return free
+    return min(free, max(0, host.memory_mib - (look.memory_total_mib - free)))
+
+
+def choose_targets(
+    suspect: HostName,
+    hosts: Sequence[Host],
+    room: Room,
+    quarantined: Mapping[HostName, str],
+    looks: Mapping[HostName, Look],
+    to: HostName | None = None,
+    looked: bool = True,
+) -> Placement:
+    """Hosts that may take the VM: fewest VMs first, then by name. With `to`, that host or none."""
+    targets: list[tuple[int, HostName]] = []
+    excluded: list[tuple[HostName, str]] = []
+    for host in hosts:
+        look = looks.get(host.name)
+        reason = reason_against(host, suspect, room, quarantined, look, looked)
+        if reason is None and to is not None and host.name != to:
+            reason = f"is not {to}, which was asked for"
+        if reason is None:
+            load = look.load if isinstance(look, HostLook) else len(room.placed.get(host.name, ()))
+            targets.append((load, host.name))
+        else:
+            excluded.append((host.name, reason))
+    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded))

@@ -1,0 +1,104 @@
+"""What is recorded of a VM, and the only steps a record may take.
+
+    running@A ──mark_stopped──► stopped, last A ──mark_starting──► starting@B, last A ──mark_running──► running@B
+         ▲                           ▲   │                               │
+         └────────── restore ────────┼───┘◄────────── mark_clean ────────┘
+
+Each step is a compare-and-set on the record's revision, made under the run's lease, and is in the store
+before its effect begins. So a run killed anywhere leaves either a record that is true, or `starting@B`,
+which tells the next run the one host on which a start may be in flight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from .model import HostName, Uuid
+
+
+class VmState(Enum):
+    """The state of a VM's record."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    STARTING = "starting"
+
+
+@dataclass(frozen=True, slots=True)
+class VmRecord:
+    """One VM in the store. `revision` 0 means not stored yet: the inventory's word is all there is.
+
+    `host` is where it runs (RUNNING) or may be starting (STARTING); `last_host` is the suspect of a
+    VM that does not run. `proven_dead` tells whether the stop stands on a confirmed death, and so
+    whether a failed start leaves it stopped or puts it back. `ticket` orders the start scripts on a
+    target: one with a lower ticket than the target has seen does nothing. `started_at` is when a run
+    last saw its own start succeed (seconds since the epoch).
+    """
+
+    uuid: Uuid
+    state: VmState
+    host: HostName | None
+    last_host: HostName | None
+    revision: int = 0
+    run: str | None = None
+    ticket: int = 0
+    proven_dead: bool = False
+    started_at: float | None = None
+
+    @property
+    def suspect(self) -> HostName:
+        """The host believed to hold the VM's leftover qemu."""
+        suspect = self.host if self.state is VmState.RUNNING else self.last_host
+        assert suspect is not None, "checked when the record was read"
+        return suspect
+
+    @property
+    def words(self) -> str:
+        """The record for people."""
+        if self.state is VmState.RUNNING:
+            return f"running on {self.host}"
+        if self.state is VmState.STOPPED:
+            return f"stopped (last on {self.last_host})"
+        return f"being started on {self.host} (last on {self.last_host})"
+
+
+def unseen(uuid: Uuid, home: HostName) -> VmRecord:
+    """The record of a VM that no run has touched: it runs where the inventory says."""
+    return VmRecord(uuid, VmState.RUNNING, home, None)
+
+
+def mark_stopped(record: VmRecord, run: str, proven_dead: bool) -> VmRecord:
+    """After the fence, before any start."""
+    return replace(record, state=VmState.STOPPED, host=None, last_host=record.suspect, run=run, proven_dead=proven_dead)
+
+
+def mark_starting(record: VmRecord, target: HostName, run: str, ticket: int) -> VmRecord:
+    """Right before a start is sent to `target`."""
+    assert record.state is VmState.STOPPED, "only a VM marked stopped may be started"
+    return replace(record, state=VmState.STARTING, host=target, run=run, ticket=ticket)
+
+
+def mark_clean(record: VmRecord) -> VmRecord:
+    """After a start on `record.host` was proven to have left nothing there."""
+    assert record.state is VmState.STARTING, "only a start can be found to have failed"
+    return replace(record, state=VmState.STOPPED, host=None)
+
+
+def mark_running(record: VmRecord, host: HostName, run: str, at: float | None) -> VmRecord:
+    """After the VM was seen running on `host`. `at` is None where it was found there and not started."""
+    return replace(
+        record,
+        state=VmState.RUNNING,
+        host=host,
+        last_host=record.suspect if record.suspect != host else record.last_host,
+        run=run,
+        proven_dead=False,
+        started_at=at,
+    )
+
+
+def restore(record: VmRecord) -> VmRecord:
+    """Put a VM that was believed dead on silence alone back to where it was."""
+    assert record.state is VmState.STOPPED, "a start in flight is settled first"
+    return replace(record, state=VmState.RUNNING, host=record.last_host, last_host=None, proven_dead=False)

@@ -1,0 +1,64 @@
+"""Who may be asked to fence, in which order, and why not the others: a chain of named filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .looks import Blind, HostLook, Libvirt, Look, Silence
+from .model import Host, HostName, HostState
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Siblings in the order in which they are asked, and every other host with the reason against it."""
+
+    chosen: tuple[HostName, ...]
+    excluded: tuple[tuple[HostName, str], ...]
+
+
+def reason_against(host: Host, suspect: Host, quarantined: Mapping[HostName, str], look: Look | None) -> str | None:
+    """Why `host` can't be a proxy now, or None. Filters from the cheapest to the latest."""
+    if host.name == suspect.name:
+        return "is the suspect"
+    if host.cluster != suspect.cluster:
+        return f"is in another cluster ({host.cluster})"
+    if host.state is not HostState.ENABLED:
+        return f"is {host.state.value} in the inventory"
+    if host.name in quarantined:
+        return "is in quarantine until 'hafence rejoin'"
+    match look:
+        case Silence():
+            return f"does not answer: {look.says}"
+        case None:
+            return "was not looked at"
+        case HostLook() | Blind():
+            return None
+
+
+def choose_siblings(
+    suspect: Host,
+    hosts: Sequence[Host],
+    named: Sequence[HostName],
+    quarantined: Mapping[HostName, str],
+    looks: Mapping[HostName, Look],
+) -> Candidates:
+    """The siblings to ask: those that the admin named first, then healthy ones before degraded ones, then by name.
+
+    A named host goes through the same filters: naming the suspect, or a host in quarantine, excludes it.
+    """
+    chosen: list[HostName] = []
+    excluded: list[tuple[HostName, str]] = []
+    for host in sorted(hosts, key=lambda h: _rank(h.name, named, looks.get(h.name))):
+        reason = reason_against(host, suspect, quarantined, looks.get(host.name))
+        if reason is None:
+            chosen.append(host.name)
+        elif host.name != suspect.name or host.name in named:
+            excluded.append((host.name, reason))
+    return Candidates(tuple(chosen), tuple(excluded))
+
+
+def _rank(name: HostName, named: Sequence[HostName], look: Look | None) -> tuple[int, int, HostName]:
+    first = named.index(name) if name in named else len(named)
+    healthy = isinstance(look, HostLook) and look.libvirt is Libvirt.OK
+    return (first, 0 if healthy else 1, name)

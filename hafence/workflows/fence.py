@@ -1,0 +1,162 @@
+"""`hafence fence`: the same as the HA start up to the verdict; starts nothing.
+
+VMs are fenced suspect by suspect, all VMs of one suspect in one order: one SSH session for a hundred VMs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..core.decision import Allowed, Judgement, Reason
+from ..core.looks import HostLook, Look
+from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
+from ..core.outcome import Decision, Exit, Outcome
+from ..core.record import VmRecord, VmState, mark_stopped, unseen
+from ..effects import (
+    Answer,
+    Ask,
+    Busy,
+    Interrupted,
+    LeaseLost,
+    LookAt,
+    Quarantine,
+    Recall,
+    Recollection,
+    StoreError,
+    Story,
+    TakeLease,
+    do,
+)
+from .course import Course, Run, busy, conclude, copies_of, ended_early, give_back, refuse, refused_by
+from .fencing import View, fence_suspect
+from .start_vm import PROVEN_DEAD, known_suspect
+from .starting import settle_earlier
+
+
+def fence(run: Run, vms: tuple[Vm, ...], host: HostName | None) -> Story[tuple[Outcome, ...]]:
+    """Fence VMs where they are recorded, or, with `host`, on that host; without `vms`, all VMs of that host."""
+    memory = yield from do(Recall())
+    if host is not None and not vms:
+        vms = yield from _vms_of(run.inventory, memory, host)
+    by_suspect: dict[HostName, list[Course]] = {}
+    for vm in vms:
+        course = Course(run, vm, memory.records.get(vm.uuid, unseen(vm.uuid, vm.host)))
+        by_suspect.setdefault(host or course.record.suspect, []).append(course)
+    outcomes: dict[Uuid, Outcome] = {}
+    for suspect, courses in sorted(by_suspect.items()):
+        outcomes.update((yield from _under_leases(run, suspect, courses)))
+    return tuple(outcomes[vm.uuid] for vm in vms)
+
+
+def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Story[tuple[Vm, ...]]:
+    """The VMs recorded on a host, and those that are seen there although recorded elsewhere."""
+    looks = yield from do(LookAt((host,)))
+    look = looks.get(host)
+    seen = look.active | set(look.copies) if isinstance(look, HostLook) else frozenset()
+    here: list[Vm] = []
+    for vm in inventory.vms.values():
+        record: VmRecord = memory.records.get(vm.uuid) or unseen(vm.uuid, vm.host)
+        if vm.uuid in seen or record.suspect == host:
+            here.append(vm)
+    return tuple(sorted(here, key=lambda vm: (-vm.priority, vm.name)))
+
+
+def _under_leases(run: Run, suspect: HostName, courses: list[Course]) -> Story[dict[Uuid, Outcome]]:
+    """The VMs of one suspect, each under its own lease; one that another run handles is left to that run."""
+    outcomes: dict[Uuid, Outcome] = {}
+    held: list[Course] = []
+    try:
+        for course in sorted(courses, key=lambda c: c.vm.uuid):
+            taken = None if run.dry_run else (yield from do(TakeLease(course.vm.uuid, run.wait_s)))
+            if isinstance(taken, Busy):
+                outcomes[course.vm.uuid] = busy(course, taken)
+                continue
+            course.lease = taken
+            held.append(course)
+        outcomes.update((yield from _fence_all(run, suspect, held)))
+    except (LeaseLost, StoreError, Interrupted) as why:
+        outcomes.update((c.vm.uuid, ended_early(c, why)) for c in held if c.vm.uuid not in outcomes)
+    for course in held:
+        yield from give_back(course)
+    return outcomes
+
+
+def _fence_all(run: Run, name: HostName, courses: list[Course]) -> Story[dict[Uuid, Outcome]]:
+    outcomes: dict[Uuid, Outcome] = {}
+    memory = yield from do(Recall())
+    going: dict[Uuid, Course] = {}
+    for course in courses:
+        course.record = memory.records.get(course.vm.uuid, course.record)
+        early = yield from _before(course, name)
+        if early is not None:
+            outcomes[course.vm.uuid] = early
+        else:
+            going[course.vm.uuid] = course
+    if not going:
+        return outcomes
+    suspect = run.inventory.hosts[name]
+    looks = yield from do(LookAt(tuple(host.name for host in run.inventory.members(suspect.cluster))))
+    refusal = yield from _ask(run, name, going, looks)
+    if refusal:
+        return outcomes | {vm: refuse(course, Reason.SUSPECT_HEALTHY, *refusal) for vm, course in going.items()}
+    judgements = yield from fence_suspect(run, suspect, going, View(memory, looks))
+    if not run.dry_run and any(isinstance(j, Allowed) for j in judgements.values()):
+        yield from do(Quarantine(name, f"{len(judgements)} VM(s) were fenced there"))
+    for vm, course in going.items():
+        outcomes[vm] = yield from _end(course, name, judgements[vm], looks)
+    return outcomes
+
+
+def _before(course: Course, name: HostName) -> Story[Outcome | None]:
+    """What keeps a VM from being fenced at all: a start in flight, a suspect in maintenance or of another kind."""
+    if course.record.state is VmState.STARTING and course.record.host != name:
+        settled = yield from settle_earlier(course)
+        if settled is not None:
+            return settled
+    suspect: Host | Outcome | None = course.run.inventory.hosts.get(name)
+    if suspect is None:
+        suspect = known_suspect(course)
+    if isinstance(suspect, Outcome):
+        return suspect
+    if suspect.state is HostState.MAINTENANCE:
+        return refuse(course, Reason.MAINTENANCE, f"{name} is in maintenance: people are at work there")
+    if not course.run.inventory.cluster_of(name).is_kvm:
+        return refuse(course, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't look into it, nor fence there")
+    return None
+
+
+def _ask(
+    run: Run, name: HostName, courses: Mapping[Uuid, Course], looks: Mapping[HostName, Look]
+) -> Story[tuple[str, tuple[str, ...]] | None]:
+    """Show that a suspect answers and what runs there, and ask. The refusal's words and ways out, or None."""
+    look = looks.get(name)
+    if not isinstance(look, HostLook):
+        return None
+    running = [course.vm.name for vm, course in courses.items() if look.runs(vm)]
+    if not running or run.yes:
+        return None
+    what = ", ".join(running[:5]) + (f" and {len(running) - 5} more" if len(running) > 5 else "")
+    answer = Answer.NOBODY if run.dry_run else (yield from do(Ask(f"{name} answers and {what} run there. Kill them?")))
+    if answer is Answer.YES:
+        return None
+    said = "the admin said no" if answer is Answer.NO else "nobody could be asked"
+    return f"{name} answers and {what} run there; {said}", ("use --yes to fence them all the same",)
+
+
+def _end(course: Course, name: HostName, judgement: Judgement, looks: Mapping[HostName, Look]) -> Story[Outcome]:
+    """The outcome for one VM. A VM proved dead where it was recorded, and seen nowhere else, is recorded stopped."""
+    if not isinstance(judgement, Allowed):
+        return refused_by(course, judgement)
+    elsewhere = [host for host in copies_of(course.vm.uuid, looks) if host != name]
+    if elsewhere:
+        course.notes.append(f"a copy runs on {' and '.join(elsewhere)}: the record is left as it was")
+    elif _was_here(course, name) and judgement.reason in PROVEN_DEAD:
+        yield from course.renew()
+        yield from course.write(mark_stopped(course.record, course.run.id, True))
+    would = "would be fenced" if course.run.dry_run else "is fenced"
+    message = f"{course.vm.name} {would} on {name}: {judgement.message}. It is recorded as {course.record.words}."
+    return conclude(course, Decision.FENCED, judgement.reason, message, suspect=name, exit=Exit.DONE)
+
+
+def _was_here(course: Course, name: HostName) -> bool:
+    return course.record.suspect == name and course.record.state is not VmState.STARTING and not course.run.dry_run

@@ -1,0 +1,329 @@
+"""The fence: through which siblings, what next when one fails, and the judgement on each VM.
+
+The story: siblings are asked in order until one learns something about the suspect. A suspect that is
+unreachable is looked at by every witness at once; a sibling that sees it accept connections fences it. Where
+that does not end in a confirmed death, the configured power and storage fences follow. Then the gate
+(core/decision.py) judges each VM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..core.decision import Case, Judgement, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
+from ..core.evidence import Evidence, Proof, Sign, WitnessReport
+from ..core.fencing import FenceOrder, Finding, Reply, Trouble, Verdict, interpret, weigh
+from ..core.looks import HostLook, Look, Silence
+from ..core.model import Host, HostName, HostState, Unreachable, Uuid
+from ..core.outcome import Attempt
+from ..core.siblings import Candidates, choose_siblings
+from ..effects import (
+    Answer,
+    Ask,
+    Effect,
+    Fence,
+    FenceStorage,
+    Interrupted,
+    LearnMachine,
+    Now,
+    PowerOff,
+    Recollection,
+    SecondLevelReply,
+    Story,
+    Together,
+    Uptime,
+    Witness,
+    do,
+)
+from .course import Course, Run
+
+MAX_SEEING = 2
+"""How many witnesses that see the suspect accept connections are asked to fence it, one after the other."""
+
+_NOTHING_SPOKE = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE, Trouble.NAME_UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known when fencing begins: the store's memory and the round of looks."""
+
+    memory: Recollection
+    looks: Mapping[HostName, Look]
+
+
+@dataclass(slots=True)
+class Fencing:
+    """The fence of one suspect in one run: what was tried and seen, VM by VM."""
+
+    run: Run
+    suspect: Host
+    courses: Mapping[Uuid, Course]
+    view: View
+    candidates: Candidates
+    findings: dict[Uuid, list[tuple[HostName, Finding, Reply]]] = field(default_factory=dict)
+    reports: tuple[WitnessReport, ...] = ()
+    extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)
+    levels: dict[Uuid, list[SecondLevel]] = field(default_factory=dict)
+    grace: str = ""
+    """Why it is too early to call anyone silent, or ''."""
+
+    def open_vms(self) -> tuple[Uuid, ...]:
+        """The VMs of which nothing final has been learnt yet."""
+        return tuple(vm for vm in self.courses if self.verdict(vm) in (None, Verdict.UNREACHABLE))
+
+    def verdict(self, vm: Uuid) -> Verdict | None:
+        """The verdict so far."""
+        return weigh([finding for _, finding, _ in self.findings.get(vm, [])])
+
+    def case(self, vm: Uuid) -> Case:
+        """All that the gate may know of one VM."""
+        tried = self.findings.get(vm, [])
+        return Case(
+            suspect=self.suspect.name,
+            policy=self.run.inventory.settings.unreachable,
+            findings=tuple(finding for _, finding, _ in tried),
+            proxies=tuple(proxy for proxy, _, _ in tried),
+            reports=self.reports,
+            evidence=tuple(self.extra.get(vm, ())),
+            second_level=tuple(self.levels.get(vm, ())),
+            cluster_siblings=len(_enabled(self)) - (1 if self.suspect.state is HostState.ENABLED else 0),
+            cut_off=self.grace or _cut_off(self),
+        )
+
+
+def fence_suspect(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view: View) -> Story[dict[Uuid, Judgement]]:
+    """Fence the VMs of `courses` on `suspect`; each course gets its attempts, evidence and verdict written in."""
+    hosts = run.inventory.members(suspect.cluster)
+    candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
+    fencing = Fencing(run, suspect, courses, view, candidates)
+    fencing.grace = yield from _boot_grace(run)
+    _note_what_is_known(fencing)
+    yield from _ask_siblings(fencing)
+    if any(wants_witnesses(fencing.case(vm)) for vm in courses):
+        yield from _second_look(fencing)
+    yield from _second_level(fencing)
+    return {vm: _close(fencing, course) for vm, course in courses.items()}
+
+
+def _note_what_is_known(fencing: Fencing) -> None:
+    """Exclusions, a person's statement, and what the admin node's own look says of the suspect's life."""
+    for course in fencing.courses.values():
+        course.notes += [f"sibling {name} not asked: {why}" for name, why in fencing.candidates.excluded]
+    known: list[Evidence] = []
+    look = fencing.view.looks.get(fencing.suspect.name)
+    if look is not None and not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE):
+        says = look.says if isinstance(look, Silence) else "it answered"
+        words = f"{fencing.suspect.name} spoke to the admin node: {says}"
+        known.append(Evidence("look", "admin node", look.at, words, Proof.HOST_ALIVE))
+    statement = fencing.view.memory.statements.get(fencing.suspect.name)
+    if statement is not None:
+        words = f"{statement.who} stated that {statement.host} is powered off: {statement.reason}"
+        known.append(Evidence("statement", statement.who, statement.at, words, Proof.STATEMENT))
+    for vm in fencing.courses:
+        fencing.extra[vm] = list(known)
+
+
+def _ask_siblings(fencing: Fencing) -> Story[None]:
+    """The siblings in order, until one learns something about the suspect; a lone one gets a second chance."""
+    proxies = list(fencing.candidates.chosen)
+    if len(proxies) == 1:
+        proxies *= 2
+    for proxy in proxies:
+        learnt = yield from _attempt(fencing, proxy)
+        if learnt:
+            return
+
+
+def _attempt(fencing: Fencing, proxy: HostName) -> Story[bool]:
+    """One attempt through one proxy for every open VM. Whether it said anything about the suspect."""
+    vms = fencing.open_vms()
+    settings = fencing.run.inventory.settings
+    not_after = float("inf")
+    for vm in vms:
+        not_after = min(not_after, (yield from fencing.courses[vm].renew()))
+    order = FenceOrder(
+        suspect=fencing.suspect.name,
+        proxy=proxy,
+        vms=vms,
+        within_s=settings.ssh_timeout_s,
+        settle_s=settings.settle_s,
+        not_after=not_after,
+        rehearse=fencing.run.dry_run,
+    )
+    reply = yield from _send(fencing, order)
+    findings = interpret(order, reply, fencing.view.memory.machine_ids.get(fencing.suspect.name))
+    if fencing.run.dry_run:
+        findings = {vm: _foretell(finding) for vm, finding in findings.items()}
+    for vm, finding in findings.items():
+        fencing.findings.setdefault(vm, []).append((proxy, finding, reply))
+    yield from _learn(fencing, next(iter(findings.values())))
+    return not any(finding.sibling_side for finding in findings.values())
+
+
+def _send(fencing: Fencing, order: FenceOrder) -> Story[Reply]:
+    """Send the order. From the moment it may have been sent, the courses say so, also if the run ends there."""
+    try:
+        reply = yield from do(Fence(order))
+    except Interrupted:
+        _mark_fenced(fencing, order)
+        raise
+    _mark_fenced(fencing, order)
+    return reply
+
+
+def _mark_fenced(fencing: Fencing, order: FenceOrder) -> None:
+    for vm in order.vms:
+        fencing.courses[vm].fenced = not order.rehearse
+
+
+def _foretell(finding: Finding) -> Finding:
+    """What a rehearsal that found a leftover foretells: that it would be killed, which is not proved."""
+    if finding.verdict is not Verdict.STILL_ALIVE:
+        return finding
+    if finding.facts.get("state") == "D":
+        return replace(finding, detail="a leftover is in state D: SIGKILL would not end it now")
+    found = finding.facts.get("found", "?")
+    return replace(
+        finding, verdict=Verdict.CONFIRMED_DEAD, detail=f"would kill {found} leftover(s) (foretold, nothing was killed)"
+    )
+
+
+def _learn(fencing: Fencing, finding: Finding) -> Story[None]:
+    name = fencing.suspect.name
+    if finding.machine_id and not fencing.run.dry_run and name not in fencing.view.memory.machine_ids:
+        yield from do(LearnMachine(name, finding.machine_id))
+
+
+def _second_look(fencing: Fencing) -> Story[None]:
+    """Every witness at once; then the siblings that see the suspect accept connections fence it."""
+    chosen = fencing.candidates.chosen
+    if fencing.run.inventory.settings.unreachable is Unreachable.PROCEED:
+        chosen = tuple(dict.fromkeys(proxy for tried in fencing.findings.values() for proxy, _, _ in tried))
+    fencing.reports = yield from do(Witness(fencing.suspect.name, chosen))
+    tried = {proxy for tries in fencing.findings.values() for proxy, _, _ in tries}
+    seeing = [HostName(r.witness) for r in fencing.reports if r.witness and Sign.SYN_ACK in r.signs]
+    fresh_first = sorted(seeing, key=lambda name: (name in tried, chosen.index(name)))
+    for proxy in fresh_first[:MAX_SEEING]:
+        if not fencing.open_vms() or (yield from _attempt(fencing, proxy)):
+            return
+
+
+def _second_level(fencing: Fencing) -> Story[None]:
+    """Power and storage, where they are configured and the kill through a sibling did not settle it."""
+    policy = fencing.run.inventory.settings.unreachable
+    needed = [
+        vm
+        for vm in fencing.courses
+        if isinstance(judge(fencing.case(vm)), Refused)
+        or (fencing.verdict(vm) is Verdict.UNREACHABLE and policy is not Unreachable.PROCEED)
+    ]
+    if not needed or not fencing.candidates.chosen:
+        return
+    if fencing.case(needed[0]).cut_off and fencing.verdict(needed[0]) in (None, Verdict.UNREACHABLE):
+        return  # an observer who is cut off switches nothing off: a network outage must not become a power outage
+    effects = yield from _second_level_effects(fencing, tuple(needed))
+    if not effects:
+        return
+    answers = yield from do(Together(effects))
+    for effect, answer in zip(effects, answers, strict=True):
+        for vm in needed:
+            reply: SecondLevelReply | None = answer if isinstance(effect, PowerOff) else answer.get(vm)
+            if reply is not None:
+                fencing.levels.setdefault(vm, []).append(SecondLevel(reply.name, reply.done, reply.says))
+                fencing.extra[vm] += reply.evidence
+
+
+def _second_level_effects(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], ...]]:
+    """The second-level fences to use, in no order: they run at once."""
+    effects: list[Effect[Any]] = []
+    not_after = float("inf")
+    for vm in vms:
+        not_after = min(not_after, (yield from fencing.courses[vm].renew()))
+    dry = fencing.run.dry_run
+    if fencing.run.inventory.cluster_of(fencing.suspect.name).ceph is not None:
+        effects.append(FenceStorage(fencing.suspect.name, vms, fencing.candidates.chosen, not_after, dry))
+    if fencing.suspect.power:
+        consent = yield from _may_switch_off(fencing, vms)
+        if consent:
+            effects.append(PowerOff(fencing.suspect.name, not_after, dry))
+        else:
+            says = "not used: other VMs run there and nobody agreed to switch them off; --yes agrees"
+            for vm in vms:
+                fencing.levels.setdefault(vm, []).append(SecondLevel("power", False, says))
+    return tuple(effects)
+
+
+def _may_switch_off(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[bool]:
+    """A silent host may be switched off. One that answers with other VMs on it, only if the admin agrees."""
+    look = fencing.view.looks.get(fencing.suspect.name)
+    if not isinstance(look, HostLook):
+        return True
+    others = (look.active | set(look.copies)) - set(vms)
+    if not others or fencing.run.yes:
+        return True
+    if fencing.run.dry_run:
+        return False
+    question = f"{fencing.suspect.name} answers and runs {len(others)} other VM(s). Switch its power off?"
+    return (yield from do(Ask(question))) is Answer.YES
+
+
+def _close(fencing: Fencing, course: Course) -> Judgement:
+    """Judge one VM and write into its course what the judgement stands on."""
+    vm = course.vm.uuid
+    tried = fencing.findings.get(vm, [])
+    case = fencing.case(vm)
+    course.verdict = final_verdict(case)
+    course.attempts += tuple(Attempt(proxy, f.verdict, f.detail, round(r.seconds, 3)) for proxy, f, r in tried)
+    course.evidence = (*(_of_attempt(*each) for each in tried), *map(_of_report, fencing.reports), *case.evidence)
+    judgement = judge(case)
+    course.risks = () if isinstance(judgement, Refused) else judgement.risks
+    return judgement
+
+
+_PROVES = {Verdict.CONFIRMED_DEAD: Proof.VM_DEAD, Verdict.STILL_ALIVE: Proof.VM_ALIVE}
+
+
+def _of_attempt(proxy: HostName, finding: Finding, reply: Reply) -> Evidence:
+    return Evidence("fence", f"through {proxy}", reply.at, finding.detail, _PROVES.get(finding.verdict, Proof.NOTHING))
+
+
+def _of_report(report: WitnessReport) -> Evidence:
+    proves = Proof.HOST_ALIVE if report.signs else Proof.SILENCE if report.could_look else Proof.NOTHING
+    return Evidence("witness", report.name, report.at, report.says, proves)
+
+
+def _enabled(fencing: Fencing) -> Sequence[Host]:
+    members = fencing.run.inventory.members(fencing.suspect.cluster)
+    return [host for host in members if host.state is HostState.ENABLED]
+
+
+def _cut_off(fencing: Fencing) -> str:
+    """The storm guard's words, from the looks and the witnesses. A quarantined host is expected to be silent."""
+    members = [h for h in _enabled(fencing) if h.name not in fencing.view.memory.quarantine]
+    silent = [h for h in members if isinstance(fencing.view.looks.get(h.name), Silence)]
+    return cut_off(len(silent), len(members), fencing.reports, fencing.run.inventory.settings.storm_share)
+
+
+def _boot_grace(run: Run) -> Story[str]:
+    """Why hafence's own machine has been up too short a time to call others silent; '' if it has not."""
+    grace = run.inventory.settings.boot_grace_s
+    if not grace:
+        return ""
+    up = yield from do(Uptime())
+    return f"this machine booted {up:.0f} s ago, within boot_grace ({grace:.0f} s)" if up < grace else ""
+
+
+def evidence_age(course: Course, looks: Mapping[HostName, Look] | None = None) -> Story[float]:
+    """Seconds since the oldest observation that the permission stands on, the round of looks among them.
+
+    A person's statement has a life of its own and is left out.
+    """
+    now = yield from do(Now())
+    times = [e.at for e in course.evidence if e.proves in _AGEING]
+    times += [look.at for look in (looks or {}).values()]
+    return max((now - at for at in times), default=0.0)
+
+
+_AGEING = frozenset({Proof.VM_DEAD, Proof.SILENCE, Proof.HOST_OFF, Proof.DISKS_FENCED})
