@@ -209,6 +209,20 @@ class LearnMachine(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordStatement(Effect[None]):
+    """Record that the admin states that a host is powered off, until `expires_at`."""
+
+    host: HostName
+    reason: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth(Effect[tuple[tuple[str, str], ...]]):
+    """What is wrong with the store: a stable word and a sentence each; empty when all is well."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpendStatement(Effect[None]):
     """A `confirm-dead` ends: the host has recovered."""
 

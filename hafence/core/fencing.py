@@ -48,6 +48,7 @@ class Trouble(Enum):
     SIBLING_HOST_KEY = "the sibling's host key is unknown or has changed"
     SIBLING_FORBIDS = "the sibling forbids forwarding to the suspect"
     SIBLING_LOST = "the sibling was lost midway"
+    SIBLING_COULD_NOT_TRY = "the sibling could not even try to connect: it has no route of its own, or hit a limit"
     SIBLING_FROZEN = "nothing answered, and the sibling itself was not seen to work right after"
     TIMED_OUT = "the suspect did not answer before the time-out"
     NO_ROUTE = "the sibling found no route to the suspect"
@@ -71,6 +72,7 @@ SIBLING_SIDE = frozenset(
         Trouble.SIBLING_HOST_KEY,
         Trouble.SIBLING_FORBIDS,
         Trouble.SIBLING_LOST,
+        Trouble.SIBLING_COULD_NOT_TRY,
         Trouble.SIBLING_FROZEN,
     }
 )
@@ -91,6 +93,7 @@ _WAY_OUT = {
     Trouble.FAST_NO_ROUTE: "look for a firewall on the suspect or on the sibling",
     Trouble.NAME_UNKNOWN: "give the host's address as an IP address",
     Trouble.SIBLING_FORBIDS: "allow forwarding to the suspect's SSH port on the sibling (permitopen)",
+    Trouble.SIBLING_COULD_NOT_TRY: "check the sibling's routes to the suspect",
     Trouble.SIBLING_LOGIN: "check the key and the user of the sibling",
     Trouble.SIBLING_HOST_KEY: "collect the sibling's key: 'hafence inventory scan-keys'",
 }

@@ -83,3 +83,10 @@ class Silence:
 
 
 Look = HostLook | Blind | Silence
+
+_NOTHING_SPOKE = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE, Trouble.NAME_UNKNOWN})
+
+
+def shows_life(look: Look) -> bool:
+    """Whether the host spoke in any way: a refused connection, a hung banner or a failed login is a living kernel."""
+    return not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE)

@@ -163,6 +163,8 @@ class Settings:
     """One TCP connection and SSH banner."""
     start_timeout_s: float = 30.0
     """One start on a target, its queueing for the target's lock included."""
+    power_timeout_s: float = 60.0
+    """One power fence with all its levels, or one storage fence."""
     settle_s: float = 1.0
     """Time between the two scans that must both find nothing. A respawned qemu shows in between."""
     lease_s: float = 120.0

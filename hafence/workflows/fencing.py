@@ -14,8 +14,8 @@ from typing import Any
 
 from ..core.decision import Case, Judgement, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
 from ..core.evidence import Evidence, Proof, Sign, WitnessReport
-from ..core.fencing import FenceOrder, Finding, Reply, Trouble, Verdict, interpret, weigh
-from ..core.looks import HostLook, Look, Silence
+from ..core.fencing import FenceOrder, Finding, Reply, Verdict, interpret, weigh
+from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import Host, HostName, HostState, Unreachable, Uuid
 from ..core.outcome import Attempt
 from ..core.siblings import Candidates, choose_siblings
@@ -41,8 +41,6 @@ from .course import Course, Run
 
 MAX_SEEING = 2
 """How many witnesses that see the suspect accept connections are asked to fence it, one after the other."""
-
-_NOTHING_SPOKE = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE, Trouble.NAME_UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def _note_what_is_known(fencing: Fencing) -> None:
         course.notes += [f"sibling {name} not asked: {why}" for name, why in fencing.candidates.excluded]
     known: list[Evidence] = []
     look = fencing.view.looks.get(fencing.suspect.name)
-    if look is not None and not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE):
+    if look is not None and shows_life(look):
         says = look.says if isinstance(look, Silence) else "it answered"
         words = f"{fencing.suspect.name} spoke to the admin node: {says}"
         known.append(Evidence("look", "admin node", look.at, words, Proof.HOST_ALIVE))

@@ -1,0 +1,56 @@
+"""Small worlds for the tests of core: hosts, looks and inventories in one line each."""
+
+from __future__ import annotations
+
+from hafence.core.fencing import Trouble
+from hafence.core.looks import HostLook, Libvirt, Silence
+from hafence.core.model import Cluster, Host, HostName, HostState, Inventory, Settings, Uuid, Vm
+
+
+def uuid(number: int) -> Uuid:
+    return Uuid(f"6d6f6a5a-0000-4000-8000-{number:012d}")
+
+
+def host(name: str, **more: object) -> Host:
+    return Host(HostName(name), more.pop("cluster", "prod"), f"10.0.0.{int(name[-2:])}", **more)  # type: ignore[arg-type]
+
+
+def look(name: str, *vms: Uuid, **more: object) -> HostLook:
+    more.setdefault("memory_total_mib", 8192)
+    more.setdefault("memory_free_mib", 4096)
+    return HostLook(
+        host=HostName(name),
+        at=100.0,
+        clock_offset_s=0.0,
+        machine_id="0" * 32,
+        boot_id=None,
+        libvirt=more.pop("libvirt", Libvirt.OK),  # type: ignore[arg-type]
+        copies=dict.fromkeys(vms, 1),
+        active=frozenset(vms),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def silence(name: str, trouble: Trouble = Trouble.TIMED_OUT) -> Silence:
+    return Silence(HostName(name), 100.0, trouble)
+
+
+def vm(number: int, **more: object) -> Vm:
+    name = str(more.pop("name", f"vm-{number:02d}"))
+    home = HostName(str(more.pop("host", "kvm-01")))
+    return Vm(uuid(number), name, home, **more)  # type: ignore[arg-type]
+
+
+def inventory(hosts: list[Host] | None = None, vms: list[Vm] | None = None, **settings: object) -> Inventory:
+    hosts = hosts or [host(f"kvm-{n:02d}") for n in range(1, 5)]
+    vms = [vm(1, domain_xml="/x.xml")] if vms is None else vms
+    return Inventory(
+        path="inventory.yaml",
+        clusters={h.cluster: Cluster(h.cluster) for h in hosts},
+        hosts={h.name: h for h in hosts},
+        vms={v.uuid: v for v in vms},
+        settings=Settings(**settings),  # type: ignore[arg-type]
+    )
+
+
+__all__ = ["HostState", "host", "inventory", "look", "silence", "uuid", "vm"]

@@ -1,0 +1,171 @@
+"""Who fences and where a VM starts: the order, and a reason for every exclusion."""
+
+from __future__ import annotations
+
+import pytest
+
+from hafence.core.fencing import Trouble
+from hafence.core.looks import Blind, HostLook, Libvirt, Look, shows_life
+from hafence.core.model import Host, HostName, HostState, Vm
+from hafence.core.placement import Placement, Room, choose_targets, free_memory, keeps_apart
+from hafence.core.siblings import Candidates, choose_siblings
+
+from .make import host, look, silence, uuid, vm
+
+SUSPECT = host("kvm-01")
+
+
+def siblings(*hosts: Host, named: tuple[str, ...] = (), quarantined: tuple[str, ...] = (), **looks: Look) -> Candidates:
+    seen: dict[HostName, Look] = {h.name: look(h.name) for h in hosts}
+    seen.update({HostName(name.replace("_", "-")): each for name, each in looks.items()})
+    quarantine = {HostName(name): "fenced" for name in quarantined}
+    return choose_siblings(SUSPECT, [SUSPECT, *hosts], [HostName(n) for n in named], quarantine, seen)
+
+
+def test_siblings_are_asked_by_name() -> None:
+    assert siblings(host("kvm-03"), host("kvm-02")).chosen == ("kvm-02", "kvm-03")
+
+
+def test_those_that_the_admin_names_come_first_in_their_order() -> None:
+    hosts = [host(f"kvm-0{n}") for n in (2, 3, 4)]
+    assert siblings(*hosts, named=("kvm-04", "kvm-03")).chosen == ("kvm-04", "kvm-03", "kvm-02")
+
+
+def test_a_degraded_sibling_comes_after_the_healthy_ones() -> None:
+    got = siblings(host("kvm-02"), host("kvm-03"), kvm_02=look("kvm-02", libvirt=Libvirt.HUNG))
+    assert got.chosen == ("kvm-03", "kvm-02")
+
+
+def test_a_hardened_sibling_that_lets_nobody_look_can_still_be_a_proxy() -> None:
+    got = siblings(host("kvm-02"), kvm_02=Blind(HostName("kvm-02"), 1.0, "a forced command"))
+    assert got.chosen == ("kvm-02",)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (host("kvm-02", cluster="other"), "another cluster"),
+        (host("kvm-02", state=HostState.DISABLED), "disabled"),
+        (host("kvm-02", state=HostState.MAINTENANCE), "maintenance"),
+    ],
+)
+def test_the_inventory_excludes_a_sibling_with_its_reason(other: Host, says: str) -> None:
+    got = siblings(other)
+    assert got.chosen == ()
+    assert says in dict(got.excluded)[other.name]
+
+
+def test_silent_quarantined_and_unlooked_hosts_are_excluded_with_their_reasons() -> None:
+    hosts = [host("kvm-02"), host("kvm-03"), host("kvm-04")]
+    got = siblings(*hosts, quarantined=("kvm-03",), kvm_02=silence("kvm-02"))
+    assert got.chosen == ("kvm-04",)
+    reasons = dict(got.excluded)
+    assert "did not answer before the time-out" in reasons[HostName("kvm-02")]
+    assert "rejoin" in reasons[HostName("kvm-03")]
+    assert choose_siblings(SUSPECT, hosts, [], {}, {}).chosen == ()
+
+
+def test_naming_the_suspect_excludes_it_with_its_reason() -> None:
+    got = siblings(host("kvm-02"), named=("kvm-01",))
+    assert got.chosen == ("kvm-02",)
+    assert dict(got.excluded)[SUSPECT.name] == "is the suspect"
+
+
+def targets(
+    *looks: Look, wanted: Vm | None = None, to: str | None = None, quarantined: tuple[str, ...] = (), **more: object
+) -> Placement:
+    wanted = wanted or vm(1, memory_mib=1024)
+    room = Room(wanted, wanted.memory_mib, more.pop("neighbours", {}), more.pop("placed", {}))  # type: ignore[arg-type]
+    hosts = [SUSPECT, *more.pop("hosts", [host(each.host) for each in looks])]  # type: ignore[misc]
+    return choose_targets(
+        SUSPECT.name,
+        hosts,
+        room,
+        {HostName(q): "fenced" for q in quarantined},
+        {each.host: each for each in looks},
+        HostName(to) if to else None,
+        bool(more.pop("looked", True)),
+    )
+
+
+def test_the_target_has_the_fewest_vms_then_the_first_name() -> None:
+    got = targets(look("kvm-02", uuid(7)), look("kvm-04"), look("kvm-03"))
+    assert got.targets == ("kvm-03", "kvm-04", "kvm-02")
+
+
+def test_to_overrides_the_order_but_not_the_safety() -> None:
+    assert targets(look("kvm-02"), look("kvm-03", uuid(7)), to="kvm-03").targets == ("kvm-03",)
+    assert targets(look("kvm-02"), look("kvm-03"), to="kvm-01").targets == ()
+    assert targets(look("kvm-02"), look("kvm-03"), to="kvm-02", quarantined=("kvm-02",)).targets == ()
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (silence("kvm-02"), "does not answer"),
+        (Blind(HostName("kvm-02"), 1.0, "x"), "lets nobody look"),
+        (look("kvm-02", libvirt=Libvirt.HUNG), "hung"),
+        (look("kvm-02", libvirt=Libvirt.ABSENT), "absent"),
+        (look("kvm-02", missing=("flock",)), "lacks flock"),
+        (look("kvm-02", memory_free_mib=1023), "1023 MiB free, the VM needs 1024"),
+    ],
+)
+def test_a_host_that_cannot_take_the_vm_is_excluded_with_its_reason(bad: Look, says: str) -> None:
+    got = targets(bad, look("kvm-03"))
+    assert got.targets == ("kvm-03",)
+    assert says in dict(got.excluded)[HostName("kvm-02")]
+
+
+def test_suspect_disabled_quarantined_and_unlooked_hosts_are_no_targets() -> None:
+    hosts = [host("kvm-02", state=HostState.MAINTENANCE), host("kvm-03"), host("kvm-04")]
+    got = targets(look("kvm-01"), look("kvm-02"), look("kvm-03"), hosts=hosts, quarantined=("kvm-03",))
+    assert got.targets == ()
+    assert {name: why.split()[0] for name, why in got.excluded} == {
+        "kvm-01": "is",
+        "kvm-02": "is",
+        "kvm-03": "is",
+        "kvm-04": "was",
+    }
+
+
+def test_anti_affinity_beats_load_and_two_that_need_each_others_absence_are_refused() -> None:
+    a, b = vm(1, anti_affinity=("web",)), vm(2, anti_affinity=("web",))
+    got = targets(look("kvm-02", b.uuid), look("kvm-03", uuid(7), uuid(8)), wanted=a, neighbours={b.uuid: b})
+    assert got.targets == ("kvm-03",)
+    assert "vm-02" in dict(got.excluded)[HostName("kvm-02")]
+    assert targets(look("kvm-02", b.uuid), wanted=a, neighbours={b.uuid: b}).targets == ()
+
+
+def test_anti_affinity_is_a_shared_group_or_a_name_either_way() -> None:
+    assert keeps_apart(vm(1, anti_affinity=("g",)), vm(2, anti_affinity=("h", "g")))
+    assert keeps_apart(vm(1, anti_affinity=("vm-02",)), vm(2))
+    assert keeps_apart(vm(2), vm(1, anti_affinity=("vm-02",)))
+    assert not keeps_apart(vm(1, anti_affinity=("g",)), vm(2))
+    assert not keeps_apart(vm(1, anti_affinity=("g",)), vm(1, anti_affinity=("g",)))
+
+
+def test_memory_granted_by_the_inventory_bounds_what_libvirt_reports() -> None:
+    assert free_memory(host("kvm-02"), look("kvm-02")) == 4096
+    assert free_memory(host("kvm-02", memory_mib=6144), look("kvm-02")) == 2048
+    assert free_memory(host("kvm-02", memory_mib=1024), look("kvm-02")) == 0
+    assert free_memory(host("kvm-02", memory_mib=6144), look("kvm-02", memory_free_mib=None)) is None
+
+
+def test_hosts_that_cannot_be_looked_into_are_chosen_by_the_records() -> None:
+    placed = {HostName("kvm-02"): frozenset({uuid(5)})}
+    got = targets(looked=False, hosts=[host("kvm-02"), host("kvm-03")], placed=placed)
+    assert got.targets == ("kvm-03", "kvm-02")
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_any_answer_but_the_networks_silence_is_a_living_kernel(trouble: Trouble) -> None:
+    mute = trouble in {Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE, Trouble.NAME_UNKNOWN}
+    assert shows_life(silence("kvm-01", trouble)) == (not mute)
+    assert shows_life(look("kvm-01"))
+
+
+def test_a_look_sees_a_copy_with_either_eye() -> None:
+    only_libvirt = HostLook(HostName("kvm-02"), 1.0, 0.0, None, None, Libvirt.OK, {}, frozenset({uuid(1)}))
+    assert only_libvirt.runs(uuid(1))
+    assert only_libvirt.load == 1
+    assert not only_libvirt.runs(uuid(2))

@@ -1,0 +1,132 @@
+"""What an audit finds, finding by finding, and that a well cluster is silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hafence.core.fencing import Finding, Trouble, Verdict
+from hafence.core.findings import Scene, Severity, find_all, worst
+from hafence.core.looks import Blind, Libvirt, Look
+from hafence.core.model import HostName
+from hafence.core.record import mark_starting, mark_stopped, unseen
+
+from .make import HostState, host, inventory, look, silence, uuid, vm
+
+DEAD = Finding(Verdict.CONFIRMED_DEAD, "rehearsed", {})
+BAD = Finding(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
+K1, K2, K3 = (HostName(f"kvm-0{n}") for n in (1, 2, 3))
+NAMES = [HostName(f"kvm-0{n}") for n in (1, 2, 3, 4)]
+
+
+def scene(**more: object) -> Scene:
+    looks: dict[HostName, Look] = {name: look(name, *([uuid(1)] if name == K1 else [])) for name in NAMES}
+    looks.update(more.pop("looks", {}))  # type: ignore[call-overload]
+    paths = {a: {b: DEAD for b in NAMES if a != b} for a in NAMES}
+    paths.update(more.pop("paths", {}))  # type: ignore[call-overload]
+    return Scene(
+        inventory=more.pop("inventory", inventory()),  # type: ignore[arg-type]
+        records=more.pop("records", {}),  # type: ignore[arg-type]
+        quarantine=more.pop("quarantine", {}),  # type: ignore[arg-type]
+        looks=looks,
+        paths=paths,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def codes(it: Scene) -> dict[str, Severity]:
+    return {finding.code: finding.severity for finding in find_all(it)}
+
+
+def test_a_well_cluster_has_no_findings() -> None:
+    assert find_all(scene()) == ()
+    assert worst(()) is Severity.OK
+
+
+def test_two_living_copies_come_first_and_loudest() -> None:
+    found = find_all(scene(looks={K2: look("kvm-02", uuid(1)), K3: silence("kvm-03")}))
+    assert found[0].code == "split_brain"
+    assert found[0].severity is Severity.CRITICAL
+    assert "kvm-01 and kvm-02" in found[0].saw
+
+
+def test_two_processes_on_one_host_are_two_copies() -> None:
+    twice = replace(look("kvm-01", uuid(1)), copies={uuid(1): 2})
+    assert codes(scene(looks={K1: twice})) == {"split_brain": Severity.CRITICAL}
+
+
+def test_a_vm_elsewhere_and_a_vm_gone() -> None:
+    assert codes(scene(looks={K1: look("kvm-01"), K2: look("kvm-02", uuid(1))})) == {"vm_elsewhere": Severity.CRITICAL}
+    assert codes(scene(looks={K1: look("kvm-01")})) == {"vm_gone": Severity.CRITICAL}
+    not_ha = inventory(vms=[vm(1, ha=False)])
+    assert codes(scene(looks={K1: look("kvm-01")}, inventory=not_ha)) == {"vm_gone": Severity.WARNING}
+
+
+def test_a_stopped_vm_that_runs_nowhere_is_as_recorded_and_one_being_started_is_named() -> None:
+    stopped = mark_stopped(unseen(uuid(1), K1), "r1", True)
+    assert codes(scene(looks={K1: look("kvm-01")}, records={uuid(1): stopped})) == {}
+    starting = mark_starting(stopped, K2, "r1", 1)
+    assert codes(scene(looks={K1: look("kvm-01")}, records={uuid(1): starting})) == {
+        "start_unsettled": Severity.WARNING
+    }
+
+
+def test_a_silent_host_is_critical_when_vms_are_recorded_there() -> None:
+    assert codes(scene(looks={K1: silence("kvm-01")}))["host_silent"] is Severity.CRITICAL
+    assert codes(scene(looks={K2: silence("kvm-02")}))["host_silent"] is Severity.WARNING
+
+
+@pytest.mark.parametrize("state", [HostState.DISABLED, HostState.MAINTENANCE])
+def test_a_host_that_people_have_taken_out_may_be_silent(state: HostState) -> None:
+    hosts = [host(name, state=state if name == "kvm-04" else HostState.ENABLED) for name in NAMES]
+    assert codes(scene(inventory=inventory(hosts), looks={HostName("kvm-04"): silence("kvm-04")})) == {}
+
+
+def test_hosts_that_answer_badly_are_named() -> None:
+    blind = Blind(K2, 1.0, "a forced command")
+    assert codes(scene(looks={K2: blind})) == {"host_blind": Severity.WARNING}
+    assert codes(scene(looks={K2: look("kvm-02", libvirt=Libvirt.HUNG)})) == {"libvirt_down": Severity.WARNING}
+    assert codes(scene(looks={K2: look("kvm-02", missing=("flock",))})) == {"program_missing": Severity.WARNING}
+    assert codes(scene(looks={K2: replace(look("kvm-02"), clock_offset_s=-9.0)})) == {"clock_off": Severity.WARNING}
+
+
+def test_fence_paths_none_and_few() -> None:
+    assert codes(scene(paths={K1: dict.fromkeys(NAMES[1:], BAD)})) == {"no_fence_path": Severity.CRITICAL}
+    few = {K2: DEAD, K3: BAD, HostName("kvm-04"): BAD}
+    found = find_all(scene(paths={K1: few}))
+    assert [f.code for f in found] == ["few_fence_paths"]
+    assert "refused the login" in found[0].saw
+
+
+def test_a_definition_left_behind_is_worse_with_autostart() -> None:
+    left = replace(look("kvm-02"), defined=frozenset({uuid(1)}))
+    assert codes(scene(looks={K2: left})) == {"stale_definition": Severity.WARNING}
+    armed = replace(left, autostart=frozenset({uuid(1)}))
+    assert codes(scene(looks={K2: armed})) == {"stale_definition": Severity.CRITICAL}
+    at_home = replace(look("kvm-01", uuid(1)), defined=frozenset({uuid(1)}), autostart=frozenset({uuid(1)}))
+    assert codes(scene(looks={K1: at_home})) == {"autostart": Severity.WARNING}
+
+
+def test_a_vm_that_could_not_be_started_is_named() -> None:
+    assert codes(scene(inventory=inventory(vms=[vm(1)]))) == {"xml_missing": Severity.WARNING}
+    big = inventory(vms=[vm(1, domain_xml="/x", memory_mib=99999)])
+    assert codes(scene(inventory=big)) == {"no_room": Severity.WARNING}
+    alone = inventory([host("kvm-01")])
+    found = codes(Scene(alone, {}, {}, {K1: look("kvm-01", uuid(1))}, {K1: {}}))
+    assert found == {"would_not_start": Severity.WARNING, "no_fence_path": Severity.CRITICAL}
+
+
+def test_strangers_quarantine_and_the_stores_own_troubles() -> None:
+    assert codes(scene(looks={K2: look("kvm-02", uuid(9))})) == {"vm_unknown": Severity.WARNING}
+    assert codes(scene(quarantine={K2: "fenced"})) == {"quarantined": Severity.WARNING}
+    broken = scene(store_problems=(("history_broken", "step 4 was changed"),))
+    assert codes(broken) == {"history_broken": Severity.CRITICAL}
+
+
+def test_what_is_certain_outranks_what_is_unknown() -> None:
+    unlooked = scene(quarantine={K2: "fenced"})
+    del unlooked.looks[K3]  # type: ignore[attr-defined]
+    assert worst(find_all(unlooked)) is Severity.UNKNOWN
+    unlooked.looks[K1] = look("kvm-01")  # type: ignore[index]
+    assert worst(find_all(unlooked)) is Severity.CRITICAL
