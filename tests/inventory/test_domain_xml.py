@@ -1,0 +1,246 @@
+"""Reading a domain XML: what it says, and what it may not do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hafence.adapters.domain_xml import MAX_BYTES, Disk, DomainError, read_domain, read_domain_file
+from hafence.adapters.inventory_domains import check_domains
+from hafence.adapters.inventory_yaml import read_inventory
+from hafence.core.inventory import InventoryError
+
+from .write import OTHER_UUID, UUID, read, text
+
+
+def xml(
+    inside: str = "",
+    devices: str = "",
+    name: str = "web-01",
+    uuid: str = UUID,
+    memory: str = "<memory>1048576</memory>",
+) -> str:
+    who = f"<name>{name}</name><uuid>{uuid}</uuid>"
+    return f"<domain type='kvm'>{who}{memory}{inside}<devices>{devices}</devices></domain>"
+
+
+def disks(devices: str) -> tuple[Disk, ...]:
+    return read_domain(xml(devices=devices)).disks
+
+
+def test_who_it_is_and_what_it_needs() -> None:
+    domain = read_domain(xml(uuid=UUID.upper().replace("-", "")))
+    assert (domain.uuid, domain.name, domain.memory_mib, domain.disks) == (UUID, "web-01", 1024, ())
+    assert domain.xml == xml(uuid=UUID.upper().replace("-", ""))
+
+
+@pytest.mark.parametrize(
+    ("memory", "mib"),
+    [
+        ("<memory>1</memory>", 1),
+        ("<memory unit='KiB'>1025</memory>", 2),
+        ("<memory unit='MiB'> 512 </memory>", 512),
+        ("<memory unit='G'>2</memory>", 2048),
+        ("<memory unit='GB'>1</memory>", 954),
+        ("<memory unit='bytes'>1048577</memory>", 2),
+        ("<memory unit='TiB'>1</memory>", 1048576),
+        ("", None),
+        ("<currentMemory>5</currentMemory>", None),
+    ],
+)
+def test_memory_in_every_unit(memory: str, mib: int | None) -> None:
+    assert read_domain(xml(memory=memory)).memory_mib == mib
+
+
+def test_an_rbd_disk_with_its_monitors() -> None:
+    (disk,) = disks(
+        "<disk type='network' device='disk'><driver type='raw'/><auth username='libvirt'/>"
+        "<source protocol='rbd' name='vms/web-01'><host name='10.0.0.21' port='3300'/><host name='mon2'/></source>"
+        "<target dev='vda'/></disk>"
+    )
+    assert disk == Disk("network", "disk", "rbd:vms/web-01", ("10.0.0.21:3300", "mon2"), "vda")
+    assert (disk.rbd_image, disk.writable) == ("vms/web-01", True)
+
+
+@pytest.mark.parametrize(
+    "name", ["image", "vms/web 01", "vms/web@snap", "-p/x", "vms/a:id=admin", "a/b/c/d", "vms/a&#10;b"]
+)
+def test_an_odd_rbd_name_is_no_image_that_a_fence_may_claim(name: str) -> None:
+    (disk,) = disks(f"<disk type='network'><source protocol='rbd' name='{name}'/></disk>")
+    assert disk.rbd_image is None
+    assert disk.writable
+
+
+@pytest.mark.parametrize(
+    ("devices", "source", "writable"),
+    [
+        ("<disk type='file'><source file='/a.img'/></disk>", "/a.img", True),
+        ("<disk><source file='/a.img'/></disk>", "/a.img", True),
+        ("<disk type='block'><source dev='/dev/sdb'/></disk>", "/dev/sdb", True),
+        ("<disk type='file' device='cdrom'><source file='/a.iso'/></disk>", "/a.iso", False),
+        ("<disk type='file' device='cdrom'/>", "", False),
+        ("<disk type='file' device='floppy'><source file='/f'/></disk>", "/f", True),
+        ("<disk type='file'><source file='/a'/><readonly/></disk>", "/a", False),
+        ("<disk type='volume'><source pool='p' volume='v'/></disk>", "volume:p/v", True),
+        ("<disk type='network'><source protocol='nbd'/></disk>", "nbd:", True),
+        ("<disk type='nvme'><source type='pci'/></disk>", "nvme:", True),
+        ("<disk type='unheard-of'><source/></disk>", "unheard-of:", True),
+    ],
+)
+def test_other_disks(devices: str, source: str, writable: bool) -> None:
+    (disk,) = disks(devices)
+    assert (disk.source, disk.writable, disk.rbd_image) == (source, writable, None)
+
+
+def test_the_backing_chain_is_not_the_disk() -> None:
+    (disk,) = disks(
+        "<disk type='file'><backingStore type='file'><source file='/base'/><readonly/></backingStore>"
+        "<source file='/top'/><shareable/></disk>"
+    )
+    assert (disk.source, disk.readonly, disk.shareable) == ("/top", False, True)
+
+
+def test_what_else_can_write_is_named() -> None:
+    commandline = (
+        "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-drive'/></q:commandline>"
+    )
+    devices = "<hostdev type='pci'/><filesystem/><disk type='file'><source file='/a'/><mirror type='file'/></disk>"
+    domain = read_domain(xml(commandline, devices))
+    assert domain.also_writes == (
+        "arguments of its own for qemu (qemu:commandline)",
+        "a passed-through host device",
+        "a shared file system",
+        "a mirror of a disk",
+    )
+
+
+BOMB = "<!DOCTYPE d [<!ENTITY a 'ha'>" + "".join(
+    f"<!ENTITY {chr(98 + n)} '{('&' + chr(97 + n) + ';') * 10}'>" for n in range(12)
+)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (BOMB + "]><domain>&m;</domain>", "has a document type"),
+        ("<!DOCTYPE d SYSTEM 'file:///etc/passwd'><domain/>", "has a document type"),
+        ("<!DOCTYPE d [<!ENTITY % x SYSTEM 'http://127.0.0.1/'> %x;]><domain/>", "has a document type"),
+        (xml(name="&undefined;"), "not well-formed"),
+        ("", "not well-formed"),
+        ("virsh: error", "not well-formed"),
+        (xml()[:-3], "not well-formed"),
+        (xml() + "<domain/>", "not well-formed"),
+        ("<a>" * 200_000, "not with <domain>"),
+        ("<domain>" * 100, "nested deeper"),
+        ("<domstatus><domain/></domstatus>", "begins with <domstatus>"),
+        ("<domain/>", "has no <uuid>"),
+        (xml(name=""), "has no <name>"),
+        (xml(name="a b"), "which hafence can't use"),
+        (xml(uuid="42"), "no valid <uuid>"),
+        (xml(f"<uuid>{OTHER_UUID}</uuid>"), "has two <uuid>"),
+        (xml("<name>other</name>"), "has two <name>"),
+        (xml(memory="<memory unit='parsec'>1</memory>"), "gives its <memory> in 'parsec'"),
+        (xml(memory="<memory>many</memory>"), "write a whole number"),
+        (xml(memory=f"<memory>{'9' * 5000}</memory>"), "write a whole number"),
+        (xml(devices="<disk><source file='/a'/><source file='/b'/></disk>"), "two <source>"),
+        ("<?xml version='1.0' encoding='iso-8859-1'?>" + xml(), "declares another encoding"),
+        (xml().encode("utf-16"), "is not UTF-8"),
+        (b"\xff\xfe", "is not UTF-8"),
+        ("<domain>\ud800</domain>", "is not UTF-8"),
+        (" " * (MAX_BYTES + 1), "the limit is"),
+        ("<domain>\0</domain>", "not well-formed"),
+    ],
+    ids=range(27),
+)
+def test_what_is_refused(document: str | bytes, words: str) -> None:
+    with pytest.raises(DomainError, match="") as caught:
+        read_domain(document)
+    assert words in str(caught.value)
+
+
+def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "large").write_bytes(b" " * (MAX_BYTES + 1))
+    for name, words in (("fifo", "no regular file"), ("large", "the limit is"), ("none", "does not exist")):
+        with pytest.raises(DomainError) as caught:
+            read_domain_file(str(tmp_path / name))
+        assert words in str(caught.value)
+
+
+PIECES = st.sampled_from(
+    [
+        "<",
+        ">",
+        "/",
+        "&",
+        "]]>",
+        "<!--",
+        "domain",
+        "<uuid>",
+        "</uuid>",
+        UUID,
+        "<disk>",
+        "<source",
+        " file='a'",
+        "\0",
+        "é",
+    ]
+)
+
+
+@given(st.binary(max_size=200) | st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=100))
+def test_no_document_does_more_than_be_refused(document: bytes | str) -> None:
+    try:
+        read_domain(document)
+    except DomainError as error:
+        assert str(error)
+
+
+@given(st.data())
+def test_no_damage_to_a_document_does_more_than_be_refused(data: st.DataObject) -> None:
+    whole = xml(
+        devices="<disk type='network'><source protocol='rbd' name='a/b'><host name='h'/></source></disk>"
+    ).encode()
+    at = data.draw(st.integers(0, len(whole)))
+    cut = data.draw(st.integers(0, 20))
+    try:
+        domain = read_domain(whole[:at] + data.draw(st.binary(max_size=8)) + whole[at + cut :])
+    except DomainError as error:
+        assert str(error)
+    else:
+        assert len(domain.uuid) == 36
+
+
+def test_the_xml_of_another_vm_is_a_fault_at_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(xml())
+    (tmp_path / "b.xml").write_text(xml(name="web-2", uuid=OTHER_UUID))
+    (tmp_path / "c.xml").write_text(BOMB)
+    numbers = {"web-01": 1, "web-02": 2, "web-03": 3, "web-04": 4, "web-05": 5}
+    files = {"web-01": "a.xml", "web-02": "b.xml", "web-03": "a.xml", "web-04": "c.xml", "web-05": ""}
+    vms = "\n  ".join(
+        f"{name}:\n    {{uuid: {UUID[:-1]}{number}, host: kvm-01"
+        + (f",\n    domain_xml: {files[name]}}}" if files[name] else "}")
+        for name, number in numbers.items()
+    )
+    inventory = read(tmp_path, text(vm=vms))
+    with pytest.raises(InventoryError) as caught:
+        check_domains(inventory)
+    told = [(fault.line, fault.path, fault.file) for fault in caught.value.faults]
+    file = str(tmp_path / "inventory.yaml")
+    assert told == [(line, f"vms.web-0{number}.domain_xml", file) for number, line in ((2, 11), (3, 14), (4, 17))]
+    two, three, four = (fault.says for fault in caught.value.faults)
+    assert "names the VM 'web-2', the inventory 'web-02'" in two
+    assert f"its uuid is {UUID}, the inventory says {UUID[:-1]}3" in three
+    assert "has a document type" in four
+    good = check_domains(inventory, [inventory.find_vm("web-01"), inventory.find_vm("web-05")])
+    assert list(good) == [UUID]
+
+
+def test_the_example_is_valid_as_it_is_shipped() -> None:
+    inventory = read_inventory(str(Path(__file__).parents[2] / "inventory.example.yaml"))
+    assert [domain.name for domain in check_domains(inventory).values()] == ["web-01"]
+    assert sorted(inventory.hosts) == ["kvm-01", "kvm-02", "kvm-03"]
