@@ -1,0 +1,136 @@
+"""The engines that the contract holds for, and values to store. A new engine joins by one entry in ENGINES."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hafence.adapters.stores import open_store
+from hafence.adapters.stores.holder import Holder
+from hafence.adapters.stores.port import RunRow, StepRow, Store
+from hafence.core.model import HostName, Uuid, parse_uuid
+from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
+from hafence.effects import Lease
+
+VM = parse_uuid("6d6f6a5a-1111-4222-8333-000000000001")
+OTHER_VM = parse_uuid("6d6f6a5a-1111-4222-8333-000000000002")
+A, B, C = HostName("kvm-01"), HostName("kvm-02"), HostName("kvm-03")
+NOW = 1_763_824_000.0
+TTL_S = 120.0
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One engine with an empty store of its own."""
+
+    name: str
+    url: str
+
+    def open(self, read_only: bool = False) -> Store:
+        return open_store(self.url, read_only=read_only)
+
+
+def sqlite_engine(folder: Path) -> Engine:
+    return Engine("sqlite", f"sqlite://{folder}/store/state.db")
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": sqlite_engine}
+
+
+def holder(run: str = "run-1") -> Holder:
+    """This process as the holder."""
+    return Holder.of_this_process(run)
+
+
+def stranger(run: str = "run-9") -> Holder:
+    """A holder of another machine, of whom nothing can be seen from here."""
+    return replace(holder(run), machine="f" * 32, boot_id="another boot", who="eve@elsewhere")
+
+
+def lease_of(store: Store, vm: Uuid = VM, run: str = "run-1", now: float = NOW) -> Lease:
+    """The lease on a free VM."""
+    taken = store.take_lease(vm, holder(run), TTL_S, now)
+    assert isinstance(taken, Lease), taken
+    return taken
+
+
+def stopped(vm: Uuid = VM, run: str = "run-1") -> VmRecord:
+    """The first record of a VM that was fenced on A."""
+    return mark_stopped(unseen(vm, A), run, proven_dead=True)
+
+
+def fill(store: Store) -> None:
+    """Something of everything that a store holds."""
+    for number, vm in enumerate((VM, OTHER_VM)):
+        run = f"run-{number}"
+        store.begin_run(RunRow(run, NOW + number, "alice@adm", "start-vm", (vm,), {"yes": False}))
+        lease = lease_of(store, vm, run)
+        record = store.write_record(stopped(vm, run), lease, NOW)
+        store.add_step(run, StepRow(NOW + number, "fence", vm, {"proxy": B, "seconds": 0.41}))
+        record = store.write_record(mark_starting(record, B, run, ticket=7), lease, NOW)
+        store.write_record(mark_running(record, B, run, NOW + 1), lease, NOW + 1)
+        store.add_step(run, StepRow(NOW + number + 1, "start", vm, {"host": B}))
+        if number == 0:
+            store.end_run(run, NOW + 2, 0, {"decision": "started"})
+    store.quarantine(A, "fenced", "run-0", NOW)
+    store.learn_machine(B, "b" * 32, NOW)
+    store.state(C, "alice@adm", "pulled the plug", NOW, NOW + 3600)
+
+
+def content(store: Store) -> tuple[object, ...]:
+    """All that can be read of a store."""
+    runs = store.runs()
+    return (
+        store.recall(NOW + 1),
+        store.leases(),
+        store.quarantined(),
+        store.statements(),
+        runs,
+        tuple(store.run(summary.row.run) for summary in runs),
+    )
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Without root's rights over files for a while, where the tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+class Worker:
+    """Another process that works on a store: `python -m tests.contract.worker URL WORD…`; a line each way."""
+
+    def __init__(self, url: str, *words: object) -> None:
+        command = [sys.executable, "-m", "tests.contract.worker", url, *map(str, words)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.hears() == "ready"
+
+    def hears(self) -> str:
+        """The next line; '' when the worker has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until the process is gone."""
+        self.process.kill()
+        self.process.wait(timeout=30)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()

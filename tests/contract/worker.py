@@ -1,0 +1,85 @@
+"""A process of its own that works on a store, for the tests: `python -m tests.contract.worker URL WORD…`.
+
+Says "ready", waits for a line, does its work, and says what came of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from hafence.adapters.stores import open_store
+from hafence.adapters.stores.port import RunRow, StepRow, Store
+from hafence.core.record import unseen
+from hafence.effects import Lease, LeaseLost
+from tests.contract.engines import NOW, TTL_S, VM, A, holder
+
+
+def say(line: object) -> None:
+    print(line, flush=True)
+
+
+def take(store: Store, run: str, now: str) -> None:
+    """Take the lease, say how that went, and hold it until told otherwise."""
+    say(type(store.take_lease(VM, holder(run), TTL_S, float(now))).__name__)
+    sys.stdin.readline()
+
+
+def open_at_once(url: str) -> None:
+    """Open the store, new or not, and add a run to it."""
+    store = open_store(url)
+    store.begin_run(RunRow(holder("run").pid_start + f"-{holder('run').pid}", NOW, "test", "open"))
+    say(len(store.check()))
+
+
+def count(store: Store, token: str, times: str) -> None:
+    """Raise the record's ticket so many times under one lease that several processes share."""
+    lease = Lease(VM, int(token), NOW + TTL_S)
+    done = 0
+    while done < int(times):
+        record = store.recall(NOW).records.get(VM) or unseen(VM, A)
+        try:
+            store.write_record(replace(record, ticket=record.ticket + 1), lease, NOW)
+        except LeaseLost:
+            continue
+        done += 1
+    say("done")
+
+
+def steps(store: Store, run: str, times: str) -> None:
+    """Add steps to a run of its own while others do the same."""
+    store.begin_run(RunRow(run, NOW, "test", "steps"))
+    for number in range(int(times)):
+        store.add_step(run, StepRow(NOW, "step", None, {"number": number}))
+    store.end_run(run, NOW, 0, {})
+    say("done")
+
+
+def hammer(store: Store, run: str) -> None:
+    """Write for ever: a step and a record, and then its revision is said."""
+    store.begin_run(RunRow(run, NOW, "test", "hammer"))
+    lease = store.take_lease(VM, holder(run), TTL_S, NOW)
+    assert isinstance(lease, Lease), lease
+    while True:
+        record = store.recall(NOW).records.get(VM) or unseen(VM, A)
+        store.add_step(run, StepRow(NOW, "write", VM, {"revision": record.revision + 1, "padding": "x" * 2000}))
+        say(store.write_record(replace(record, run=run), lease, NOW).revision)
+
+
+def main() -> None:
+    url, command, *words = sys.argv[1:]
+    if command == "open_at_once":
+        say("ready")
+        sys.stdin.readline()
+        open_at_once(url)
+        return
+    store = open_store(url)
+    say("ready")
+    sys.stdin.readline()
+    commands: dict[str, Callable[..., None]] = {"take": take, "count": count, "steps": steps, "hammer": hammer}
+    commands[command](store, *words)
+
+
+if __name__ == "__main__":
+    main()
