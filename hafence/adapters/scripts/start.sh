@@ -1,0 +1,133 @@
+# shellcheck shell=sh
+# Starts a VM here, at most once. Needs lib.sh, scan.sh, libvirt.sh and locked.sh; see the latter for the answer.
+#
+# XML   the domain
+# HOW   persistent: define and start; transient: create
+# MODE  start; check: look whether a start could work, change nothing ("ready", or "unready why=…")
+#
+# What counts at the end is what is seen, not what virsh said. A definition is taken back if the start failed and it was
+# not here before; nothing else of the VM is ever removed.
+
+virsh_feed() {
+    # By a pipe: a domain may hold passwords, which have no business in a file that a killed script leaves behind.
+    printf '%s\n' "$XML" | libvirt "$@"
+}
+
+could_not_begin() {
+    find_copy
+    if [ -n "$PID" ]; then finish running "pid=$PID" already=1; fi
+    finish clean "why=$1"
+}
+
+# A domain of another UUID would run unseen by all that looks for this one.
+xml_is_ours() {
+    case $XML in
+    *'<uuid>'*'</uuid>'*) ;;
+    *) return 1 ;;
+    esac
+    xml_uuid=${XML#*<uuid>}
+    # shellcheck disable=SC2086
+    set -- ${xml_uuid%%</uuid>*}
+    normalise_uuid "$(printf %s "${1:-}" | tr A-F a-f)" && [ "$UUID" = "$VMS" ]
+}
+
+check() {
+    start_lacks=$(lacking flock setsid virsh)
+    if [ -n "$start_lacks" ]; then finish unready "why=lacks-${start_lacks%%"$NL"*}"; fi
+    xml_is_ours || finish unready why=xml-names-another-vm
+    find_copy
+    if [ -n "$PID" ]; then finish unready why=runs-here "pid=$PID"; fi
+    ask_active 3 || finish unready why=libvirt-does-not-answer
+    if is_active "$VMS"; then finish unready why=libvirt-active; fi
+    check_said=$(virsh_feed 5 domxml-to-native qemu-argv --xml /dev/stdin 2>&1 >/dev/null) || {
+        printf '%s\n%s\n%s\n' '--- virsh' "$check_said" '--- end' >&2
+        finish unready why=libvirt-rejects-the-xml
+    }
+    finish ready
+}
+
+define() {
+    defined=$(libvirt 3 list --all --persistent --uuid </dev/null 2>/dev/null) || could_not_begin libvirt-does-not-answer
+    case "$NL$defined$NL" in
+    *"$NL$VMS$NL"*) DEFINED_BEFORE=yes ;;
+    esac
+    in_time || could_not_begin deadline-passed
+    virsh_feed 5 define /dev/stdin >/dev/null 2>"$VIRSH_TALK" || could_not_begin define-failed
+}
+
+take_back() {
+    if [ "$HOW" = persistent ] && [ -z "$DEFINED_BEFORE" ] && in_time; then
+        libvirt 3 undefine --keep-nvram "$VMS" </dev/null >/dev/null 2>&1
+    fi
+}
+
+# In a session of its own: "timeout" ends this shell's process group, and the lock must be held for as long as virsh is
+# at it. Its output goes to a file, since the connection may be gone before it ends.
+begin_start() {
+    if [ "$HOW" = persistent ]; then
+        setsid virsh -q -c qemu:///system start "$VMS" </dev/null >"$VIRSH_TALK" 2>&1 &
+    else
+        printf '%s\n' "$XML" | setsid virsh -q -c qemu:///system create /dev/stdin >"$VIRSH_TALK" 2>&1 &
+    fi
+    START_JOB=$!
+    VIRSH_RUNS=yes
+}
+
+await_start() {
+    while job_runs "$START_JOB"; do
+        read_uptime || return 1
+        [ "$UP_MS" -lt "$END_UP_MS" ] || return 1
+        sleep 0.05
+    done
+    # shellcheck disable=SC2034  # locked.sh reads it
+    VIRSH_RUNS=''
+    wait "$START_JOB"
+    START_STATUS=$?
+}
+
+start() {
+    start_lacks=$(lacking flock setsid virsh)
+    if [ -n "$start_lacks" ]; then could_not_begin "lacks-${start_lacks%%"$NL"*}"; fi
+    xml_is_ours || could_not_begin xml-names-another-vm
+    take_lock || could_not_begin "$WHY"
+    take_ticket start
+    read_uptime || finish unknown why=no-clock
+    await_rest $((UP_MS + 3000)) || could_not_begin libvirt-does-not-answer
+    if [ -n "$PID" ]; then finish running "pid=$PID" already=1; fi
+    if [ -n "$STAYS" ]; then finish unknown why=libvirt-active; fi
+    DEFINED_BEFORE=''
+    VIRSH_TALK=$LOCKS/$VMS.talk
+    if [ "$HOW" = persistent ]; then define; fi
+    if ! in_time; then
+        take_back
+        could_not_begin deadline-passed
+    fi
+    begin_start
+    await_start || finish unknown why=still-starting
+    conclude
+}
+
+conclude() {
+    find_copy
+    if [ -n "$PID" ] && [ "$START_STATUS" -eq 0 ]; then finish started "pid=$PID"; fi
+    # libvirt may still be clearing up after a start that failed.
+    while [ -n "$PID" ]; do
+        if ! read_uptime || [ "$UP_MS" -ge "$END_UP_MS" ]; then finish unknown why=virsh-failed-and-a-copy-runs "pid=$PID"; fi
+        sleep 0.1
+        find_copy
+    done
+    await_rest "$END_UP_MS" || finish unknown why=libvirt-does-not-answer
+    if [ -n "$PID$STAYS" ]; then finish unknown why=libvirt-active; fi
+    take_back
+    if [ "$START_STATUS" -eq 0 ]; then finish clean why=ended-at-once; fi
+    finish clean why=virsh-failed
+}
+
+main() {
+    begin_locked
+    if [ "$MODE" = check ]; then check; fi
+    start
+    exit 11
+}
+
+main

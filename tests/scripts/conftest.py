@@ -1,0 +1,83 @@
+"""Scripts run for real on this machine, in both shells, against real processes."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hafence.adapters import kvm
+from hafence.adapters.local import run_here
+from hafence.adapters.program import Program, Run
+from hafence.core.fencing import FenceOrder, Finding, Reply, interpret
+from hafence.core.model import Host, HostName, Uuid
+
+from .processes import Zoo
+
+NONCE = "00112233445566778899aabbccddeeff"
+HERE = Host(HostName("here"), "lab", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """One shell, and the scripts in it."""
+
+    command: tuple[str, ...]
+    root: str = ""
+
+    def run(self, program: Program, within_s: float = 30.0) -> Run:
+        return run_here(Program(program.text, program.on_line, self.command), within_s)
+
+    @property
+    def host(self) -> Host:
+        return Host(HERE.name, HERE.cluster, HERE.address, root=self.root)
+
+    def order(self, *vms: str, rehearse: bool = False, settle_s: float = 0.2, within_s: float = 10.0) -> FenceOrder:
+        uuids = tuple(Uuid(vm) for vm in vms)
+        return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
+
+    def fence_all(self, order: FenceOrder) -> dict[Uuid, Finding]:
+        """Fence and read the reply as hafence does."""
+        run = self.run(kvm.fence_program(order, NONCE, self.host, time.time))
+        return interpret(order, Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time()))
+
+    def fence(self, vm: str, **settings: float) -> Finding:
+        return self.fence_all(self.order(vm, **settings))[Uuid(vm)]  # type: ignore[arg-type]
+
+    def rehearse(self, vm: str) -> Finding:
+        return self.fence_all(self.order(vm, rehearse=True))[Uuid(vm)]
+
+    def at(self, root: Path) -> Shell:
+        """The same shell on a host whose processes and files are looked up under a folder."""
+        return Shell(self.command, str(root))
+
+
+@pytest.fixture(params=["dash", "bash"])
+def shell(request: pytest.FixtureRequest) -> Shell:
+    return Shell((f"/bin/{request.param}", "-s"))
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Iterator[Zoo]:
+    zoo = Zoo(tmp_path / "zoo")
+    yield zoo
+    zoo.close()
+
+
+@pytest.fixture
+def vm() -> str:
+    return str(uuid.uuid4())
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder that stands for "/" of a host, with the machine's own processes."""
+    root = tmp_path / "root"
+    for folder in ("run/libvirt/qemu", "etc/libvirt/qemu/autostart", "bin"):
+        (root / folder).mkdir(parents=True)
+    (root / "proc").symlink_to("/proc")
+    return root
