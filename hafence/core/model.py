@@ -101,6 +101,10 @@ class CephSettings:
     conf: str = "/etc/ceph/ceph.conf"
     user: str = "admin"
     keyring: str | None = None
+    mirrors: tuple[str, ...] = ()
+    """IP addresses of rbd-mirror daemons, backup hosts and other known clients that are no hypervisors."""
+    expire_s: float = 86400.0
+    """How long a blocklist entry lasts. The audit renews it while its host is in quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ class Host:
     labels: tuple[tuple[str, str], ...] = ()
     ssh: SshSettings = SshSettings()
     power: tuple[tuple[PowerDevice, ...], ...] = ()
+    storage_address: str | None = None
+    """The host's IP address on the storage network, where it is not `address`."""
     root: str = ""
     """A folder that stands for `/` where the host's processes, locks and libvirt files are looked up.
     Empty on a real host; the demo's hosts, which share one machine, each have their own."""
@@ -196,6 +202,7 @@ class Inventory:
     hooks: str | None = None
     """Folder of before-start hooks, or None."""
     _by_name: dict[str, Uuid] = field(default_factory=dict, repr=False, compare=False)
+    _members: dict[str, tuple[Host, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def cluster_of(self, host: HostName) -> Cluster:
         """The cluster of a known host."""
@@ -203,7 +210,10 @@ class Inventory:
 
     def members(self, cluster: str) -> tuple[Host, ...]:
         """The hosts of a cluster, by name: every order that follows is deterministic."""
-        return tuple(sorted((h for h in self.hosts.values() if h.cluster == cluster), key=lambda h: h.name))
+        if cluster not in self._members:
+            hosts = sorted((h for h in self.hosts.values() if h.cluster == cluster), key=lambda h: h.name)
+            self._members[cluster] = tuple(hosts)
+        return self._members[cluster]
 
     def find_vm(self, text: str) -> Vm:
         """The VM meant by a UUID (dashed or not, any case), a name, or a unique UUID prefix.

@@ -9,6 +9,10 @@ from .looks import Blind, HostLook, Libvirt, Look, Silence
 from .model import Host, HostName, HostState, Uuid, Vm
 
 
+WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
+"""Needed only to look for another host's signs of life; a host without them can still take a VM."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Targets, best first, and every other host with the reason against it."""
@@ -60,8 +64,8 @@ def reason_against(
             case HostLook():
                 if look.libvirt is not Libvirt.OK:
                     return f"its libvirt does not answer ({look.libvirt.value})"
-                if look.missing:
-                    return "lacks " + ", ".join(look.missing)
+                if lacking := [program for program in look.missing if program not in WITNESS_PROGRAMS]:
+                    return "lacks " + ", ".join(lacking)
                 free = free_memory(host, look)
                 if room.memory_mib is not None and free is not None and free < room.memory_mib:
                     return f"has {free} MiB free, the VM needs {room.memory_mib}"

@@ -116,6 +116,10 @@ def test_a_host_that_cannot_take_the_vm_is_excluded_with_its_reason(bad: Look, s
     assert says in dict(got.excluded)[HostName("kvm-02")]
 
 
+def test_a_host_that_only_cannot_be_a_witness_can_take_a_vm() -> None:
+    assert targets(look("kvm-02", missing=("ping", "ip"))).targets == ("kvm-02",)
+
+
 def test_suspect_disabled_quarantined_and_unlooked_hosts_are_no_targets() -> None:
     hosts = [host("kvm-02", state=HostState.MAINTENANCE), host("kvm-03"), host("kvm-04")]
     got = targets(look("kvm-01"), look("kvm-02"), look("kvm-03"), hosts=hosts, quarantined=("kvm-03",))

@@ -1,0 +1,5 @@
+"""The runner: performs a story's effects with the adapters, journals them, and lets a person interrupt."""
+
+from .session import Session, open_session
+
+__all__ = ["Session", "open_session"]

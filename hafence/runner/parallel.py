@@ -1,0 +1,52 @@
+"""Several calls at once, each in a thread of its own that can't keep the process alive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MOST_AT_ONCE = 32
+"""Threads at a time. An SSH login keeps a core busy for some 50 ms; more threads would only queue there."""
+
+
+def in_parallel(calls: Sequence[Callable[[], T]], most: int = MOST_AT_ONCE) -> list[T]:
+    """The calls' results, in their order. The first exception of a call is raised here when all have ended.
+
+    Daemon threads, not an executor: an executor is joined at exit, and one hung host would then hold up
+    the Ctrl-C that was meant to leave it.
+    """
+    if len(calls) == 1:
+        return [calls[0]()]
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
+    for number in range(len(calls)):
+        todo.put(number)
+
+    def work() -> None:
+        while True:
+            try:
+                number = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((number, calls[number](), None))
+            except BaseException as error:  # handed over whole, and raised in the caller's thread
+                done.put((number, None, error))
+
+    for _ in range(min(most, len(calls))):
+        threading.Thread(target=work, daemon=True).start()
+    results: dict[int, T] = {}
+    errors: list[BaseException] = []
+    for _ in calls:
+        number, result, error = done.get()
+        if error is not None:
+            errors.append(error)
+        else:
+            results[number] = result  # type: ignore[assignment]  # None is a result only where T allows it
+    if errors:
+        raise errors[0]
+    return [results[number] for number in range(len(calls))]

@@ -1,0 +1,117 @@
+"""Each effect, performed on the real world. Which adapter does what; no rule is decided here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..adapters.hooks import HookCall, run_hooks
+from ..adapters.ssh import Hosts
+from ..adapters.stores.holder import Holder
+from ..adapters.stores.port import Store
+from ..core.model import Inventory
+from ..effects import (
+    Ask,
+    DropLease,
+    Effect,
+    Fence,
+    FenceStorage,
+    LearnMachine,
+    LiftQuarantine,
+    LiftStorageFence,
+    LookAt,
+    MemoryNeed,
+    Now,
+    PowerOff,
+    Quarantine,
+    Recall,
+    RecordStatement,
+    RenewLease,
+    RunHooks,
+    Settle,
+    Sleep,
+    SpendStatement,
+    Start,
+    StoreHealth,
+    TakeLease,
+    Tell,
+    Uptime,
+    Witness,
+    WriteRecord,
+)
+from ..voice import Voice
+from .perform_hosts import HostPerformer
+from .perform_store import StorePerformer
+
+SPARE_S = 5.0
+"""What a budget shown to people grants beyond the sum of its time-outs."""
+
+
+class Performer:
+    """Performs effects, one call each, from any thread."""
+
+    def __init__(self, inventory: Inventory, store: Store, hosts: Hosts, holder: Holder, voice: Voice) -> None:
+        self._inventory = inventory
+        self._voice = voice
+        self._holder = holder
+        stored = StorePerformer(inventory, store, holder)
+        reached = HostPerformer(inventory, hosts, holder.run)
+        self._by_type: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
+            Now: lambda _: time.time(),
+            Uptime: lambda _: _uptime(),
+            Sleep: lambda effect: time.sleep(effect.seconds),
+            Ask: lambda effect: voice.asks(effect.question),
+            Tell: lambda effect: voice.tells(effect.text),
+            RunHooks: self._run_hooks,
+            TakeLease: stored.take_lease,
+            RenewLease: stored.renew_lease,
+            DropLease: stored.drop_lease,
+            Recall: stored.recall,
+            WriteRecord: stored.write_record,
+            Quarantine: stored.quarantine,
+            LiftQuarantine: stored.lift_quarantine,
+            LearnMachine: stored.learn_machine,
+            RecordStatement: stored.record_statement,
+            SpendStatement: stored.spend_statement,
+            StoreHealth: stored.health,
+            LookAt: reached.look_at,
+            Fence: reached.fence,
+            Witness: reached.witness,
+            Start: reached.start,
+            Settle: reached.settle,
+            MemoryNeed: reached.memory_need,
+            PowerOff: reached.power_off,
+            FenceStorage: reached.fence_storage,
+            LiftStorageFence: reached.lift_storage_fence,
+        }
+
+    def perform(self, effect: Effect[Any]) -> Any:
+        """Do what the effect asks for and answer it. LeaseLost and StoreError are for the story."""
+        return self._by_type[type(effect)](effect)
+
+    def budget(self, effect: Effect[Any]) -> float | None:
+        """The most that an effect may take, in seconds, as people are shown it; None where it takes no time."""
+        settings = self._inventory.settings
+        match effect:
+            case LookAt():
+                return settings.connect_timeout_s + SPARE_S
+            case Fence():
+                return settings.ssh_timeout_s
+            case Witness():
+                return settings.connect_timeout_s + SPARE_S
+            case Start() | Settle():
+                return settings.start_timeout_s
+            case PowerOff() | FenceStorage():
+                return settings.power_timeout_s
+        return None
+
+    def _run_hooks(self, effect: RunHooks) -> Any:
+        vm = self._inventory.vms[effect.vm]
+        call = HookCall(self._holder.run, vm.uuid, vm.name, effect.suspect, effect.target)
+        return run_hooks(self._inventory.hooks, call)
+
+
+def _uptime() -> float:
+    return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])

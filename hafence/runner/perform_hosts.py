@@ -1,0 +1,196 @@
+"""Effects on hosts: over SSH, on the admin node itself, and through fence agents and Ceph."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from ..adapters import kvm
+from ..adapters.domain_xml import read_domain
+from ..adapters.local import run_here
+from ..adapters.power import power_off
+from ..adapters.program import Run as ProgramRun
+from ..adapters.spool import keep
+from ..adapters.ssh import Hosts
+from ..adapters.start_command import start_by_command
+from ..core.evidence import WitnessReport
+from ..core.fencing import Reply, Trouble
+from ..core.looks import Look, Silence
+from ..core.model import Host, HostName, Inventory, StartMode, Uuid
+from ..effects import (
+    Fence,
+    FenceStorage,
+    LiftStorageFence,
+    LookAt,
+    MemoryNeed,
+    PowerOff,
+    SecondLevelReply,
+    Settle,
+    Start,
+    StartOrder,
+    StartReply,
+    StartResult,
+    Witness,
+)
+from .parallel import in_parallel
+from .perform_storage import StoragePerformer
+
+LOOK_S = 8.0
+"""One look, beyond the connection: virsh is given 3 s in it, twice."""
+
+GRACE_S = 2.0
+"""How much longer hafence waits than the script on the host may take: the script ends first."""
+
+
+class HostPerformer:
+    """The hosts' effects, for one run."""
+
+    def __init__(self, inventory: Inventory, hosts: Hosts, run: str) -> None:
+        self._inventory = inventory
+        self._hosts = hosts
+        self._run = run
+        self._storage = StoragePerformer(inventory, hosts)
+
+    # ------------------------------------------------ looking
+
+    def look_at(self, effect: LookAt) -> Mapping[HostName, Look]:
+        """Look into hosts at once; one hung host costs its own time-out."""
+        looks = in_parallel([lambda name=name: self._look(name) for name in effect.hosts])  # type: ignore[misc]
+        return dict(zip(effect.hosts, looks, strict=True))
+
+    def _look(self, name: HostName) -> Look:
+        host = self._inventory.hosts.get(name)
+        if host is None:
+            return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
+        nonce, sent = _nonce(), time.time()
+        run = self._hosts.run(host, kvm.look_program(nonce, host), within_s=LOOK_S)
+        return kvm.parse_look(nonce, run, name, sent, time.time())
+
+    def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
+        """The siblings and the admin node look for signs of life, at once."""
+        suspect = self._inventory.hosts[effect.suspect]
+        witnesses: list[HostName | None] = [*effect.siblings, None]
+        calls = [lambda name=name: self._witness(suspect, name) for name in witnesses]
+        return tuple(in_parallel(calls))
+
+    def _witness(self, suspect: Host, name: HostName | None) -> WitnessReport:
+        timeout_s = self._inventory.settings.connect_timeout_s
+        members = self._inventory.members(suspect.cluster)
+        peers = [host for host in members if host.name not in (name, suspect.name)] if name else []
+        nonce = _nonce()
+        host = self._inventory.hosts[name] if name else None
+        program = kvm.witness_program(nonce, suspect, peers, timeout_s, host)
+        within_s = timeout_s + kvm.WITNESS_SPARE_S
+        run = self._hosts.run(host, program, within_s=within_s) if host else run_here(program, within_s)
+        return kvm.parse_witness(nonce, run, name, time.time())
+
+    # ------------------------------------------------ fencing
+
+    def fence(self, effect: Fence) -> Reply:
+        """Carry out a fence order through its proxy."""
+        order = effect.order
+        suspect = self._inventory.hosts[order.suspect]
+        proxy = self._inventory.hosts[order.proxy] if order.proxy else None
+        nonce = _nonce()
+        program = kvm.fence_program(order, nonce, suspect, time.time)
+        run = self._hosts.run(suspect, program, via=proxy, within_s=order.within_s + GRACE_S)
+        self._keep("fence", run)
+        return Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, time.time(), run.note)
+
+    # ------------------------------------------------ starting
+
+    def start(self, effect: Start) -> StartReply:
+        """Start a VM on its target, by libvirt or by the cluster's own command."""
+        order = effect.order
+        cluster = self._inventory.cluster_of(order.target)
+        if cluster.start is StartMode.COMMAND:
+            return self._start_by_command(order)
+        vm = self._inventory.vms[order.vm]
+        try:
+            xml = self._xml(order.vm)
+        except (OSError, ValueError) as error:
+            return StartReply(StartResult.CLEAN, f"its domain XML can't be read: {error}", time.time())
+        if not xml:
+            return StartReply(StartResult.CLEAN, "it has no domain_xml in the inventory", time.time())
+        host = self._inventory.hosts[order.target]
+        nonce = _nonce()
+        program = kvm.start_program(order, vm, xml, cluster.start, nonce, host, time.time)
+        run = self._hosts.run(host, program, within_s=order.within_s + GRACE_S)
+        self._keep("start", run)
+        return kvm.parse_start(nonce, run, time.time(), kvm.was_released(program))
+
+    def settle(self, effect: Settle) -> StartReply:
+        """Find out on the target itself what became of a start."""
+        order = effect.order
+        if not self._inventory.cluster_of(order.target).is_kvm:
+            return self._start_by_command(order)
+        host = self._inventory.hosts.get(order.target)
+        if host is None:
+            return StartReply(StartResult.UNKNOWN, f"{order.target} is not in the inventory", time.time())
+        nonce = _nonce()
+        program = kvm.settle_program(order, nonce, host, time.time)
+        run = self._hosts.run(host, program, within_s=order.within_s + GRACE_S)
+        self._keep("settle", run)
+        return kvm.parse_start(nonce, run, time.time())
+
+    def _start_by_command(self, order: StartOrder) -> StartReply:
+        """The cluster's command; on KVM hosts its word is checked by looking on the target.
+
+        Where hafence can't look, a start whose outcome is unknown is settled by sending it again to the
+        same target: a start command is expected to leave alone what already runs there.
+        """
+        cluster = self._inventory.cluster_of(order.target)
+        vm = self._inventory.vms[order.vm]
+        result, says = start_by_command(cluster.start_command, vm, order.target, order.within_s)
+        if not cluster.is_kvm:
+            return StartReply(result, says, time.time())
+        settled = self.settle(Settle(order))
+        return StartReply(settled.result, f"{says}; {settled.says}", settled.at)
+
+    def memory_need(self, effect: MemoryNeed) -> int | None:
+        """What the VM's domain XML asks for; None without one, or with one that can't be read (a start says so)."""
+        try:
+            xml = self._xml(effect.vm)
+            return read_domain(xml).memory_mib if xml else None
+        except (OSError, ValueError):
+            return None
+
+    def _xml(self, vm: Uuid) -> str:
+        path = self._inventory.vms[vm].domain_xml
+        return _read(path) if path else ""
+
+    # ------------------------------------------------ the second level
+
+    def power_off(self, effect: PowerOff) -> SecondLevelReply:
+        """Switch a host off by its fence agents, and see it off."""
+        host = self._inventory.hosts[effect.host]
+        return power_off(host, self._left(effect.not_after), effect.rehearse)
+
+    def fence_storage(self, effect: FenceStorage) -> Mapping[Uuid, SecondLevelReply]:
+        """Fence the VMs' volumes in Ceph, through the first sibling whose Ceph answers, else from here."""
+        return self._storage.fence(effect, time.time() + self._left(effect.not_after))
+
+    def lift_storage_fence(self, effect: LiftStorageFence) -> str:
+        """Remove a host's entries from Ceph's blocklist."""
+        return self._storage.lift(effect.host)
+
+    def _left(self, not_after: float) -> float:
+        """Seconds that a second-level fence may take: its own time-out, within the lease."""
+        return max(0.0, min(self._inventory.settings.power_timeout_s, not_after - time.time()))
+
+    def _keep(self, what: str, run: ProgramRun) -> None:
+        """What a host said beyond the protocol goes to a protected file, never into an error or the store."""
+        if run.stderr or (run.stdout and run.exit_status != 0):
+            keep(self._inventory.store, self._run, what, run.stdout, run.stderr)
+
+
+def _nonce() -> str:
+    return secrets.token_hex(8)
+
+
+@lru_cache(maxsize=64)
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")

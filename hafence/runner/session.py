@@ -1,0 +1,92 @@
+"""One command: the inventory that was read, the store, the connections, the journal, and the story played on them."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from ..adapters.ssh import Hosts
+from ..adapters.stores import open_store
+from ..adapters.stores.holder import Holder
+from ..adapters.stores.port import RunRow, Store
+from ..core.model import Inventory, Uuid
+from ..effects import Story
+from ..voice import Voice
+from .journal import StoreJournal
+from .perform import Performer
+from .play import Journal, NoJournal, Player
+
+R = TypeVar("R")
+
+
+class Session:
+    """A command under way. `run_id` is unique, sorts by time, and is what `hafence explain` takes."""
+
+    def __init__(self, inventory: Inventory, store: Store, hosts: Hosts, holder: Holder, voice: Voice, dry_run: bool):
+        self.run_id = holder.run
+        self.inventory = inventory
+        self.store = store
+        self._dry_run = dry_run
+        performer = Performer(inventory, store, hosts, holder, voice)
+        journal: Journal = NoJournal() if dry_run else StoreJournal(store, holder.run)
+        self._player = Player(performer.perform, performer.budget, journal, voice)
+
+    def play(self, story: Story[R]) -> R:
+        """Play a story to its end on the real world."""
+        return self._player.play(story)
+
+    def finish(self, exit_code: int, result: Mapping[str, Any]) -> None:
+        """Close the run's history. StoreError if that can't be written."""
+        if not self._dry_run:
+            self.store.end_run(self.run_id, time.time(), exit_code, result)
+
+
+@contextmanager
+def open_session(
+    inventory: Inventory,
+    store_url: str,
+    command: str,
+    vms: tuple[Uuid, ...],
+    details: Mapping[str, Any],
+    voice: Voice,
+    dry_run: bool = False,
+) -> Iterator[Session]:
+    """Open the store (read-only in a dry run), begin the run's history, and close everything at the end.
+
+    StoreError here means that nothing has happened at all.
+    """
+    holder = Holder.of_this_process(new_run_id())
+    store = open_store(store_url, read_only=dry_run)
+    hosts = Hosts(inventory.hosts, inventory.settings.connect_timeout_s)
+    try:
+        if not dry_run:
+            store.begin_run(RunRow(holder.run, time.time(), holder.who, command, vms, details))
+        with _terminate_as_interrupt():
+            yield Session(inventory, store, hosts, holder, voice, dry_run)
+    finally:
+        hosts.close()
+        store.close()
+
+
+def new_run_id() -> str:
+    """Like `20261122T153000-3f2a9c`: UTC time and six random hex digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """SIGTERM (a service manager, a time-out around cron) ends a run as orderly as Ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

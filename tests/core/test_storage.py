@@ -1,0 +1,76 @@
+"""Which clients are the suspect's, and when a blocklist entry is a fence."""
+
+from __future__ import annotations
+
+import pytest
+
+from hafence.core.storage import (
+    LASTING_S,
+    Client,
+    Entry,
+    Image,
+    Known,
+    covers,
+    parse_client,
+    plan_fence,
+    uncovered,
+    whole_host,
+)
+
+SUSPECT = Client("10.77.0.11", 0, 123)
+MIRROR = Client("10.77.0.50", 0, 5)
+KNOWN = Known(frozenset({"10.77.0.11"}), {"10.77.0.50": "a mirror", "10.77.0.12": "kvm-02"})
+
+
+def test_clients_are_read_as_ceph_writes_them() -> None:
+    assert parse_client("10.77.0.11:0/123") == SUSPECT
+    assert parse_client("v1:10.77.0.11:6800/123") == Client("10.77.0.11", 6800, 123)
+    assert parse_client("[fd00::1]:0/9") == Client("fd00::1", 0, 9)
+    assert Client("fd00::1", 0, 9).text == "[fd00::1]:0/9"
+    assert SUSPECT.text == "10.77.0.11:0/123"
+    for odd in ("", "10.77.0.11", "10.77.0.11:0", "x:0/1", "10.77.0.11:0/1;reboot", "300.1.1.1:0/1", "-:0/0"):
+        with pytest.raises(ValueError, match=r"address|appear"):
+            parse_client(odd)
+
+
+def test_the_suspects_own_clients_are_blocked_and_others_are_told_apart() -> None:
+    plan = plan_fence([Image("rbd/a", (SUSPECT, MIRROR), (SUSPECT,))], KNOWN)
+    assert plan.block == (SUSPECT,)
+    assert plan.strangers == ()
+
+
+def test_an_image_without_a_client_of_the_suspect_blocks_its_whole_address() -> None:
+    for image in (Image("rbd/a", (), ()), Image("rbd/a", (MIRROR,), ())):
+        assert plan_fence([image], KNOWN).block == (whole_host("10.77.0.11"),)
+    both = plan_fence([Image("rbd/a", (SUSPECT,), ()), Image("rbd/b", (), ())], KNOWN)
+    assert set(both.block) == {SUSPECT, whole_host("10.77.0.11")}
+
+
+def test_an_evicted_watcher_is_still_known_by_its_lock() -> None:
+    assert plan_fence([Image("rbd/a", (), (SUSPECT,))], KNOWN).block == (SUSPECT,)
+
+
+def test_a_client_that_nobody_knows_is_a_stranger() -> None:
+    stranger = Client("10.88.0.1", 0, 7)
+    assert plan_fence([Image("rbd/a", (stranger,), ())], KNOWN).strangers == (stranger,)
+
+
+@pytest.mark.parametrize(
+    ("entry", "covered"),
+    [
+        (Entry(SUSPECT, 1e9), True),
+        (Entry(whole_host("10.77.0.11"), 1e9), True),
+        (Entry(Client("10.77.0.11", 0, 124), 1e9), False),
+        (Entry(Client("10.77.0.11", 6800, 123), 1e9), False),
+        (Entry(whole_host("10.77.0.12"), 1e9), False),
+        (Entry(SUSPECT, 1000.0 + LASTING_S - 1), False),
+        (Entry(SUSPECT, 999.0), False),
+    ],
+)
+def test_only_a_lasting_entry_for_this_very_client_covers_it(entry: Entry, covered: bool) -> None:
+    assert covers(entry, SUSPECT, 1000.0) == covered
+    assert (uncovered([SUSPECT], [entry], 1000.0) == ()) == covered
+
+
+def test_a_narrow_entry_does_not_cover_a_whole_host() -> None:
+    assert uncovered([whole_host("10.77.0.11")], [Entry(SUSPECT, 1e9)], 1000.0) == (whole_host("10.77.0.11"),)

@@ -1,0 +1,116 @@
+"""Driving a story: the journal before and after, several effects at once, Ctrl-C, a store that fails."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from hafence.effects import Answer, Effect, Interrupted, Now, Sleep, StoreError, Story, Tell, Together, do
+from hafence.runner.parallel import in_parallel
+from hafence.runner.play import Player
+
+
+class Log:
+    """A journal and a voice that remember; the journal can be told to fail."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.fails_before: type[Effect[Any]] | None = None
+        self.fails_after: type[Effect[Any]] | None = None
+
+    def intends(self, effect: Effect[Any]) -> None:
+        if type(effect) is self.fails_before:
+            raise StoreError("disk full")
+        self.lines.append(f"intends {type(effect).__name__}")
+
+    def records(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
+        if type(effect) is self.fails_after:
+            raise StoreError("disk full")
+        self.lines.append(f"records {type(effect).__name__} {answer}")
+
+    def begins(self, effect: Effect[Any], budget_s: float | None) -> None:
+        self.lines.append(f"begins {type(effect).__name__}")
+
+    def ends(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
+        self.lines.append(f"ends {type(effect).__name__}")
+
+    def tells(self, text: str) -> None:
+        self.lines.append(text)
+
+    def asks(self, question: str) -> Answer:
+        return Answer.NOBODY
+
+
+def player(log: Log, answers: dict[type[Effect[Any]], Any]) -> Player:
+    def perform(effect: Effect[Any]) -> Any:
+        log.lines.append(f"performs {type(effect).__name__}")
+        answer = answers[type(effect)]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    return Player(perform, lambda _: None, log, log)
+
+
+def two_steps() -> Story[tuple[object, ...]]:
+    said: list[object] = []
+    for effect in (Now(), Sleep(1.0)):
+        try:
+            said.append((yield from do(effect)))  # type: ignore[arg-type]
+        except (StoreError, Interrupted) as error:
+            said.append(type(error).__name__)
+    return tuple(said)
+
+
+def test_an_effect_is_in_the_journal_before_it_is_performed() -> None:
+    log = Log()
+    assert player(log, {Now: 5.0, Sleep: None}).play(two_steps()) == (5.0, None)
+    assert log.lines[:5] == ["intends Now", "begins Now", "performs Now", "ends Now", "records Now 5.0"]
+
+
+def test_what_cannot_be_journalled_is_not_performed() -> None:
+    log = Log()
+    log.fails_before = Now
+    assert player(log, {Now: 5.0, Sleep: None}).play(two_steps()) == ("StoreError", None)
+    assert "performs Now" not in log.lines
+
+
+def test_an_answer_that_cannot_be_journalled_still_reaches_the_story_and_the_failure_comes_next() -> None:
+    log = Log()
+    log.fails_after = Now
+    assert player(log, {Now: 5.0, Sleep: None}).play(two_steps()) == (5.0, "StoreError")
+    assert "performs Sleep" not in log.lines
+
+
+def test_ctrl_c_reaches_the_story_as_interrupted_where_it_waits() -> None:
+    log = Log()
+    assert player(log, {Now: KeyboardInterrupt(), Sleep: None}).play(two_steps()) == ("Interrupted", None)
+
+
+def test_several_effects_are_performed_at_once_and_answered_in_their_order() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def perform(effect: Effect[Any]) -> Any:
+        meeting.wait()  # passes only if both are under way at the same time
+        return type(effect).__name__
+
+    def story() -> Story[tuple[Any, ...]]:
+        return (yield from do(Together((Now(), Tell("x")))))
+
+    log = Log()
+    assert Player(perform, lambda _: None, log, log).play(story()) == ("Now", "Tell")
+    assert [line for line in log.lines if line.startswith("intends")] == ["intends Now", "intends Tell"]
+
+
+def test_parallel_calls_keep_their_order_and_raise_after_all_have_ended() -> None:
+    assert in_parallel([lambda n=n: n * n for n in range(100)], most=7) == [n * n for n in range(100)]  # type: ignore[misc]
+    ended: list[int] = []
+
+    def fails() -> int:
+        raise StoreError("no")
+
+    with pytest.raises(StoreError):
+        in_parallel([fails, lambda: ended.append(1) or 1])
+    assert ended == [1]
