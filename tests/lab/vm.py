@@ -1,0 +1,89 @@
+"""A lab VM: 32 MiB, no disk unless one is given, type qemu, machine pc."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from xml.sax.saxutils import escape, quoteattr
+
+
+class Qemu(NamedTuple):
+    """A living qemu process: the host it is on, and its PID in the root namespace."""
+
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileDisk:
+    """A raw or qcow2 file, which every host sees."""
+
+    path: Path
+    format: str = "raw"
+
+    def xml(self, target: str) -> str:
+        """The <disk> element."""
+        return (
+            f"<disk type='file' device='disk'><driver name='qemu' type='{self.format}' cache='none'/>"
+            f"<source file={quoteattr(str(self.path))}/><target dev='{target}' bus='virtio'/></disk>"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RbdDisk:
+    """A Ceph image, reached as the hosts' own ceph.conf and keyring say."""
+
+    pool: str
+    image: str
+    conf: str = "/etc/ceph/ceph.conf"
+
+    def xml(self, target: str) -> str:
+        """The <disk> element."""
+        name = quoteattr(f"{self.pool}/{self.image}")
+        return (
+            "<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none'/>"
+            f"<source protocol='rbd' name={name}><config file={quoteattr(self.conf)}/></source>"
+            f"<target dev='{target}' bus='virtio'/></disk>"
+        )
+
+
+Disk = FileDisk | RbdDisk
+
+
+@dataclass(frozen=True, slots=True)
+class LabVm:
+    """A VM of the lab. `host` is where the lab started it; `xml` is its definition, for the inventory."""
+
+    uuid: str
+    name: str
+    host: str
+    xml: Path
+    disks: tuple[Disk, ...] = ()
+
+
+def domain_xml(name: str, uuid: str, disks: tuple[Disk, ...] = (), memory_mib: int = 32) -> str:
+    """The definition of a VM."""
+    devices = "".join(disk.xml(f"vd{chr(ord('a') + index)}") for index, disk in enumerate(disks))
+    return f"""\
+<domain type='qemu'>
+  <name>{escape(name)}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>{memory_mib}</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+    {devices}
+  </devices>
+</domain>
+"""
+
+
+def qemu_arguments(name: str, uuid: str) -> list[str]:
+    """A qemu that libvirt does not know of, as a failed migration leaves one; it names the VM as libvirt's own do."""
+    return [
+        *("/usr/bin/qemu-system-x86_64", "-name", f"guest={name},debug-threads=on", "-uuid", uuid),
+        *("-machine", "pc", "-accel", "tcg", "-m", "32", "-nodefaults", "-no-user-config", "-display", "none"),
+    ]
