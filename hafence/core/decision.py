@@ -117,14 +117,18 @@ def final_verdict(case: Case) -> Verdict | None:
 
 
 def signs_of_life(case: Case) -> tuple[str, ...]:
-    """What was seen of the suspect's life in the second look, a sentence each."""
-    seen = [
-        f"{report.name} saw that {case.suspect} " + ", ".join(sorted(sign.value for sign in report.signs))
-        for report in case.reports
-        if report.signs
-    ]
+    """What was seen of the suspect's life, a sentence for each sign with all who saw it."""
+    seers: dict[str, list[str]] = {}
+    for report in case.reports:
+        for sign in sorted(report.signs, key=lambda sign: sign.value):
+            seers.setdefault(sign.value, []).append(report.name)
+    seen = [f"{_listed(names)} saw that {case.suspect} {sign}" for sign, names in seers.items()]
     seen += [e.says for e in case.evidence if e.proves is Proof.HOST_ALIVE]
     return tuple(seen)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def wants_witnesses(case: Case) -> bool:

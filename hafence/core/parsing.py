@@ -96,6 +96,18 @@ def parse_address(text: str) -> str:
     return name.lower()
 
 
+def parse_ip(text: str) -> str:
+    """An IPv4 or IPv6 address in its one form, never a name: for what is compared with addresses that others report."""
+    address = parse_address(text)
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise ValueError(
+            f"{shown(text)} is not an IP address: write one, like 10.0.0.11; a name won't do here"
+        ) from None
+    return address
+
+
 def _ipv6(text: str) -> str:
     if text.count(":") == 1:
         raise ValueError(f"{shown(text)} holds a port: write the address alone, and the port under ssh: {{port: …}}")

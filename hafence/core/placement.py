@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from .looks import Blind, HostLook, Libvirt, Look, Silence
 from .model import Host, HostName, HostState, Uuid, Vm
 
-
 WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
 """Needed only to look for another host's signs of life; a host without them can still take a VM."""
 

@@ -99,8 +99,7 @@ def fence_suspect(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view:
     fencing.grace = yield from _boot_grace(run)
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
-    if any(wants_witnesses(fencing.case(vm)) for vm in courses):
-        yield from _second_look(fencing)
+    yield from _second_look(fencing)
     yield from _second_level(fencing)
     return {vm: _close(fencing, course) for vm, course in courses.items()}
 
@@ -128,13 +127,27 @@ def _ask_siblings(fencing: Fencing) -> Story[None]:
     proxies = list(fencing.candidates.chosen)
     if len(proxies) == 1:
         proxies *= 2
+    if proxies and _looks_silent(fencing):
+        learnt = yield from _attempt(fencing, proxies.pop(0), Witness(fencing.suspect.name, fencing.candidates.chosen))
+        if learnt:
+            return
     for proxy in proxies:
         learnt = yield from _attempt(fencing, proxy)
         if learnt:
             return
 
 
-def _attempt(fencing: Fencing, proxy: HostName) -> Story[bool]:
+def _looks_silent(fencing: Fencing) -> bool:
+    """Whether the witnesses will be wanted: a suspect that is silent to the admin node is looked at by all right away.
+
+    Asking first and looking afterwards would cost a dead host's VMs one more time-out.
+    """
+    look = fencing.view.looks.get(fencing.suspect.name)
+    policy = fencing.run.inventory.settings.unreachable
+    return look is not None and not shows_life(look) and policy is not Unreachable.PROCEED
+
+
+def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None) -> Story[bool]:
     """One attempt through one proxy for every open VM. Whether it said anything about the suspect."""
     vms = fencing.open_vms()
     settings = fencing.run.inventory.settings
@@ -150,7 +163,7 @@ def _attempt(fencing: Fencing, proxy: HostName) -> Story[bool]:
         not_after=not_after,
         rehearse=fencing.run.dry_run,
     )
-    reply = yield from _send(fencing, order)
+    reply = yield from _send(fencing, order, meanwhile)
     findings = interpret(order, reply, fencing.view.memory.machine_ids.get(fencing.suspect.name))
     if fencing.run.dry_run:
         findings = {vm: _foretell(finding) for vm, finding in findings.items()}
@@ -160,10 +173,13 @@ def _attempt(fencing: Fencing, proxy: HostName) -> Story[bool]:
     return not any(finding.sibling_side for finding in findings.values())
 
 
-def _send(fencing: Fencing, order: FenceOrder) -> Story[Reply]:
+def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Story[Reply]:
     """Send the order. From the moment it may have been sent, the courses say so, also if the run ends there."""
     try:
-        reply = yield from do(Fence(order))
+        if meanwhile is None:
+            reply = yield from do(Fence(order))
+        else:
+            reply, fencing.reports = yield from do(Together((Fence(order), meanwhile)))
     except Interrupted:
         _mark_fenced(fencing, order)
         raise
@@ -195,12 +211,16 @@ def _learn(fencing: Fencing, finding: Finding) -> Story[None]:
 
 
 def _second_look(fencing: Fencing) -> Story[None]:
-    """Every witness at once; then the siblings that see the suspect accept connections fence it."""
+    """Where the suspect is unreachable: every witness at once, unless they have looked already; then the siblings
+    that saw the suspect accept connections fence it."""
+    if not any(fencing.verdict(vm) is Verdict.UNREACHABLE for vm in fencing.courses):
+        return
     chosen = fencing.candidates.chosen
-    if fencing.run.inventory.settings.unreachable is Unreachable.PROCEED:
-        chosen = tuple(dict.fromkeys(proxy for tried in fencing.findings.values() for proxy, _, _ in tried))
-    fencing.reports = yield from do(Witness(fencing.suspect.name, chosen))
     tried = {proxy for tries in fencing.findings.values() for proxy, _, _ in tries}
+    if any(wants_witnesses(fencing.case(vm)) for vm in fencing.courses):
+        proceed = fencing.run.inventory.settings.unreachable is Unreachable.PROCEED
+        asked = tuple(name for name in chosen if name in tried) if proceed else chosen
+        fencing.reports = yield from do(Witness(fencing.suspect.name, asked))
     seeing = [HostName(r.witness) for r in fencing.reports if r.witness and Sign.SYN_ACK in r.signs]
     fresh_first = sorted(seeing, key=lambda name: (name in tried, chosen.index(name)))
     for proxy in fresh_first[:MAX_SEEING]:

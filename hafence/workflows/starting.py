@@ -15,7 +15,20 @@ from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.record import VmState, mark_clean, mark_running, mark_starting, restore
-from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, StartOrder, StartReply, StartResult, Story, do
+from ..effects import (
+    Fence,
+    Interrupted,
+    LookAt,
+    Now,
+    Settle,
+    Start,
+    StartOrder,
+    StartReply,
+    StartResult,
+    Story,
+    Tell,
+    do,
+)
 from .course import Course, conclude, copies_of
 from .fencing import evidence_age
 
@@ -28,6 +41,7 @@ def start_somewhere(
 ) -> Story[Outcome]:
     """Try the targets in order. The record says `stopped` when this begins."""
     failures: list[str] = []
+    yield from _name_risks(allowed)
     for number, target in enumerate(placement.targets):
         if fence_again is not None and (yield from evidence_age(course)) > course.run.inventory.settings.evidence_age_s:
             judgement = yield from fence_again()
@@ -35,6 +49,7 @@ def start_somewhere(
                 failures.append(f"the evidence grew old, and then {judgement.message}")
                 break
             allowed = judgement
+            yield from _name_risks(allowed)
         reply = yield from _start_on(course, target, number)
         if reply.result is StartResult.RUNNING:
             return (yield from verify(course, target, allowed, ""))
@@ -50,10 +65,16 @@ def start_somewhere(
     return conclude(course, Decision.FAILED, Reason.START_FAILED, message, exit=Exit.START_FAILED)
 
 
+def _name_risks(allowed: Allowed) -> Story[None]:
+    """A risk is told before it is taken: a run that is killed in between has said it, and its journal holds it."""
+    for risk in allowed.risks:
+        yield from do(Tell(risk))
+
+
 def _start_on(course: Course, target: HostName, number: int) -> Story[StartReply]:
     """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself."""
     not_after = yield from course.renew()
-    ticket = _first_ticket(course) + 2 * number
+    ticket = _first_ticket(course) + 1 + 2 * number
     yield from course.write(mark_starting(course.record, target, course.run.id, ticket))
     order = StartOrder(course.vm.uuid, target, ticket, not_after, course.run.inventory.settings.start_timeout_s)
     try:
@@ -76,6 +97,8 @@ def _settle(course: Course, order: StartOrder) -> Story[StartReply]:
 
 
 def _first_ticket(course: Course) -> int:
+    """Of this run: what settles an earlier run's start. Each start takes the next odd one, its settling the one after:
+    a start is refused where a settle of the same ticket has been."""
     return course.lease.token * TICKETS_PER_LEASE if course.lease else 0
 
 
@@ -125,6 +148,7 @@ def verify(course: Course, target: HostName, allowed: Allowed, earlier: str) -> 
     if cluster.is_kvm:
         looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
         copies = copies_of(course.vm.uuid, looks)
+    _leave_out_fenced(course, copies, allowed)
     if set(copies) - {target} or copies.get(target, 0) > 1:
         return (yield from _two_copies(course, target, copies))
     if target not in copies:
@@ -136,14 +160,22 @@ def verify(course: Course, target: HostName, allowed: Allowed, earlier: str) -> 
     message = f"{course.vm.name} runs on {target}: {allowed.message}"
     if earlier:
         message = f"{course.vm.name} runs on {target}: the start of run {earlier} had worked"
-    return conclude(course, Decision.STARTED, allowed.reason, message, host=target)
+    return conclude(course, Decision.STARTED, allowed.reason, message, host=target, suspect=course.record.last_host)
+
+
+def _leave_out_fenced(course: Course, copies: dict[HostName, int], allowed: Allowed) -> None:
+    """An old process that was observed to be unable to write is no second copy: it is why the storage was fenced."""
+    suspect = course.record.suspect
+    if allowed.reason is Reason.STORAGE_FENCED and copies.pop(suspect, 0):
+        course.notes.append(f"the old process on {suspect} lives on and can't write: end it before 'hafence rejoin'")
 
 
 def _gone_again(course: Course, target: HostName) -> Story[Outcome]:
     """Seen running by the start, and no longer by the look after it: the VM ended right away."""
     within_s = course.run.inventory.settings.start_timeout_s
     not_after = yield from course.renew()
-    reply = yield from do(Settle(StartOrder(course.vm.uuid, target, course.record.ticket + 1, not_after, within_s)))
+    ticket = max(course.record.ticket, _first_ticket(course)) + 1
+    reply = yield from do(Settle(StartOrder(course.vm.uuid, target, ticket, not_after, within_s)))
     if reply.result is not StartResult.CLEAN:
         return _unknown(course, target, f"it was seen running, then no longer; {reply.says}")
     course.in_flight = None
