@@ -61,6 +61,7 @@ class _Check:
         hosts = HostCheck(ssh, cluster_names)
         for name, entry in _entries(sections):
             hosts.add(name, entry)
+        hosts.check_storage()
         host_names = _names(sections) if self._whole else None
         if host_names is not None and not host_names:
             says = f"the inventory has no hosts: write hosts: with an entry like kvm-01: {_EXAMPLE['hosts']}"

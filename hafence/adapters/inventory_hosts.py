@@ -7,12 +7,12 @@ from functools import partial
 
 from ..core.inventory import shown
 from ..core.model import Cluster, Host, HostName, HostState, SshSettings, StartMode, is_name, parse_uuid
-from ..core.parsing import absolute, parse_address, parse_whole
+from ..core.parsing import absolute, parse_address, parse_ip, parse_whole
 from .inventory_entry import Entry, place_of, plain_text
 from .inventory_settings import SSH_KEYS, check_ceph, check_power, check_ssh, check_start
 
 CLUSTER_KEYS = ("hypervisor", "start", "ceph")
-HOST_KEYS = ("cluster", "address", "state", "uuid", "memory_mib", "labels", "ssh", "power", "root")
+HOST_KEYS = ("cluster", "address", "state", "uuid", "memory_mib", "labels", "ssh", "power", "storage_address", "root")
 MAX_MEMORY_MIB = 1 << 30
 
 _ROOT = re.compile(r"/[A-Za-z0-9._/-]*\Z")
@@ -52,6 +52,7 @@ class HostCheck:
         """The names that a host may refer to; None when they are not all known."""
         self._endpoints: dict[tuple[str, int], Entry] = {}
         self._uuids: dict[str, Entry] = {}
+        self._entries: dict[HostName, Entry] = {}
 
     def add(self, name: str, entry: Entry) -> None:
         """Check a host and keep it."""
@@ -60,18 +61,18 @@ class HostCheck:
         entry.need("address", "10.0.0.11")
         ssh = entry.child("ssh")
         settings = self._ssh if ssh is None else check_ssh(ssh, self._ssh)
-        memory = entry.take("memory_mib", partial(parse_whole, low=1, high=MAX_MEMORY_MIB))
         host = Host(
-            HostName(name),
-            entry.take("cluster", partial(self._cluster, entry)) or "",
-            entry.take("address", parse_address) or "",
-            entry.take("state", _state) or HostState.ENABLED,
-            entry.take("uuid", uuid_text),
-            memory,
-            _labels(entry),
-            settings,
-            check_power(entry),
-            entry.take("root", partial(_root, entry)) or "",
+            name=HostName(name),
+            cluster=entry.take("cluster", partial(self._cluster, entry)) or "",
+            address=entry.take("address", parse_address) or "",
+            state=entry.take("state", _state) or HostState.ENABLED,
+            uuid=entry.take("uuid", uuid_text),
+            memory_mib=entry.take("memory_mib", partial(parse_whole, low=1, high=MAX_MEMORY_MIB)),
+            labels=_labels(entry),
+            ssh=settings,
+            power=check_power(entry),
+            storage_address=entry.take("storage_address", parse_ip),
+            root=entry.take("root", partial(_root, entry)) or "",
         )
         if host.address:
             self._check_endpoint(host, entry)
@@ -80,6 +81,23 @@ class HostCheck:
                 "uuid", f"{host.uuid} is also the uuid of {place_of(other, entry, 'uuid')}: each host has its own"
             )
         self.hosts[host.name] = host
+        self._entries[host.name] = entry
+
+    def check_storage(self) -> None:
+        """A storage fence shuts out an address: it must not be that of another host too."""
+        first: dict[str, Entry] = {}
+        addresses = {host.address: name for name, host in self.hosts.items()}
+        for name, host in self.hosts.items():
+            if host.storage_address is None:
+                continue
+            entry = self._entries[name]
+            other = first.setdefault(host.storage_address, entry)
+            key = "storage_address"
+            if other is entry and addresses.get(host.storage_address, name) != name:
+                other, key = self._entries[addresses[host.storage_address]], "address"
+            if other is not entry:
+                says = f"{host.storage_address} is also the address of {place_of(other, entry, key)}"
+                entry.fault("storage_address", f"{says}: fencing one would shut out both; give each its own")
 
     def _cluster(self, entry: Entry, text: str) -> str:
         if self._clusters is not None and text not in self._clusters:

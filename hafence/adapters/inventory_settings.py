@@ -11,12 +11,12 @@ from typing import Any
 
 from ..core.inventory import shown
 from ..core.model import CephSettings, PowerDevice, Settings, SshSettings, StartMode, Unreachable
-from ..core.parsing import format_duration, parse_bool, parse_duration, parse_share, parse_whole
+from ..core.parsing import format_duration, parse_bool, parse_duration, parse_ip, parse_share, parse_whole
 from .inventory_entry import Entry, name_text, plain_text, wrong_kind
 from .inventory_tree import Map, Seq
 
 SSH_KEYS = ("user", "port", "identity_file", "known_hosts", "agent", "sudo")
-CEPH_KEYS = ("conf", "user", "keyring")
+CEPH_KEYS = ("conf", "user", "keyring", "mirrors", "expire")
 LEASE_MARGIN_S = 10.0
 """A lease has to outlast the longest single step by this, or it ends while a script still acts under it."""
 
@@ -60,6 +60,9 @@ TIMES: Mapping[str, _Time] = {
     "statement_age": _Time("statement_age_s", 60, 604800),
     "boot_grace": _Time("boot_grace_s", 0, 86400),
 }
+
+
+_EXPIRE = _Time("expire_s", 600, 30 * 86400)
 
 
 def _policy(text: str) -> Unreachable:
@@ -148,10 +151,12 @@ def _ceph_user(text: str) -> str:
 def check_ceph(entry: Entry) -> CephSettings:
     """A cluster's `ceph`."""
     entry.only(CEPH_KEYS)
-    given = {
+    given: dict[str, Any] = {
         "conf": entry.take("conf", entry.local_path),
         "user": entry.take("user", _ceph_user),
         "keyring": entry.take("keyring", entry.local_path),
+        "mirrors": entry.texts("mirrors", parse_ip),
+        "expire_s": entry.take("expire", _EXPIRE.parse),
     }
     return CephSettings(**{key: value for key, value in given.items() if value is not None})
 

@@ -97,32 +97,33 @@ class DomainFiles:
         self.entry: Entry | None = None
         """The VM whose file is looked for: relative to the folder of its inventory file."""
         self._base = ""
-        self._listed: dict[str, tuple[str, frozenset[str]]] = {}
-        """By folder as it is written in the inventory: its absolute path and its files."""
+        self._listed: set[str] = set()
+        """Folders as they are written in the inventory."""
+        self._found: dict[str, str] = {}
+        """Absolute paths by what may be written for them."""
 
     def find(self, text: str) -> str:
         """The absolute path of a file. Raises ValueError when it does not exist."""
         assert self.entry is not None, "set before any file is looked for"
-        cut = text.rfind("/") + 1
         if self.entry.base != self._base:
             self._base = self.entry.base
             self._listed.clear()
-        written, name = text[:cut], text[cut:]
-        if written not in self._listed:
-            self._listed[written] = self._list(self.entry.local_path(written or ".").rstrip("/"))
-        folder, names = self._listed[written]
-        if name in names:
-            return f"{folder}/{name}"
-        return _look_at(self.entry.local_path(text), text)
+            self._found.clear()
+        if text in self._found:
+            return self._found[text]
+        folder = text[: text.rfind("/") + 1]
+        if folder not in self._listed:
+            self._listed.add(folder)
+            self._list(folder, self.entry.local_path(folder or ".").rstrip("/"))
+        return self._found.get(text) or _look_at(self.entry.local_path(text), text)
 
-    @staticmethod
-    def _list(folder: str) -> tuple[str, frozenset[str]]:
+    def _list(self, written: str, folder: str) -> None:
         try:
-            with os.scandir(folder or "/") as found:
-                files = islice(found, _MAX_LISTED)
-                return folder, frozenset(file.name for file in files if file.name.isprintable() and file.is_file())
+            with os.scandir(folder or "/") as entries:
+                names = [file.name for file in islice(entries, _MAX_LISTED) if file.is_file()]
         except OSError:
-            return folder, frozenset()
+            return  # whoever asks for a file in there is told why it can't be looked at
+        self._found.update((written + name, f"{folder}/{name}") for name in names if name.isprintable())
 
 
 def _look_at(path: str, text: str) -> str:

@@ -17,7 +17,6 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
     StreamStartEvent,
 )
@@ -210,30 +209,29 @@ class _Builder:
         if event.tag is not None:
             says = f"has the tag {shown(event.tag)}: leave it out, hafence reads every value as the text it is"
             self._faults.add(self._file, _line(event), self._path(), says)
-        left = self._left
-        node: Node
-        if event.__class__ is MappingStartEvent:
-            node = Map(line)
-            self._descend(node, event)
-            self._fill_map(node)
-            self._stack.pop()
-        elif event.__class__ is SequenceStartEvent:
-            node = Seq(line)
-            self._descend(node, event)
-            self._fill_seq(node)
-            self._stack.pop()
-        else:
-            node = None if event.value in _NULLS and not event.style else event.value
-        if event.anchor is not None:
-            self._anchors[event.anchor] = (node, left - self._left + 1)
-        return node
-
-    def _descend(self, node: Map | Seq, event: Any) -> None:
+        if event.__class__ is _SCALAR:
+            text = None if event.value in _NULLS and not event.style else event.value
+            if event.anchor is not None:
+                self._anchors[event.anchor] = (text, 1)
+            return text
         if len(self._stack) >= MAX_DEPTH:
             raise _Unreadable(_line(event), "", f"is nested deeper than {MAX_DEPTH} levels: an inventory needs 7")
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)  # an older anchor of that name must not stand for its own inside
-        self._stack.append(node)
+        left = self._left
+        node: Map | Seq
+        if event.__class__ is MappingStartEvent:
+            node = Map(line)
+            self._stack.append(node)
+            self._fill_map(node)
+        else:
+            node = Seq(line)
+            self._stack.append(node)
+            self._fill_seq(node)
+        self._stack.pop()
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, left - self._left + 1)
+        return node
 
     def _repeat(self, event: Any) -> Node:
         """What an alias stands for. It is paid for as often as it is repeated: no bomb fits the budget."""

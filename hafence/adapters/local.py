@@ -57,6 +57,7 @@ class _Talk:
     def carry(self, text: bytes, until: float) -> bool:
         """Send and receive until the child has closed both its outputs; False when time or room ran out first."""
         self._to_send = text
+        answers = self._on_line is not None
         for fd in (self._in, self._out, self._err):
             os.set_blocking(fd, False)
         with selectors.DefaultSelector() as selector:
@@ -71,6 +72,8 @@ class _Talk:
                         selector.register(self._in, selectors.EVENT_WRITE)
                     else:
                         selector.unregister(self._in)
+                        if not answers:
+                            self._pipes[0].close()
                 left = until - time.monotonic()
                 if left <= 0 or len(self.stdout) + len(self.stderr) > MOST_OUTPUT:
                     return False

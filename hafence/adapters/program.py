@@ -28,7 +28,8 @@ class Program:
 
     `text` goes to the stdin of `command`, whole and at once. Then stdin stays open: each complete line of
     stdout (without its line end) is given to `on_line`, and what that returns, if anything, is written to
-    stdin. Stdin is closed when the run is over; a script that waits for an answer reads that as "stop".
+    stdin. Stdin is closed when the run is over, and right after the text where there is no `on_line`: a script
+    that waits for an answer reads that as "stop".
     """
 
     text: str

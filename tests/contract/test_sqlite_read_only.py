@@ -190,7 +190,7 @@ def test_a_store_that_a_whole_run_changed_during_a_read_is_read_again(
     store.begin_run(RunRow("run-0", NOW, "alice", "start-vm"))
     store.close()
     at_rest = (folder / "state.db").read_bytes()
-    counts = []
+    counts: list[int] = []
 
     def read_slowly(db: sqlite3.Connection) -> int:
         if not counts:
@@ -204,6 +204,24 @@ def test_a_store_that_a_whole_run_changed_during_a_read_is_read_again(
 
     assert ReadOnlyFile(folder / "state.db").read(read_slowly) == 53
     assert counts == [1, 53]
+
+
+def test_reading_beside_ones_own_writing_does_not_drop_the_writers_locks(
+    engine: Engine, folder: Path, start_worker: Callable[..., Worker]
+) -> None:
+    # POSIX locks belong to the process: a second handle, closed, would have the next process take the -wal away.
+    store = engine.open()
+    store.quarantine(A, "fenced", "run-0", NOW)
+    engine.open(read_only=True).recall(NOW)
+    log = (folder / "state.db-wal").stat().st_ino
+    worker = start_worker("steps", "run-1", 5)
+    worker.say("go")
+    assert worker.hears() == "done"
+    assert worker.process.wait(timeout=30) == 0
+    assert (folder / "state.db-wal").stat().st_ino == log
+    store.quarantine(B, "fenced", "run-0", NOW)
+    store.close()
+    assert set(engine.open(read_only=True).recall(NOW).quarantine) == {A, B}
 
 
 def lease_in(store: Store) -> Lease:

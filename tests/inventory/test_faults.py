@@ -90,6 +90,32 @@ REFERENCES = [
     ),
 ]
 
+STORAGE = [
+    (host("storage_address: kvm-01-san"), 4, "hosts.kvm-01.storage_address", ["not an IP address", "a name won't do"]),
+    (
+        text(
+            host="a: {cluster: prod, address: 10.0.0.1, storage_address: 10.1.0.1}\n"
+            "  b: {cluster: prod, address: 10.0.0.2, storage_address: 10.1.0.1}",
+            vm=f"v: {{uuid: {UUID}, host: a}}",
+        ),
+        5,
+        "hosts.b.storage_address",
+        ["10.1.0.1 is also the address of hosts.a (line 4)", "would shut out both"],
+    ),
+    (
+        text(
+            host="a: {cluster: prod, address: 10.0.0.1, storage_address: 10.0.0.2}\n"
+            "  b: {cluster: prod, address: 10.0.0.2}",
+            vm=f"v: {{uuid: {UUID}, host: a}}",
+        ),
+        4,
+        "hosts.a.storage_address",
+        ["10.0.0.2 is also the address of hosts.b (line 5)"],
+    ),
+    (text(cluster="prod: {ceph: {mirrors: [backup]}}"), 2, "clusters.prod.ceph.mirrors[0]", ["not an IP address"]),
+    (text(cluster="prod: {ceph: {expire: 30s}}"), 2, "clusters.prod.ceph.expire", ["from 10m to 30d"]),
+]
+
 VALUES = [
     (text(vm="web-01: {uuid: 6d6f6a5a, host: kvm-01}"), 6, "vms.web-01.uuid", ["'6d6f6a5a' is not a UUID", "32 hex"]),
     (text(vm="web-01: {uuid: [], host: kvm-01}"), 6, "vms.web-01.uuid", ["is a list: write a text"]),
@@ -189,7 +215,7 @@ POWER = [
 
 @pytest.mark.parametrize(
     ("content", "line", "path", "words"),
-    NAMES_AND_KEYS + REFERENCES + VALUES + SETTINGS + POWER,
+    NAMES_AND_KEYS + REFERENCES + STORAGE + VALUES + SETTINGS + POWER,
     ids=lambda value: None,
 )
 def test_a_fault_is_told_with_its_place(tmp_path: Path, content: str, line: int, path: str, words: list[str]) -> None:

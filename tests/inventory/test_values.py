@@ -41,7 +41,7 @@ clusters:
   prod:
     hypervisor: KVM
     start: transient
-    ceph: {conf: ceph.conf, user: hafence}
+    ceph: {conf: ceph.conf, user: hafence, mirrors: [10.9.0.1], expire: 12h}
   xen: {hypervisor: xen, start: {command: [/usr/bin/start-vm, --quietly]}}
   plain:
 hosts:
@@ -53,6 +53,7 @@ hosts:
     memory_mib: 65536
     labels: {rack: r1, row: '7'}
     root: roots/kvm-01/
+    storage_address: 10.1.0.11
     ssh: {port: 22, sudo: false}
     power:
       - - agent: fence_ipmilan
@@ -91,7 +92,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert (prod.hypervisor, prod.start, prod.ceph) == (
         "kvm",
         StartMode.TRANSIENT,
-        CephSettings(f"{here}/ceph.conf", "hafence"),
+        CephSettings(f"{here}/ceph.conf", "hafence", None, ("10.9.0.1",), 43200),
     )
     assert (xen.is_kvm, xen.start, xen.start_command) == (False, StartMode.COMMAND, ("/usr/bin/start-vm", "--quietly"))
     assert (plain.is_kvm, plain.start) == (True, StartMode.PERSISTENT)
@@ -99,6 +100,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     host = inventory.find_host("kvm-01")
     assert (host.address, host.state, host.memory_mib) == ("kvm-01.example.org", HostState.MAINTENANCE, 65536)
     assert (host.uuid, host.root) == ("6d6f6a5a-0000-4000-8000-000000000099", f"{here}/roots/kvm-01")
+    assert host.storage_address == "10.1.0.11"
     assert host.labels == (("rack", "r1"), ("row", "7"))
     assert host.ssh == SshSettings("ops", 22, f"{here}/keys/id", "/etc/hafence/known_hosts", agent=True, sudo=False)
     assert host.power == (

@@ -153,7 +153,8 @@ def test_a_merge_key_is_refused_with_words(tmp_path: Path) -> None:
     (fault,) = faults(
         tmp_path,
         text(
-            host="kvm-01: &k {cluster: prod, address: 10.0.0.1}\n  kvm-02:\n    <<: *k\n    cluster: prod\n    address: 10.0.0.2"
+            host="kvm-01: &k {cluster: prod, address: 10.0.0.1}\n"
+            "  kvm-02:\n    <<: *k\n    cluster: prod\n    address: 10.0.0.2"
         ),
     )
     assert (fault.line, fault.path) == (6, "hosts.kvm-02.<<")

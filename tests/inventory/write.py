@@ -19,7 +19,7 @@ VM = f"web-01: {{uuid: {UUID}, host: kvm-01}}"
 
 
 def text(cluster: str = CLUSTER, host: str = HOST, vm: str = VM, more: str = "") -> str:
-    """A valid inventory but for what is given: the cluster on line 2, the host on line 4, the VM on 6, `more` from 7."""
+    """Valid but for what is given: the cluster stands on line 2, the host on line 4, the VM on 6, `more` from 7."""
     return f"clusters:\n  {cluster}\nhosts:\n  {host}\nvms:\n  {vm}\n{more}\n"
 
 

@@ -36,7 +36,7 @@ class Shell:
     def host(self) -> Host:
         return Host(HERE.name, HERE.cluster, HERE.address, root=self.root)
 
-    def order(self, *vms: str, rehearse: bool = False, settle_s: float = 0.2, within_s: float = 10.0) -> FenceOrder:
+    def order(self, *vms: str, rehearse: bool = False, settle_s: float = 0.1, within_s: float = 10.0) -> FenceOrder:
         uuids = tuple(Uuid(vm) for vm in vms)
         return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
 

@@ -71,7 +71,9 @@ class Zoo:
     def start(self, *argv: str | Path, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start a process of its own session. It is up, with its own arguments, when this returns."""
         environment = {**os.environ, "PYTHONHOME": sys.base_prefix}
-        child = subprocess.Popen(argv, stdout=stdout, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
+        child = subprocess.Popen(
+            argv, stdout=stdout, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+        )
         self._children.append(child)
         return child
 
@@ -79,7 +81,10 @@ class Zoo:
         """A process whose executable has qemu's name and whose arguments are these (after Python's own)."""
         child = self.start(self.program(name, sys.executable), "-I", "-c", code, *arguments)
         seen = arguments[-1].encode("utf-8", "surrogateescape") if arguments else b"-I"
-        wait_until(lambda: seen in Path(f"/proc/{child.pid}/cmdline").read_bytes() or task_states(child.pid)[:1] == ["Z"], "it is up")
+        wait_until(
+            lambda: seen in Path(f"/proc/{child.pid}/cmdline").read_bytes() or task_states(child.pid)[:1] == ["Z"],
+            "it is up",
+        )
         return child
 
     def zombie_leader(self, *arguments: str) -> subprocess.Popen[bytes]:

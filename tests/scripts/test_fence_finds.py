@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hafence.adapters.program import Program
 from hafence.core.fencing import Verdict
 
 from ..lab.require import require
@@ -134,16 +135,10 @@ def test_more_tasks_than_an_argument_list_may_hold_are_searched_in_parts(shell: 
     qemu = zoo.qemu("-uuid", vm)
     # The kernel allows a quarter of the stack limit for arguments, and never less than 128 KiB.
     short = Shell(("/bin/sh", "-c", f"ulimit -s 256; exec {' '.join(shell.command)}"))
-    refused = short.run(_try("cd /proc && /bin/true [0-9]*/task/[0-9]*/cmdline"))
+    refused = short.run(Program("cd /proc && /bin/true [0-9]*/task/[0-9]*/cmdline\n"))
     assert refused.exit_status == 126, "the list must be too long for this test to show anything"
     assert short.fence(vm).facts["killed"] == "1"
     assert not is_living(qemu.pid)
-
-
-def _try(command: str):  # type: ignore[no-untyped-def]
-    from hafence.adapters.program import Program
-
-    return Program(command + "\n")
 
 
 # ---------------------------------------------------------------- libvirt's own files
@@ -170,9 +165,7 @@ def test_a_qemu_whose_arguments_are_silent_is_found_by_libvirts_pid_file(
     assert not is_living(qemu.pid)
 
 
-def test_a_pid_file_does_not_kill_the_program_that_has_the_pid_now(
-    shell: Shell, zoo: Zoo, vm: str, root: Path
-) -> None:
+def test_a_pid_file_does_not_kill_the_program_that_has_the_pid_now(shell: Shell, zoo: Zoo, vm: str, root: Path) -> None:
     reused = zoo.qemu("-c", name="database")
     libvirt_runs(root, "web-01", vm, reused.pid)
     finding = shell.at(root).fence(vm)
@@ -231,12 +224,14 @@ def kernel_says(root: Path, pid: int, comm: str, state: str, flags: int) -> None
 def test_a_qemu_that_hangs_in_its_exit_is_found_by_libvirts_pid_file(shell: Shell, vm: str, root: Path) -> None:
     kernel_says(root, 4194303, "qemu-system-x86", "D", 0x4)
     libvirt_runs(root, "web-01", vm, 4194303)
-    finding = shell.at(root).fence(vm, within_s=3)
+    finding = shell.at(root).fence(vm, within_s=2)
     assert finding.verdict is Verdict.STILL_ALIVE
     assert (finding.facts["found"], finding.facts["state"]) == ("1", "D")
 
 
-def test_a_qemu_that_hangs_in_its_exit_and_is_nobodys_leaves_the_verdict_open(shell: Shell, vm: str, root: Path) -> None:
+def test_a_qemu_that_hangs_in_its_exit_and_is_nobodys_leaves_the_verdict_open(
+    shell: Shell, vm: str, root: Path
+) -> None:
     kernel_says(root, 4194303, "qemu-system-x86", "D", 0x4)
     finding = shell.at(root).fence(vm)
     assert finding.verdict is Verdict.AMBIGUOUS
@@ -262,7 +257,7 @@ def test_a_process_whose_state_cannot_be_read_lives(shell: Shell, vm: str, root:
     kernel_says(root, 4194303, "qemu-system-x86", "S", 0x4)
     (root / "proc/4194303/stat").write_text("4194303 (qemu-system-x86) S")
     libvirt_runs(root, "web-01", vm, 4194303)
-    finding = shell.at(root).fence(vm, within_s=3)
+    finding = shell.at(root).fence(vm, within_s=2)
     assert (finding.verdict, finding.facts["state"]) == (Verdict.STILL_ALIVE, "unreadable")
 
 
@@ -270,7 +265,7 @@ def test_a_zombie_leader_without_any_task_to_read_lives(shell: Shell, vm: str, r
     kernel_says(root, 4194303, "qemu-system-x86", "Z", 0x4)
     shutil.rmtree(root / "proc/4194303/task")
     libvirt_runs(root, "web-01", vm, 4194303)
-    assert shell.at(root).fence(vm, within_s=3).verdict is Verdict.STILL_ALIVE
+    assert shell.at(root).fence(vm, within_s=2).verdict is Verdict.STILL_ALIVE
 
 
 def test_sleep_is_the_stand_in(zoo: Zoo) -> None:

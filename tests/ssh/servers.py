@@ -84,11 +84,12 @@ class Server:
         return self.folder / "known_hosts"
 
     def host(self, **ssh: object) -> Host:
-        settings = {
+        settings: dict[str, object] = {
             "user": pwd.getpwuid(os.getuid()).pw_name,
             "port": self.port,
             "identity_file": str(self.identity),
             "known_hosts": str(self.known_hosts),
+            "sudo": False,
         }
         return Host(HostName(self.name), "lab", self.address, ssh=SshSettings(**(settings | ssh)))  # type: ignore[arg-type]
 

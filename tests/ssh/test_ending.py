@@ -105,7 +105,7 @@ from hafence.adapters.ssh import Hosts
 from hafence.core.model import Host, HostName, SshSettings
 
 address, port, identity, known_hosts, user = sys.argv[1:6]
-host = Host(HostName("suspect"), "lab", address, ssh=SshSettings(user, int(port), identity, known_hosts))
+host = Host(HostName("suspect"), "lab", address, ssh=SshSettings(user, int(port), identity, known_hosts, sudo=False))
 hosts, ready = Hosts({}, 600), threading.Event()
 wait = Program("echo ready; sleep 600\\n", on_line=lambda _: ready.set())
 threading.Thread(target=lambda: hosts.run(host, wait, within_s=600), daemon=True).start()

@@ -38,7 +38,7 @@ count_fact() {
 begin_facts() {
     for fact_vm in $VMS; do
         normalise_uuid "$fact_vm" || exit 11 # nothing else may become part of a variable's name
-        for fact_name in FOUND KILLED ZOMBIE RESPAWNED; do set_fact "$fact_vm" $fact_name 0; done
+        for fact_name in FOUND KILLED ZOMBIE SEEN RESPAWNED; do set_fact "$fact_vm" $fact_name 0; done
         set_fact "$fact_vm" STATE ''
         set_fact "$fact_vm" ACTIVE no
         set_fact "$fact_vm" AUTOSTART off
@@ -57,10 +57,10 @@ first_look() {
     for first_seen in $DEAD; do count_fact "$first_seen" ZOMBIE; done
 }
 
-# take_scan LINES: FRESH, the living that are not in KNOWN; DEAD, the VMs of zombies; NAMELESS, how many live of which
-# nobody can say whose they are.
+# take_scan LINES: ALIVE, the VMs of the living; FRESH, those processes that are not in KNOWN; DEAD, the VMs of zombies;
+# NAMELESS, how many live of which nobody can say whose they are.
 take_scan() {
-    FRESH='' DEAD='' NAMELESS=0
+    ALIVE='' FRESH='' DEAD='' NAMELESS=0
     IFS=$NL
     # shellcheck disable=SC2086
     set -- $1
@@ -74,6 +74,7 @@ take_scan() {
         scan_vm=${scan_known%% *}
         scan_known=$scan_vm:${scan_known#* }
         scan_known=${scan_known% *}:${scan_known##* }
+        ALIVE="$ALIVE $scan_vm"
         case " $KNOWN " in
         *" $scan_known "*) ;;
         *) FRESH="$FRESH $scan_known" ;;
@@ -84,6 +85,7 @@ take_scan() {
 look_again() {
     again_scan=$(scan_qemu) || { WHY=$again_scan && return 1; }
     take_scan "$again_scan"
+    for again_seen in $ALIVE; do set_fact "$again_seen" SEEN 1; done
     for again_seen in $FRESH; do set_fact "${again_seen%%:*}" RESPAWNED 1; done
 }
 
@@ -257,12 +259,13 @@ count_ends() {
 judge() {
     get_fact "$1" FOUND && vm_found=$FACT
     get_fact "$1" STATE && vm_life=$FACT
+    get_fact "$1" SEEN && vm_seen=$FACT
     get_fact "$1" ACTIVE && vm_active=$FACT
     if is_active "$1"; then vm_active=yes; fi
     get_fact "$1" RESPAWNED
     if [ "$FACT" = 1 ]; then
         VERDICT=alive VM_WHY=respawned
-    elif [ -n "$vm_life" ]; then
+    elif [ -n "$vm_life" ] || [ "$vm_seen" = 1 ]; then
         VERDICT=alive VM_WHY=survived-sigkill
         case " $SENT" in
         *" $1:"*) ;;

@@ -130,13 +130,27 @@ came_to_its_end() {
 task_arguments() {
     TASKS=$(set +f && grep_tasks [0-9]*/task/[0-9]*/cmdline)
     came_to_its_end "$TASKS" && return 0
-    # Perhaps the list of tasks is longer than an argument list may be: once more in nine parts.
-    TASKS=
-    for task_digit in 1 2 3 4 5 6 7 8 9; do
-        task_share=$(set +f && grep_tasks "$task_digit"*/task/[0-9]*/cmdline)
-        came_to_its_end "$task_share" || return 1
-        TASKS=$TASKS$NL$task_share
+    # Perhaps there are more tasks than an argument list may hold: once more in parts.
+    TASKS='' share='' share_size=0
+    set +f
+    set -- [0-9]*/task/[0-9]*/cmdline
+    set -f
+    for task_file; do
+        share="$share $task_file"
+        share_size=$((share_size + 1))
+        if [ "$share_size" -eq 500 ]; then
+            read_share || return 1
+            share='' share_size=0
+        fi
     done
+    read_share
+}
+
+read_share() {
+    # shellcheck disable=SC2086  # file names without blanks
+    share_said=$(grep_tasks $share)
+    came_to_its_end "$share_said" || return 1
+    TASKS=$TASKS$NL$share_said
 }
 
 # From TASKS: PAIRS, "PID:UUID" each; NAMED, all PIDs whose arguments name any UUID.
@@ -216,11 +230,14 @@ print_process() {
     read_stat "$PROC/$1"
     case $? in
     1) return 0 ;;
-    2) STAT_START=0 ;;
-    *) if is_kernel_thread; then return 0; fi ;;
+    2) process_start=0 ;;
+    *)
+        if is_kernel_thread; then return 0; fi
+        process_start=$STAT_START # of the process: "lives" goes on to read its tasks
+        ;;
     esac
-    if lives "$1" "$STAT_START" || [ "$LIFE" = Z ]; then
-        printf '%s %s %s %s\n' "$2" "$1" "$STAT_START" "$LIFE"
+    if lives "$1" "$process_start" || [ "$LIFE" = Z ]; then
+        printf '%s %s %s %s\n' "$2" "$1" "$process_start" "$LIFE"
     fi
 }
 
@@ -261,8 +278,9 @@ print_nameless() {
         *" $nameless "*) continue ;;
         esac
         if [ -n "$(program_of "$nameless")" ] || ! read_stat "$PROC/$nameless" || is_kernel_thread; then continue; fi
-        if lives "$nameless" "$STAT_START"; then
-            printf -- '- %s %s %s\n' "$nameless" "$STAT_START" "$LIFE"
+        process_start=$STAT_START
+        if lives "$nameless" "$process_start"; then
+            printf -- '- %s %s %s\n' "$nameless" "$process_start" "$LIFE"
         fi
     done
 }
