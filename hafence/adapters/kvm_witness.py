@@ -37,7 +37,7 @@ def witness_program(
     text = compose(
         ("lib", "witness"),
         nonce,
-        host.root if host else "",
+        host.root if host else suspect.root,
         ADDRESS=_plain(suspect.address),
         PORT=str(suspect.ssh.port),
         PEERS=" ".join(f"{_plain(peer.address)}/{peer.ssh.port}" for peer in peers),

@@ -65,6 +65,8 @@ class _Talk:
             selector.register(self._err, selectors.EVENT_READ)
             sending = False
             open_outputs = 2
+            if not text and not answers:
+                self._pipes[0].close()
             while open_outputs:
                 if bool(self._to_send) != sending:
                     sending = not sending

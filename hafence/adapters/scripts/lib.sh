@@ -34,6 +34,7 @@ say_hello() {
     case $hello_clock in
     *[!0-9.]* | *.) hello_clock=$(date +%s) ;; # a date without %N
     esac
+    [ -n "$hello_clock" ] || exit 11
     hello_machine=
     hello_host=
     { IFS= read -r hello_machine <"$ROOT/etc/machine-id"; } 2>/dev/null

@@ -1,0 +1,289 @@
+"""The story that `hafence demo` shows: the real command on the demo's cluster, act by act.
+
+Each act says what has happened, runs one command as an admin would type it, and then looks for itself: at
+the exit code, and at the VMs' disks, where every writer leaves its heartbeats. An act that did not go as told
+fails the demo, so it is a test too.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from .cluster import DemoCluster, DemoError
+from .layout import FAULTS, VMS
+from .writers import overlap, writers
+
+Out = Callable[[str], None]
+WIDTH = 100
+
+OPENING = (
+    "Four hosts, each with an SSH server, on this machine's loopback. Real: SSH, host keys, tunnels through a sibling,"
+    " hafence's scripts, the processes that they find and kill, the store. Stood in for: qemu (a shell that writes"
+    " heartbeats to its VM's disk), libvirt (a small virsh), a host without power (its processes are killed and the"
+    " kernel drops what comes to its port), and ping and ip, since loopback would answer for such a host."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act: what happens before, the command, and what must come of it.
+
+    `host` is where the VM must write afterwards and nowhere else; None: anywhere but on `suspect`.
+    """
+
+    title: str
+    tells: str
+    command: tuple[str, ...]
+    exit: int
+    word: str
+    vm: str
+    suspect: str
+    host: str | None
+    explains: str
+    fault: tuple[str, str] | None = None
+    heals: tuple[str, str] | None = None
+
+
+ACTS = (
+    Act(
+        title="A leftover is fenced, and the VM starts elsewhere",
+        tells="kvm-01 no longer answers the admin node: connections open and nothing comes. Its VM web-01 still"
+        " writes to its disk. Starting it elsewhere now would corrupt the disk.",
+        fault=("kvm-01", "cut"),
+        command=("start-vm", "web-01"),
+        exit=0,
+        word="confirmed_dead",
+        vm="web-01",
+        suspect="kvm-01",
+        host=None,
+        explains="A sibling reached kvm-01. The leftover was killed, seen dead in two scans, and only then did web-01"
+        " start on another host.",
+    ),
+    Act(
+        title="A refusal",
+        tells="On kvm-02 another manager starts every VM again that ends there. The admin wants web-02 elsewhere;"
+        " kvm-02 answers, so hafence would ask, and --yes is the answer.",
+        fault=("kvm-02", "respawn"),
+        command=("start-vm", "web-02", "--yes"),
+        exit=3,
+        word="still_alive",
+        vm="web-02",
+        suspect="kvm-02",
+        host="kvm-02",
+        explains="The leftover was killed and came back before the second scan. hafence does not guess: it refused"
+        " (exit 3), started nothing, and named the ways out. web-02 writes on kvm-02 only.",
+    ),
+    Act(
+        title="A dead host",
+        tells="kvm-04 has lost its power, and mail-01 with it. No sibling can reach it, so no scan can prove a death.",
+        fault=("kvm-04", "off"),
+        command=("start-vm", "mail-01"),
+        exit=0,
+        word="unreachable_confirmed",
+        vm="mail-01",
+        suspect="kvm-04",
+        host=None,
+        explains="Silence alone is not death: by the policy 'confirm' two siblings and the admin node looked for signs"
+        " of life and found none. What that can't prove is printed as the residual risk.",
+    ),
+    Act(
+        title="The way out of the refusal",
+        tells="The admin has ended the other manager on kvm-02 and runs the same command again.",
+        heals=("kvm-02", "respawn"),
+        command=("start-vm", "web-02", "--yes"),
+        exit=0,
+        word="confirmed_dead",
+        vm="web-02",
+        suspect="kvm-02",
+        host=None,
+        explains="This time it stayed dead, so web-02 was started elsewhere.",
+    ),
+)
+
+
+def run_demo(keep: bool = False, out: Out | None = None) -> int:
+    """Show the demo; 0 when every act went as told, 1 when not.
+
+    With `keep` the cluster is left up at the end, and the commands to try on it are printed. `out` takes the
+    lines (default: standard output).
+    """
+    say = out or _print
+    with _ended_by_signals():
+        try:
+            with DemoCluster(keep=keep) as cluster:
+                faults = _show(cluster, say)
+                if keep:
+                    _say_what_to_try(cluster, say)
+        except DemoError as error:
+            say(f"hafence demo: {error}")
+            return 1
+    for fault in faults:
+        say(f"NOT AS TOLD: {fault}")
+    if not keep:
+        say(
+            "Nothing is left of the cluster. Next: 'hafence demo --keep' leaves it up for you to try. For hosts of your"
+        )
+        say("own: write an inventory (inventory.example.yaml), then 'hafence inventory check' and 'hafence audit'.")
+    return 1 if faults else 0
+
+
+def _show(cluster: DemoCluster, say: Out) -> list[str]:
+    """The acts and the last look. The answer is what did not go as told."""
+    say(textwrap.fill(OPENING, WIDTH))
+    say("")
+    for vm in VMS:
+        cluster.await_beat(vm.name, vm.host)
+    faults = []
+    for number, act in enumerate(ACTS, 1):
+        faults += play(cluster, act, number, say)
+    say("What is recorded now")
+    say("")
+    run_shown(cluster, ("status",), say)
+    say("")
+    for vm in VMS:
+        beats = cluster.beats(vm.name)
+        where = " then ".join(f"{host} (pid {pid})" for host, pid in writers(beats))
+        twice = overlap(beats)
+        say(f"  {vm.name:<8} {len(beats):>4} heartbeats: {where}{'' if not twice else '  TWO WRITERS: ' + twice}")
+        faults += [f"{vm.name}: {twice}"] if twice else []
+    if not any(overlap(cluster.beats(vm.name)) for vm in VMS):
+        say("Every VM had at most one writer at any time.")
+    say("")
+    return faults
+
+
+def play(cluster: DemoCluster, act: Act, number: int, say: Out) -> list[str]:
+    """One act; the answer is what did not go as told."""
+    say(f"{number}. {act.title}")
+    say("")
+    say(textwrap.fill(act.tells, WIDTH))
+    say("")
+    if act.fault:
+        cluster.make_fault(*act.fault)
+    if act.heals:
+        cluster.heal_fault(*act.heals)
+    code, text = run_shown(cluster, act.command, say)
+    faults = []
+    if code != act.exit:
+        faults.append(f"{act.title}: exit {code} instead of {act.exit}")
+    if act.word not in text:
+        faults.append(f"{act.title}: the reason was not {act.word}")
+    if not faults:
+        faults += _look(cluster, act)
+        say("")
+        say(textwrap.fill(act.explains, WIDTH))
+    if act.fault and act.fault[1] == "cut":
+        cluster.heal_fault(*act.fault)
+    say("")
+    return faults
+
+
+def _look(cluster: DemoCluster, act: Act) -> list[str]:
+    """Who writes to the VM's disk, seen on the disk itself."""
+    since = len(cluster.beats(act.vm))
+    cluster.wait(lambda: len(cluster.beats(act.vm)) > since + 2, f"{act.vm} to write")
+    hosts = {beat.host for beat in cluster.beats(act.vm)[since:]}
+    if len(hosts) != 1:
+        return [f"{act.vm} is written from {' and '.join(sorted(hosts))}"]
+    if act.host is not None and hosts != {act.host}:
+        return [f"{act.vm} writes on {hosts.pop()}, not on {act.host}"]
+    if act.host is None and hosts == {act.suspect}:
+        return [f"{act.vm} still writes on {act.suspect}"]
+    return []
+
+
+def run_shown(cluster: DemoCluster, words: tuple[str, ...], say: Out) -> tuple[int, str]:
+    """Run `hafence WORDS` and show it as it goes; the answer is its exit code and its output."""
+    say(f"  $ hafence {' '.join(words)}")
+    lines: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "hafence", *words],
+        env=cluster.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                say(f"    {line.rstrip()}")
+        except BaseException:
+            process.kill()
+            raise
+    say(f"  [exit {process.returncode}]")
+    return process.returncode, "".join(lines)
+
+
+def _say_what_to_try(cluster: DemoCluster, say: Out) -> None:
+    folder, hafence = cluster.folder, _hafence_word()
+    say("The cluster stays up. Try, in a shell:")
+    say("")
+    say(f"  export HAFENCE_INVENTORY={folder}/inventory.yaml")
+    for line, about in TRY:
+        say("  " + line.format(folder=folder, hafence=hafence) + (f"   # {about}" if about else ""))
+    say("")
+    say(f"A fault is a file in {folder}/faults (NAME.FAULT) and ends when it is removed:")
+    say("")
+    for fault, about in FAULTS.items():
+        say(f"  touch {folder}/faults/kvm-03.{fault}   # {about}")
+    say(f"  rm {folder}/faults/kvm-04.off   # it boots, and its autostart runs mail-01 a second time: see the audit")
+    say("")
+    say("The cluster ends by itself after 8 hours, or with:")
+    say("")
+    say(f"  rm {folder}/keep")
+
+
+TRY = (
+    ("{hafence} status", ""),
+    ("{hafence} history", ""),
+    ("{hafence} audit", "read-only: what is not as it should be"),
+    ("{hafence} start-vm db-01 --dry-run", "what would happen"),
+    ("{hafence} start-vm db-01 --yes", "its qemu ignores SIGTERM"),
+    ("{folder}/hosts/kvm-01/bin/virsh undefine web-01", "clear up where web-01 was fenced"),
+    ("{hafence} rejoin kvm-01 --yes", "and take the host back"),
+    ("tail -f {folder}/storage/db-01.img", "heartbeats: uptime, host, process"),
+)
+"""Commands to try in the state in which the acts leave the cluster."""
+
+
+def _hafence_word() -> str:
+    """How the command is called in this user's shell."""
+    beside = Path(sys.executable).parent / "hafence"
+    if shutil.which("hafence") or not beside.exists():
+        return "hafence"
+    return str(beside)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: by way of every clean-up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
