@@ -7,11 +7,10 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..adapters import kvm
-from ..adapters.domain_xml import read_domain
 from ..adapters.local import run_here
-from ..adapters.power import power_off
 from ..adapters.program import Run as ProgramRun
 from ..adapters.spool import keep
 from ..adapters.ssh import Hosts
@@ -36,7 +35,9 @@ from ..effects import (
     Witness,
 )
 from .parallel import in_parallel
-from .perform_storage import StoragePerformer
+
+if TYPE_CHECKING:
+    from .perform_storage import StoragePerformer
 
 LOOK_S = 8.0
 """One look, beyond the connection: virsh is given 3 s in it, twice."""
@@ -52,7 +53,6 @@ class HostPerformer:
         self._inventory = inventory
         self._hosts = hosts
         self._run = run
-        self._storage = StoragePerformer(inventory, hosts)
 
     # ------------------------------------------------ looking
 
@@ -152,6 +152,8 @@ class HostPerformer:
 
     def memory_need(self, effect: MemoryNeed) -> int | None:
         """What the VM's domain XML asks for; None without one, or with one that can't be read (a start says so)."""
+        from ..adapters.domain_xml import read_domain
+
         try:
             xml = self._xml(effect.vm)
             return read_domain(xml).memory_mib if xml else None
@@ -166,16 +168,24 @@ class HostPerformer:
 
     def power_off(self, effect: PowerOff) -> SecondLevelReply:
         """Switch a host off by its fence agents, and see it off."""
+        from ..adapters.power import power_off
+
         host = self._inventory.hosts[effect.host]
         return power_off(host, self._left(effect.not_after), effect.rehearse)
 
     def fence_storage(self, effect: FenceStorage) -> Mapping[Uuid, SecondLevelReply]:
         """Fence the VMs' volumes in Ceph, through the first sibling whose Ceph answers, else from here."""
-        return self._storage.fence(effect, time.time() + self._left(effect.not_after))
+        return self._storage().fence(effect, time.time() + self._left(effect.not_after))
 
     def lift_storage_fence(self, effect: LiftStorageFence) -> str:
         """Remove a host's entries from Ceph's blocklist."""
-        return self._storage.lift(effect.host)
+        return self._storage().lift(effect.host)
+
+    def _storage(self) -> StoragePerformer:
+        """Loaded where a storage fence is wanted: most runs need none, and each import delays every VM's return."""
+        from .perform_storage import StoragePerformer
+
+        return StoragePerformer(self._inventory, self._hosts)
 
     def _left(self, not_after: float) -> float:
         """Seconds that a second-level fence may take: its own time-out, within the lease."""
