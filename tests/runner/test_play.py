@@ -58,7 +58,7 @@ def two_steps() -> Story[tuple[object, ...]]:
     said: list[object] = []
     for effect in (Now(), Sleep(1.0)):
         try:
-            said.append((yield from do(effect)))  # type: ignore[arg-type]
+            said.append((yield effect))
         except (StoreError, Interrupted) as error:
             said.append(type(error).__name__)
     return tuple(said)
@@ -111,6 +111,10 @@ def test_parallel_calls_keep_their_order_and_raise_after_all_have_ended() -> Non
     def fails() -> int:
         raise StoreError("no")
 
+    def ends() -> int:
+        ended.append(1)
+        return 1
+
     with pytest.raises(StoreError):
-        in_parallel([fails, lambda: ended.append(1) or 1])
+        in_parallel([fails, ends])
     assert ended == [1]

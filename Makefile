@@ -1,0 +1,34 @@
+# Two commands from a fresh clone: `make demo` and `make test`. Python 3.11 or later and pip are all they need.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo 'make demo   show the main job on a cluster on loopback (no root, no other service)'
+	@echo 'make test   lint, types and every test (as root, installs the Debian packages that real parts need)'
+	@echo 'make lint   lint and types only'
+	@echo 'make clean  remove the venv and what tools have left'
+
+demo: $(VENV)/installed-demo
+	@$(BIN)/hafence demo
+
+test: $(VENV)/installed-test
+	@.ci/packages
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/lint
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/lint
+
+$(VENV)/installed-%: setup.cfg pyproject.toml .ci/venv
+	@test -n "$(PYTHON)" || { echo 'hafence needs Python 3.11 or later; name it with make PYTHON=…' >&2; exit 1; }
+	@.ci/venv "$(PYTHON)" "$(VENV)" "$*"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,114 @@
+"""The command tree and its way out: which commands there are, and which exit code each error has."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .. import __version__
+from .options import global_options
+from .wants import Wants
+
+COMMANDS: Mapping[str, str] = {
+    "start-vm": "start_vm:start_vm",
+    "fence": "fence:fence",
+    "audit": "audit:audit",
+    "status": "status:status",
+    "history": "history:history",
+    "explain": "explain:explain",
+    "confirm-dead": "confirm_dead:confirm_dead",
+    "rejoin": "rejoin:rejoin",
+    "inventory": "inventory:inventory",
+    "store": "store:store",
+    "demo": "demo:demo",
+}
+"""Each command and where it is: `MODULE:NAME` below `commands`. A module is loaded when its command is needed."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when they are asked for, listed in the table's order."""
+
+    def __init__(self, *args: Any, table: Mapping[str, str] | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.table = dict(table or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which they are shown."""
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        place = self.table.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command = getattr(import_module(f".commands.{module}", __package__), name)
+        assert isinstance(command, click.Command), "the table names commands"
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Also note the command's name: errors in its arguments are reported in its way."""
+        name, command, rest = super().resolve_command(ctx, args)
+        wants = ctx.ensure_object(Wants)
+        wants.command = f"{wants.command} {name}".strip()
+        return name, command, rest
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"auto_envvar_prefix": "HAFENCE", "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="hafence", message="%(prog)s %(version)s")
+@global_options
+def hafence() -> None:
+    """HA start of KVM virtual machines that fences first: a VM never runs twice.
+
+    The leftover of a VM on a host that is believed dead (the suspect) is killed through another host of the
+    cluster (a sibling); only when it is proved dead, or the policy for silence is met to the letter, is the VM
+    started elsewhere. Otherwise hafence refuses and says what would help.
+
+    See hafence(1) for the exit codes, the reasons and the inventory.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; every way that it can end is one exit code."""
+    _never_fail_to_print()
+    wants = Wants()
+    try:
+        code = hafence.main(list(arguments), prog_name="hafence", standalone_mode=False, obj=wants)
+        code = code if isinstance(code, int) else 0
+    except BaseException as error:
+        from .errors import report
+
+        code = report(error, wants, arguments)
+    return _flush(code)
+
+
+def _never_fail_to_print() -> None:
+    """A letter that the terminal's encoding lacks must not end a run that has begun to act."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _flush(code: int) -> int:
+    """What is still to be printed goes out now. A reader that has gone (`| head`) changes no exit code."""
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+    return code

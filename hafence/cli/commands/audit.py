@@ -1,0 +1,97 @@
+"""`hafence audit`: the read-only check for cron and monitoring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..options import common_options, json_option, pass_wants
+from ..output import out, print_document
+from ..wants import Wants, read_inventory, store_url
+
+if TYPE_CHECKING:
+    from ...core.findings import AuditFinding, Scene, Severity
+
+
+@click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
+@json_option
+@common_options
+@pass_wants
+def audit(wants: Wants) -> int:
+    """Rehearse the fence of every host through every sibling, and look for every VM; change nothing.
+
+    Prints one status line with performance data, then the findings, the worst first. Exit 0 OK, 1 WARNING,
+    2 CRITICAL, 3 UNKNOWN (also for a usage error). With -q it is silent when all is well.
+    """
+    inventory = read_inventory(wants)
+
+    from ...core.findings import Severity, find_all, worst
+    from ...runner import open_session
+    from ...workflows.audit import audit as story
+    from ...workflows.course import Run
+    from ..talk import QuietVoice
+
+    url = store_url(wants, inventory)
+    with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True) as session:
+        scene = session.play(story(Run(session.run_id, inventory, dry_run=True)))
+    findings = find_all(scene)
+    status = worst(findings)
+    counts = _counts(scene, findings)
+    if wants.json:
+        print_document(
+            {"status": status.name, "findings": [_object(finding) for finding in findings], "counts": counts}
+        )
+    elif not (wants.quiet and status is Severity.OK):
+        _print(status, findings, counts)
+    return status
+
+
+def _counts(scene: Scene, findings: tuple[AuditFinding, ...]) -> dict[str, int]:
+    from ...core.fencing import Verdict
+    from ...core.findings import Severity
+    from ...core.looks import Silence
+
+    proving = (Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE)
+    readings = [reading for paths in scene.paths.values() for reading in paths.values()]
+    return {
+        "critical": sum(1 for finding in findings if finding.severity is Severity.CRITICAL),
+        "warning": sum(1 for finding in findings if finding.severity is Severity.WARNING),
+        "unknown": sum(1 for finding in findings if finding.severity is Severity.UNKNOWN),
+        "hosts": len(scene.looks),
+        "hosts_silent": sum(1 for look in scene.looks.values() if isinstance(look, Silence)),
+        "fence_paths": len(readings),
+        "fence_paths_good": sum(1 for reading in readings if reading.verdict in proving),
+        "vms": len(scene.inventory.vms),
+    }
+
+
+def _object(finding: AuditFinding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity.name,
+        "subject": finding.subject,
+        "saw": finding.saw,
+        "do": finding.do,
+    }
+
+
+def _print(status: Severity, findings: tuple[AuditFinding, ...], counts: dict[str, int]) -> None:
+    if findings:
+        first = findings[0]
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        words = f"{first.code} {first.subject}: {first.saw}{more}"
+    else:
+        words = (
+            f"{counts['hosts']} hosts, {counts['fence_paths_good']} of {counts['fence_paths']} fence paths,"
+            f" {counts['vms']} VMs as recorded"
+        )
+    # '|' parts the words from the figures for whoever reads this line
+    out(f"HAFENCE {status.name} - {words.replace('|', '/')} | {_perfdata(counts)}")
+    for finding in findings:
+        out(f"{finding.severity.name} {finding.code} {finding.subject}: {finding.saw}. Do: {finding.do}")
+
+
+def _perfdata(counts: dict[str, int]) -> str:
+    limits = {"critical": ";;0", "warning": ";0", "unknown": ""}
+    return " ".join(f"{label}={number}{limits.get(label, '')}" for label, number in counts.items())

@@ -1,0 +1,23 @@
+"""`hafence demo`: a whole small cluster on loopback."""
+
+from __future__ import annotations
+
+import click
+
+from ..options import common_options, pass_wants
+from ..wants import Wants
+
+
+@click.command("demo", short_help="Show the main job on a cluster on loopback.")
+@click.option("--keep", is_flag=True, help="Leave the cluster up afterwards and print commands to try on it.")
+@common_options
+@pass_wants
+def demo(wants: Wants, keep: bool) -> int:
+    """Show the main job end to end on a cluster on loopback: no root, no other service, nothing left behind.
+
+    A leftover is fenced and its VM starts elsewhere; then a refusal; then a host without power. SSH, the tunnel,
+    the scripts, the processes and the store are real; a small program stands in for qemu and libvirt.
+    """
+    from ...demo.story import run_demo
+
+    return run_demo(keep)

@@ -1,0 +1,54 @@
+"""`hafence explain RUN`: why a run decided so, and what would unblock a refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..options import common_options, complete_run, json_option, pass_wants
+from ..output import out, print_document
+from ..wants import Wants, open_to_read, read_inventory
+
+if TYPE_CHECKING:
+    from ...adapters.stores.port import Store
+
+
+@click.command("explain", short_help="Show why a run decided so.")
+@click.argument("run", default="last", shell_complete=complete_run)
+@json_option
+@common_options
+@pass_wants
+def explain(wants: Wants, run: str) -> int:
+    """Print the chain that led to a run's decision: its steps, the evidence with source and age, the rule that fired,
+    and what would turn a refusal into a start.
+
+    RUN is a run's id or the unique beginning of one; without it, or with 'last', the latest run.
+    """
+    inventory = read_inventory(wants)
+
+    from ..past import story_object
+
+    store = open_to_read(wants, inventory)
+    try:
+        story = store.run(_latest(store) if run == "last" else run)
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
+    finally:
+        store.close()
+    document = story_object(story, inventory)
+    if wants.json:
+        print_document(document)
+        return 0
+    from ..chain import chain_lines
+
+    for line in chain_lines(document, wants.verbose > 0):
+        out(line)
+    return 0
+
+
+def _latest(store: Store) -> str:
+    runs = store.runs(limit=1)
+    if not runs:
+        raise LookupError(f"there is no run yet in {store.name}")
+    return runs[0].row.run

@@ -1,0 +1,64 @@
+"""`hafence fence VM…` and `hafence fence --host HOST`: the same as the HA start up to the verdict."""
+
+from __future__ import annotations
+
+import click
+
+from ..options import common_options, complete_host, complete_vm, pass_wants, run_options
+from ..wants import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
+
+
+@click.command("fence", short_help="Fence VMs, or all VMs of a host; start nothing.")
+@click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete_vm)
+@click.option("--host", metavar="HOST", shell_complete=complete_host, help="All VMs of this host, or the VMs on it.")
+@run_options
+@common_options
+@pass_wants
+def fence(
+    wants: Wants,
+    vms: tuple[str, ...],
+    host: str | None,
+    sibling: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    wait: float,
+) -> int:
+    """Make sure that the VMs' old processes can never write again, and prove it; start nothing.
+
+    Without --host each VM is fenced where it is recorded. With --host and no VM, all VMs that are recorded
+    or seen on that host.
+    """
+    if not vms and host is None:
+        raise click.UsageError("name the VMs to fence, or a host with --host")
+    inventory = read_inventory(wants)
+    found = tuple(dict.fromkeys(find_vm(inventory, vm).uuid for vm in vms))
+    chosen = tuple(inventory.vms[uuid] for uuid in found)
+    suspect = find_host(inventory, host).name if host is not None else None
+    siblings = check_siblings(wants, inventory, sibling, chosen, suspect)
+
+    from ...core.outcome import exit_of
+    from ...runner import open_session
+    from ...workflows.course import Run
+    from ...workflows.fence import fence as story
+    from ..asjson import outcomes_object
+    from ..results import show_outcomes
+    from ..runs import Asked, played
+    from ..steps import shortened
+    from ..talk import open_voice
+
+    asked = Asked("fence", chosen, siblings, host=suspect, dry_run=dry_run, yes=yes, wait_s=wait)
+    title = f"fence {shortened([vm.name for vm in chosen])}" if chosen else f"fence --host {suspect}"
+    with (
+        open_voice(wants, inventory, title) as voice,
+        open_session(
+            inventory, store_url(wants, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
+        ) as session,
+    ):
+        run = Run(session.run_id, inventory, dry_run, yes, siblings, wait_s=wait)
+        outcomes = played(
+            session,
+            story(run, chosen, suspect),
+            lambda them: (exit_of(them), outcomes_object(run.id, them, exit_of(them))),
+        )
+    show_outcomes(wants, run.id, outcomes, exit_of(outcomes))
+    return exit_of(outcomes)

@@ -1,0 +1,17 @@
+"""`hafence inventory …`: what concerns the inventory itself."""
+
+from __future__ import annotations
+
+import click
+
+from ..app import LazyGroup
+
+
+@click.group(
+    "inventory",
+    short_help="Check the inventory; collect host keys.",
+    cls=LazyGroup,
+    table={"check": "inventory_check:check", "scan-keys": "inventory_scan_keys:scan_keys"},
+)
+def inventory() -> None:
+    """Check the inventory, or collect host keys."""

@@ -1,0 +1,38 @@
+"""`hafence inventory check`: every error of the inventory at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from ..options import common_options, json_option, pass_wants
+from ..output import out, print_document
+from ..wants import Wants, read_inventory
+
+
+@click.command("check", short_help="Say all that is wrong with the inventory.")
+@click.argument("path", required=False, type=click.Path())
+@json_option
+@common_options
+@pass_wants
+def check(wants: Wants, path: str | None) -> int:
+    """Read the inventory and say what is wrong with it: each error with file, line, path and what would be right.
+
+    Exit 0 when it is valid, 6 when it is not.
+    """
+    inventory = read_inventory(replace(wants, inventory=path or wants.inventory))
+
+    from ...adapters.inventory_domains import check_domains
+
+    check_domains(inventory)
+
+    from ..steps import count
+
+    counts = {"clusters": len(inventory.clusters), "hosts": len(inventory.hosts), "vms": len(inventory.vms)}
+    if wants.json:
+        print_document({"inventory": inventory.path, "valid": True, **counts, "store": inventory.store})
+    elif not wants.quiet:
+        words = [count(counts["clusters"], "cluster"), count(counts["hosts"], "host"), count(counts["vms"], "VM")]
+        out(f"OK: {inventory.path}: {', '.join(words)}")
+    return 0

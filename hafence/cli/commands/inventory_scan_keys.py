@@ -1,0 +1,58 @@
+"""`hafence inventory scan-keys`: collect host keys, once, while the network can be trusted."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ..options import common_options, complete_host, pass_wants
+from ..output import out, say
+from ..wants import Wants, find_host, read_inventory
+
+
+@click.command("scan-keys", short_help="Print the hosts' SSH keys for known_hosts.")
+@click.argument("hosts", metavar="[HOST]...", nargs=-1, shell_complete=complete_host)
+@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write them to this file instead of stdout.")
+@click.option("--append", is_flag=True, help="Add to the file of --output instead of refusing where it exists.")
+@common_options
+@pass_wants
+def scan_keys(wants: Wants, hosts: tuple[str, ...], output: str | None, append: bool) -> int:
+    """Print the hosts' SSH keys as lines of known_hosts; without HOST, those of all hosts.
+
+    Nothing vouches for these keys but the network they come over. Compare them with what the hosts' own consoles
+    say before you trust them: hafence believes known_hosts, and nothing else, about who a host is.
+    """
+    inventory = read_inventory(wants)
+    chosen = [find_host(inventory, host) for host in hosts]
+    chosen = chosen or sorted(inventory.hosts.values(), key=lambda host: host.name)
+    if output and os.path.exists(output) and not append:
+        raise click.UsageError(f"{output} exists: add to it with --append, or name another file")
+
+    from ...adapters.ssh_scan import scan_keys as scan
+
+    found = scan(chosen, inventory.settings.connect_timeout_s)
+    lines: list[str] = []
+    silent = 0
+    for name, keys in found.items():
+        if isinstance(keys, tuple):
+            lines += keys
+        else:
+            silent += 1
+            say(f"{name}: {keys.value.replace('the suspect', 'it')}")
+    _write(lines, output)
+    if not wants.quiet:
+        say(f"{len(lines)} keys of {len(found) - silent} of {len(found)} hosts; compare them before you trust them")
+    return 3 if silent else 0
+
+
+def _write(lines: list[str], output: str | None) -> None:
+    if output is None:
+        for line in lines:
+            out(line)
+        return
+    try:
+        with open(output, "a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+    except OSError as error:
+        raise click.UsageError(f"{output} can't be written: {error.strerror}") from None

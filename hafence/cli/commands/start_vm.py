@@ -1,0 +1,47 @@
+"""`hafence start-vm VM`: the HA start."""
+
+from __future__ import annotations
+
+import click
+
+from ..options import common_options, complete_host, complete_vm, pass_wants, run_options
+from ..wants import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
+
+
+@click.command("start-vm", short_help="Fence a VM on its host, then start it elsewhere.")
+@click.argument("vm", shell_complete=complete_vm)
+@click.option("--to", metavar="HOST", shell_complete=complete_host, help="Start on this host and on no other.")
+@run_options
+@common_options
+@pass_wants
+def start_vm(
+    wants: Wants, vm: str, to: str | None, sibling: tuple[str, ...], dry_run: bool, yes: bool, wait: float
+) -> int:
+    """Fence the VM's leftover through a sibling, then start the VM on another host, or refuse.
+
+    VM is a UUID (dashed or not, any case), a name, or the unique beginning of a UUID.
+    """
+    inventory = read_inventory(wants)
+    found = find_vm(inventory, vm)
+    siblings = check_siblings(wants, inventory, sibling, (found,), None)
+    target = find_host(inventory, to).name if to is not None else None
+
+    from ...runner import open_session
+    from ...workflows.course import Run
+    from ...workflows.start_vm import start_vm as story
+    from ..asjson import outcome_object
+    from ..results import show_outcome
+    from ..runs import Asked, played
+    from ..talk import open_voice
+
+    asked = Asked("start-vm", (found,), siblings, to=target, dry_run=dry_run, yes=yes, wait_s=wait)
+    with (
+        open_voice(wants, inventory, f"start-vm {found.name}") as voice,
+        open_session(
+            inventory, store_url(wants, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
+        ) as session,
+    ):
+        run = Run(session.run_id, inventory, dry_run, yes, siblings, target, wait)
+        outcome = played(session, story(run, found), lambda o: (o.exit, outcome_object(o)))
+    show_outcome(wants, outcome)
+    return outcome.exit

@@ -1,0 +1,106 @@
+"""Errors to words and exit codes, in this one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from .output import out, print_document, say
+from .wants import Wants
+
+AUDIT_UNKNOWN = 3
+"""A monitoring plugin that can't tell says UNKNOWN; 1 and 2 would be WARNING and CRITICAL."""
+
+
+def report(error: BaseException, wants: Wants, arguments: Sequence[str]) -> int:
+    """Say what went wrong on stderr (with --json also on stdout, where the contract has an object for it)."""
+    from ..core.inventory import InventoryError
+    from ..core.outcome import Exit
+    from ..effects import Interrupted, StoreError
+
+    is_audit = _is_audit(wants, arguments)
+    code: int
+    match error:
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else int(error.code is not None)
+        case click.ClickException():
+            _show_usage(error)
+            code = Exit.USAGE
+        case click.Abort() | KeyboardInterrupt() | Interrupted():
+            say("interrupted")
+            return Exit.INTERRUPTED
+        case InventoryError():
+            code = _show_faults(error, wants, is_audit)
+        case StoreError():
+            say(f"hafence: {error}")
+            say("Nothing was killed and nothing started.")
+            if wants.json:
+                print_document(_audited(is_audit) | {"error": error_object(Exit.STORE, str(error))})
+            code = Exit.STORE
+        case _:
+            code = _show_bug(error)
+    if not is_audit:
+        return code
+    if not wants.json:
+        out(f"HAFENCE UNKNOWN - {_first_line(error)}")
+    return AUDIT_UNKNOWN
+
+
+def _audited(is_audit: bool) -> dict[str, Any]:
+    """What whoever reads `audit --json` finds in any case."""
+    return {"status": "UNKNOWN", "findings": []} if is_audit else {}
+
+
+def _first_line(error: BaseException) -> str:
+    text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    return (text or type(error).__name__).splitlines()[0].replace("|", "/")
+
+
+def error_object(code: int, message: str, errors: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The contract's error object for the exits 6 and 7."""
+    return {"exit": int(code), "message": message, "errors": list(errors)}
+
+
+def _show_usage(error: click.ClickException) -> None:
+    try:
+        error.show()
+    except OSError:
+        return
+    if isinstance(error, click.UsageError) and error.ctx is None:
+        say("Try 'hafence --help' for help.")
+
+
+def _show_faults(error: Any, wants: Wants, is_audit: bool) -> int:
+    from ..core.outcome import Exit
+
+    count = len(error.faults) + error.more
+    message = f"the inventory has {count} error{'s' if count != 1 else ''}"
+    say(str(error))
+    say(f"hafence: {message}")
+    if wants.json:
+        faults = [{"file": f.file, "line": f.line, "path": f.path, "says": f.says} for f in error.faults]
+        print_document(_audited(is_audit) | {"error": error_object(Exit.INVENTORY, message, faults)})
+    return Exit.INVENTORY
+
+
+def _show_bug(error: BaseException) -> int:
+    import traceback
+
+    from .. import __version__
+    from ..core.outcome import Exit
+
+    say("".join(traceback.format_exception(error)).rstrip())
+    say(
+        f"hafence {__version__}: this is a bug. 'hafence status' shows what is recorded; running the command again is\n"
+        "safe. Please report it with the lines above (CONTRIBUTING.md says how)."
+    )
+    return Exit.BUG
+
+
+def _is_audit(wants: Wants, arguments: Sequence[str]) -> bool:
+    """Whether the audit was meant, also where the line was wrong before its name was read."""
+    if wants.command:
+        return wants.command.split()[0] == "audit"
+    return next((word for word in arguments if not word.startswith("-")), "") == "audit"

@@ -1,0 +1,178 @@
+"""The main job as scripts and people meet it, typed on the demo's cluster: real SSH, real processes, a real store."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hafence.demo.cluster import DemoCluster
+from hafence.demo.layout import VMS
+from tests.cli.test_errors import read_until
+from tests.cli.test_json import KEYS
+
+
+@pytest.fixture
+def cluster() -> Iterator[DemoCluster]:
+    with DemoCluster() as cluster:
+        for vm in VMS:
+            cluster.await_beat(vm.name, vm.host)
+        yield cluster
+
+
+def document(done: subprocess.CompletedProcess[str], code: int) -> Any:
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_start_as_json_and_the_same_typed_again(cluster: DemoCluster) -> None:
+    cluster.make_fault("kvm-01", "cut")
+    first = cluster.hafence("start-vm", "web-01", "--json", "--sibling", "kvm-04", "--to", "kvm-02")
+    started = document(first, 0)
+    assert started.keys() >= KEYS
+    assert (started["decision"], started["reason"], started["verdict"]) == (
+        "started",
+        "confirmed_dead",
+        "confirmed_dead",
+    )
+    assert (started["suspect"], started["host"], started["dry_run"]) == ("kvm-01", "kvm-02", False)
+    assert [attempt["proxy"] for attempt in started["attempts"]] == ["kvm-04"]
+    assert "[HA pre-fence vm=web-01 suspect=kvm-01 proxy=kvm-04] confirmed_dead: " in first.stderr
+    cluster.await_beat("web-01", "kvm-02")
+
+    again = document(cluster.hafence("start-vm", "web-01", "--json", "--yes"), 0)
+    assert (again["decision"], again["reason"], again["host"]) == ("unchanged", "already_running", "kvm-02")
+    assert started["run"] in again["message"]
+
+    explained = json.loads(cluster.hafence("explain", started["run"], "--json").stdout)
+    assert explained["outcomes"][0]["reason"] == "confirmed_dead"
+    assert [step["kind"] for step in explained["steps"]].index("intent_fence") < [
+        step["kind"] for step in explained["steps"]
+    ].index("start")
+
+
+def test_a_healthy_vm_is_left_alone_where_nobody_can_be_asked(cluster: DemoCluster) -> None:
+    refused = cluster.hafence("start-vm", "web-02")
+    assert refused.returncode == 3
+    assert "refused web-02: suspect_healthy: " in refused.stdout
+    assert "  way out: use --yes" in refused.stdout
+    assert refused.stderr == ""
+    fenced = document(cluster.hafence("fence", "--host", "kvm-02", "--json"), 3)
+    assert fenced["run"]
+    assert {vm["reason"] for vm in fenced["vms"]} == {"suspect_healthy"}
+    cluster.await_beat("web-02", "kvm-02")
+
+
+def test_a_dry_run_foretells_and_writes_nothing(cluster: DemoCluster) -> None:
+    before = sorted(path.name for path in cluster.folder.iterdir())
+    foretold = document(cluster.hafence("start-vm", "web-02", "--dry-run", "--yes", "--json"), 0)
+    assert (foretold["decision"], foretold["dry_run"]) == ("started", True)
+    assert foretold["host"] == "kvm-03"
+    assert "siblings in order: kvm-01, kvm-03, kvm-04" in foretold["notes"]
+    assert "targets in order: kvm-03, kvm-04, kvm-01" in foretold["notes"]
+    assert "target kvm-02 not chosen: is the suspect" in foretold["notes"]
+    assert foretold["attempts"][0]["detail"].startswith("would kill 1 leftover")
+    text = cluster.hafence("start-vm", "web-02", "--dry-run", "--yes").stdout
+    assert "dry run, nothing was changed: would be started: web-02 on" in text
+    assert sorted(path.name for path in cluster.folder.iterdir()) == before
+    cluster.await_beat("web-02", "kvm-02")
+
+
+def test_quiet_says_only_the_result(cluster: DemoCluster) -> None:
+    done = cluster.hafence("-q", "fence", "mail-01", "--yes")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("fenced mail-01: confirmed_dead: ")
+    assert done.stderr == ""
+
+
+def test_ctrl_c_says_what_has_happened_and_exits_130(cluster: DemoCluster) -> None:
+    """db-01 ignores SIGTERM, so that its fence takes a while: time enough to press Ctrl-C."""
+    home = next(vm.host for vm in VMS if vm.name == "db-01")
+    with subprocess.Popen(
+        [sys.executable, "-m", "hafence", "-v", "start-vm", "db-01", "--yes", "--json"],
+        env=cluster.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stderr:
+            if f"fencing db-01 on {home}" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    ended = json.loads(out)
+    assert ended["reason"] == "interrupted"
+    assert "db-01 is recorded as" in ended["message"]
+    assert "lease on" not in cluster.hafence("status").stdout
+    (run, *_) = json.loads(cluster.hafence("history", "db-01", "--json").stdout)["runs"]
+    assert (run["exit"], run["reason"]) == (130, "interrupted")
+
+
+def test_a_person_at_a_terminal_is_asked_and_no_is_the_default(cluster: DemoCluster) -> None:
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "hafence", "start-vm", "web-02"],
+        env=cluster.environment | {"TERM": "xterm-256color", "COLUMNS": "200"},
+        stdin=child,
+        stdout=child,
+        stderr=child,
+    ) as process:
+        os.close(child)
+        seen = read_until(parent, b"[y/N] ")
+        assert b"kvm-02 answers and web-02 runs there" in seen
+        os.write(parent, b"\n")
+        seen = read_until(parent, b"hafence explain")
+        assert b"the admin said no" in seen
+        assert process.wait(20) == 3
+    os.close(parent)
+    cluster.await_beat("web-02", "kvm-02")
+
+
+def test_a_statement_about_a_living_host_is_refuted_and_a_wrong_name_is_none(cluster: DemoCluster) -> None:
+    for words in (("--confirm", "kvm-03"), ("--confirm", "kvm-02"), ()):
+        done = cluster.hafence("confirm-dead", "kvm-03", "--reason", "unplugged", *words)
+        assert done.returncode == 3
+    cluster.make_fault("kvm-04", "off")
+    done = cluster.hafence("confirm-dead", "kvm-04", "--reason", "unplugged", "--confirm", "kvm-04", "--json")
+    assert document(done, 0)["done"] is True
+    hosts = {host["name"]: host for host in json.loads(cluster.hafence("status", "--json").stdout)["hosts"]}
+    assert hosts["kvm-03"]["statement"] is None
+    assert hosts["kvm-04"]["statement"]["reason"] == "unplugged"
+
+
+def test_the_audit_speaks_to_monitoring(cluster: DemoCluster) -> None:
+    done = cluster.hafence("audit")
+    assert done.returncode in (0, 1), done.stdout
+    status, _, figures = done.stdout.splitlines()[0].partition(" | ")
+    assert status.startswith(("HAFENCE OK - ", "HAFENCE WARNING - "))
+    assert "fence_paths=12 fence_paths_good=12" in figures
+    cluster.make_fault("kvm-04", "off")
+    found = document(cluster.hafence("audit", "--json"), 2)
+    assert found["status"] == "CRITICAL"
+    assert {"no_fence_path", "host_silent"} <= {finding["code"] for finding in found["findings"]}
+    for finding in found["findings"]:
+        assert finding.keys() == {"code", "severity", "subject", "saw", "do"}
+
+
+def test_keys_are_scanned_into_a_file_that_may_not_exist_yet(cluster: DemoCluster) -> None:
+    keys = cluster.folder / "keys"
+    assert cluster.hafence("inventory", "scan-keys", "-o", str(keys)).returncode == 0
+    known = (cluster.folder / "known_hosts").read_text().split()
+    assert all(line.split()[2] in known for line in keys.read_text().splitlines())
+    assert len(keys.read_text().splitlines()) == 4
+    assert cluster.hafence("inventory", "scan-keys", "-o", str(keys)).returncode == 2
+    cluster.make_fault("kvm-04", "off")
+    done = cluster.hafence("inventory", "scan-keys", "kvm-03", "kvm-04")
+    assert done.returncode == 3
+    assert len(done.stdout.splitlines()) == 1
+    assert "kvm-04: " in done.stderr

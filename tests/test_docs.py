@@ -1,0 +1,146 @@
+"""The documents say what the program does: nothing that a user can type, write or parse is missing from them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from hafence.adapters.inventory_check import TOP_KEYS
+from hafence.adapters.inventory_hosts import CLUSTER_KEYS, HOST_KEYS
+from hafence.adapters.inventory_settings import CEPH_KEYS, FENCING, SSH_KEYS
+from hafence.adapters.inventory_vms import VM_KEYS
+from hafence.cli.app import hafence
+from hafence.cli.past import RULES
+from hafence.core.decision import Reason
+from hafence.core.fencing import Verdict
+from hafence.core.model import HostState, StartMode, Unreachable
+from hafence.core.outcome import Decision, Exit
+from tests.lab.require import lack
+
+ROOT = Path(__file__).parents[1]
+MAN = (ROOT / "man/hafence.1").read_text()
+README = (ROOT / "README.md").read_text()
+FINDINGS = (ROOT / "hafence/core/findings.py").read_text()
+
+
+def commands(group: click.Group = hafence, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be typed, with its whole name."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+ALL = dict(commands())
+OPTIONS = sorted(
+    {
+        option
+        for command in (hafence, *ALL.values())
+        for param in command.get_params(click.Context(command))
+        if isinstance(param, click.Option)
+        for option in param.opts
+    }
+)
+
+
+def section(title: str) -> str:
+    """One section of the man page."""
+    found = re.search(rf"^\.Sh {title}\n(.*?)(?=^\.Sh |\Z)", MAN, re.S | re.M)
+    assert found is not None, title
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_is_in_the_man_page_and_the_readme(name: str) -> None:
+    assert re.search(rf"^\.It Cm {name}\b", section("COMMANDS"), re.M)
+    assert re.search(rf"^\.Cm {name}$", section("SYNOPSIS"), re.M)
+    assert re.search(rf"`(hafence )?{name}\b", README)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_says_what_it_does_in_the_list_and_in_its_help(name: str) -> None:
+    command = ALL[name]
+    assert command.short_help
+    assert command.help
+    assert len(command.short_help) <= 60
+    for param in command.get_params(click.Context(command)):
+        if isinstance(param, click.Option):
+            assert param.help, param.opts
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_in_the_man_page(option: str) -> None:
+    name = option[1:].replace("-", r"\-", 1) if option.startswith("--") else option[1:]
+    assert re.search(rf"Fl {re.escape(name)}(?![\w-])", MAN)
+
+
+@pytest.mark.parametrize("code", Exit)
+def test_every_exit_code_is_in_the_man_page(code: Exit) -> None:
+    assert re.search(rf"^\.It {int(code)}$", section("EXIT STATUS"), re.M)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_in_the_man_page_and_has_its_rule(reason: Reason) -> None:
+    assert re.search(rf"^\.It Cm {reason.value}$", section("REASONS"), re.M)
+    assert RULES[reason.value]
+
+
+def test_no_reason_is_documented_that_does_not_exist() -> None:
+    words = {reason.value for reason in Reason}
+    assert set(re.findall(r"^\.It Cm (\S+)$", section("REASONS"), re.M)) == words
+    assert set(RULES) == words
+
+
+@pytest.mark.parametrize("word", [*Decision, *Verdict, *Unreachable, *HostState, *StartMode], ids=str)
+def test_every_word_of_the_json_and_the_inventory_is_in_the_man_page(word: Decision) -> None:
+    assert re.search(rf"\b{word.value}\b", MAN)
+
+
+KEYS = {
+    "top": TOP_KEYS,
+    "ssh": SSH_KEYS,
+    "fencing": tuple(FENCING),
+    "clusters": CLUSTER_KEYS,
+    "hosts": HOST_KEYS,
+    "vms": VM_KEYS,
+}
+
+
+@pytest.mark.parametrize(("where", "key"), [(where, key) for where, keys in KEYS.items() for key in keys])
+def test_every_key_of_the_inventory_is_in_the_man_page(where: str, key: str) -> None:
+    inventory = section("INVENTORY")
+    if where != "top":
+        found = re.search(rf"^\.It Cm {where}\n(.*?)^\.El", inventory, re.S | re.M)
+        assert found is not None
+        inventory = found[1]
+    assert re.search(rf"^\.It Cm {key}$", inventory, re.M)
+
+
+def test_every_key_of_ceph_is_in_the_man_page() -> None:
+    for key in CEPH_KEYS:
+        assert re.search(rf"\b{key}\b", section("INVENTORY"))
+
+
+def test_every_audit_finding_is_in_the_man_page() -> None:
+    codes = set(re.findall(r'AuditFinding\(\s*"(\w+)"', FINDINGS)) | set(re.findall(r'code = "(\w+)"', FINDINGS))
+    assert len(codes) > 10
+    for code in codes:
+        assert re.search(rf"^\.It Cm (\w+ , )*{code}\b", section("AUDIT"), re.M), code
+
+
+def test_the_man_page_is_clean() -> None:
+    if shutil.which("mandoc") is None:
+        lack("needs mandoc (Debian package mandoc)")
+    said = subprocess.run(["mandoc", "-Tlint", ROOT / "man/hafence.1"], capture_output=True, text=True, check=False)
+    assert said.stdout == ""
+    assert said.returncode == 0
