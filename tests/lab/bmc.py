@@ -13,17 +13,11 @@ import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
-import bcrypt
-
 from . import cleaning, faults
 from .cluster import Lab
 from .fault import Fault
 from .proc import LabError, identity, kill, kill_all, run, task_states, wait_until
 
-IPMI_PROGRAMS = ("fence_ipmilan", "ipmitool")
-REDFISH_PROGRAMS = ("fence_redfish", "openssl")
-IPMI_MODULES = ("pyghmi",)
-REDFISH_MODULES = ("sushy_tools", "bcrypt")
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -49,6 +43,8 @@ class Bmc:
 
     kind: ClassVar[str]
     agent: ClassVar[str]
+    programs: ClassVar[tuple[str, ...]]
+    modules: ClassVar[tuple[str, ...]]
     slow_off_s = 2.0
 
     def __init__(self, lab: Lab, host: str | None = None, user: str = "admin", password: str = "Tr0ub4dor") -> None:
@@ -200,9 +196,9 @@ class Bmc:
         """One device of a host's `power:` in the inventory."""
         return {"agent": self.agent, "options": {**self.options(), "password_file": str(self.password_file), **more}}
 
-    def ask(self, action: str, password: str | None = None, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def ask(self, action: str, *, timeout_s: float = 60.0, **more: Any) -> subprocess.CompletedProcess[str]:
         """What the real agent makes of it: exit 0 done or on, 2 off, else failed. Options go to its stdin."""
-        options = {**self.options(), "password": password or self.password, "action": action}
+        options = {**self.options(), "password": self.password, "action": action, **more}
         lines = "".join(f"{key}={value}\n" for key, value in options.items())
         return subprocess.run(
             [self.agent], input=lines, capture_output=True, text=True, timeout=timeout_s, check=False, env=_ENVIRONMENT
@@ -216,6 +212,7 @@ class IpmiBmc(Bmc):
     """IPMI 2.0 over LAN, for fence_ipmilan."""
 
     kind, agent = "ipmi", "fence_ipmilan"
+    programs, modules = ("fence_ipmilan", "ipmitool"), ("pyghmi",)
 
     def options(self) -> dict[str, Any]:
         """As fence_ipmilan wants them."""
@@ -226,9 +223,12 @@ class RedfishBmc(Bmc):
     """Redfish over HTTPS, for fence_redfish."""
 
     kind, agent = "redfish", "fence_redfish"
+    programs, modules = ("fence_redfish", "openssl"), ("sushy_tools", "bcrypt")
 
     def _write_files(self) -> None:
         super()._write_files()
+        import bcrypt  # needed for a Redfish BMC alone
+
         hashed = bcrypt.hashpw(self.password.encode(), bcrypt.gensalt(4)).decode()
         (self.folder / "htpasswd").write_text(f"{self.user}:{hashed}\n")
         files = ["-keyout", str(self.folder / "key.pem"), "-out", str(self.folder / "cert.pem")]
@@ -238,5 +238,3 @@ class RedfishBmc(Bmc):
     def options(self) -> dict[str, Any]:
         """As fence_redfish wants them; the certificate is the BMC's own."""
         return {"ip": "127.0.0.1", "ipport": self.port, "username": self.user, "ssl_insecure": 1}
-
-

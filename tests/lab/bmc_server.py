@@ -6,6 +6,7 @@ line is the answer. Output says first `listening PORT`.
 
 from __future__ import annotations
 
+import importlib
 import os
 import ssl
 import sys
@@ -60,16 +61,17 @@ def serve_ipmi(parent: Parent, user: str, password: str) -> None:
             return 0 if parent.ask("reset") == "ok" else COMPLETION_ERROR
 
     bmc = LabBmc({user: password}, port=0, address="127.0.0.1")
-    parent.tell(f"listening {bmc.serversocket.getsockname()[1]}")
+    bmc.port = bmc.serversocket.getsockname()[1]  # pyghmi finds a session again by this number
+    parent.tell(f"listening {bmc.port}")
     bmc.listen()
 
 
 def serve_redfish(parent: Parent, folder: Path) -> None:
     """Redfish over HTTPS on a free TCP port of loopback."""
-    from sushy_tools import error
-    from sushy_tools.emulator import main as emulator
-    from sushy_tools.emulator.resources.systems import fakedriver
-    from werkzeug.serving import make_server
+    error: Any = importlib.import_module("sushy_tools.error")
+    emulator: Any = importlib.import_module("sushy_tools.emulator.main")
+    fakedriver: Any = importlib.import_module("sushy_tools.emulator.resources.systems.fakedriver")
+    serving: Any = importlib.import_module("werkzeug.serving")
 
     class LabDriver(fakedriver.FakeDriver):  # type: ignore[misc]
         def get_power_state(self, identity: str) -> str:
@@ -84,9 +86,7 @@ def serve_redfish(parent: Parent, folder: Path) -> None:
             order = {"ForceOff": "off", "GracefulShutdown": "off", "On": "on", "ForceOn": "on"}.get(state, "reset")
             answer = parent.ask(order)
             if answer == "conflict":
-                raise error.ConfigInvalid("already in that state") if not hasattr(error, "Conflict") else error.Conflict(
-                    "already in that state"
-                )
+                raise error.Conflict("already in that state")
             if answer != "ok":
                 raise error.FishyError("the order failed")
 
@@ -101,7 +101,7 @@ def serve_redfish(parent: Parent, folder: Path) -> None:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context)
+    server = serving.make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context)
     parent.tell(f"listening {server.server_port}")
     server.serve_forever()
 

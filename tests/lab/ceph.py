@@ -211,6 +211,16 @@ class Ceph:
         """Whether a whole block of the image consists of one byte."""
         return self.read(image, offset) == bytes([pattern]) * BLOCK
 
+    def wait_evicted(self, image: str) -> None:
+        """Wait until nobody watches the image any more; the qemu may live all the while."""
+        wait_until(
+            lambda: not self.watchers(image), f"the watcher of {image} is evicted", 3 * self.watch_timeout_s + 30
+        )
+
+    def wait_watched(self, image: str) -> None:
+        """Wait until somebody watches the image."""
+        wait_until(lambda: self.watchers(image), f"{image} is watched", 60)
+
     # ------------------------------------------------------------ faults
 
     def cut_storage(self, host: str) -> Fault:
@@ -218,7 +228,9 @@ class Ceph:
         return faults.drop_ports(self.lab, host, self.address, PORTS)
 
 
-def write_from_vm(lab: Lab, vm: LabVm, pattern: int, offset: int = 0, host: str | None = None, timeout_s: float = 15) -> str:
+def write_from_vm(
+    lab: Lab, vm: LabVm, pattern: int, offset: int = 0, host: str | None = None, timeout_s: float = 15
+) -> str:
     """Let the running qemu itself write a block of one byte to its first disk: `ok`, or why it could not.
 
     No guest is needed: qemu's monitor does it, through the very block device that a guest would use. What became of

@@ -77,6 +77,19 @@ def clean(prefix: str, folder: Path) -> None:
         BASE.rmdir()
 
 
+def clean_abandoned() -> None:
+    """Remove what killed runs left under the default prefixes; a lab that lives, or was kept up, is let be."""
+    named = net.names_in_use()
+    for prefix in DEFAULT_PREFIXES:
+        folder = default_folder(prefix)
+        if (folder / STATE_FILE).exists() or not (folder.exists() or any(n.startswith(f"{prefix}-") for n in named)):
+            continue
+        held = net.claim(prefix)
+        if held is not None:
+            clean(prefix, folder)
+            held.close()
+
+
 def _kill_children(folder: Path) -> None:
     noted = folder / CHILDREN_FILE
     if not noted.exists():

@@ -67,6 +67,7 @@ class Lab:
 
     def up(self) -> Lab:
         """Clean what an earlier lab of this prefix left, then bring up the hosts."""
+        cleaning.clean_abandoned()
         prefix, claim = cleaning.claim_prefix(self._wanted[0])
         self._claims.append(claim)
         self._settle(prefix)

@@ -1,15 +1,21 @@
 """pytest's way to the lab: a cluster made once per session, as new for every test.
 
-`lab`  four hosts, reset before each test and after it
+lab        four hosts, as if they had just come up
+ceph       a Ceph cluster on their network, its blocklist empty
+start_bmc  `start_bmc(IpmiBmc, "kvm-01")`: a BMC on loopback that switches a host
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from .bmc import Bmc
+from .ceph import MODULES as CEPH_MODULES
+from .ceph import PROGRAMS as CEPH_PROGRAMS
+from .ceph import Ceph
 from .cluster import Lab
 from .require import HOST_PROGRAMS, require
 
@@ -29,3 +35,34 @@ def lab(lab_of_session: Lab) -> Iterator[Lab]:
     yield lab_of_session
     for fault in reversed(list(lab_of_session.faults)):
         fault.heal()
+
+
+@pytest.fixture(scope="session")
+def ceph_of_session(lab_of_session: Lab) -> Iterator[Ceph]:
+    """The Ceph cluster itself. Use `ceph`."""
+    require(*CEPH_PROGRAMS, files=CEPH_MODULES)
+    with Ceph(lab_of_session, watch_timeout_s=10) as ceph:
+        yield ceph
+
+
+@pytest.fixture
+def ceph(ceph_of_session: Ceph, lab: Lab) -> Ceph:
+    """A real Ceph cluster. A watcher is evicted after 10 s, so that tests need not wait for Ceph's usual 30."""
+    ceph_of_session.unblock_all()
+    return ceph_of_session
+
+
+@pytest.fixture
+def start_bmc(lab: Lab) -> Iterator[Callable[..., Bmc]]:
+    """Start a BMC of a kind: `start_bmc(IpmiBmc, "kvm-01")`. They end with the test."""
+    started: list[Bmc] = []
+
+    def start(kind: type[Bmc], *arguments: str, **more: str) -> Bmc:
+        require(*kind.programs, modules=kind.modules)
+        bmc = kind(lab, *arguments, **more)
+        started.append(bmc)
+        return bmc.up()
+
+    yield start
+    for bmc in started:
+        bmc.down()

@@ -113,10 +113,14 @@ class Network:
             run(["ip", "-n", namespace, "neigh", "flush", "all"])
 
 
+def names_in_use() -> list[str]:
+    """Every named network namespace of this machine."""
+    return [line.split()[0] for line in run(["ip", "netns", "list"]).splitlines() if line.strip()]
+
+
 def namespaces_of(prefix: str) -> list[str]:
     """The network namespaces that bear a lab's name."""
-    names = [line.split()[0] for line in run(["ip", "netns", "list"]).splitlines() if line.strip()]
-    return [name for name in names if name.startswith(f"{prefix}-")]
+    return [name for name in names_in_use() if name.startswith(f"{prefix}-")]
 
 
 def remove_namespaces(prefix: str) -> None:
