@@ -41,7 +41,7 @@ def fence_program(order: FenceOrder, nonce: str, host: Host, clock: Callable[[],
     `clock` is the admin node's, in seconds since the epoch.
     """
     text = compose(
-        ("lib", "scan", "libvirt", "fence"),
+        ("lib", "scan", "libvirt", "facts", "fence"),
         nonce,
         host.root,
         VMS=" ".join(order.vms),

@@ -34,9 +34,12 @@ def look_program(nonce: str, host: Host) -> Program:
 def parse_look(nonce: str, run: Run, host: HostName, at_sent: float, at_received: float) -> Look:
     """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint.
 
-    A host on which the login worked and that said nothing of the protocol, or that can't see its own
-    processes, is Blind: nobody may conclude from it that a VM is not there.
+    A host on which the login worked and that opens no session, said nothing of the protocol, or can't see
+    its own processes, is Blind: nobody may conclude from it that a VM is not there.
     """
+    if run.trouble is Trouble.SESSION_REFUSED:
+        # "MaxSessions 0", as on a jump host: the login worked, and it still forwards.
+        return Blind(host, at_received, "it refuses to open a session (MaxSessions)")
     if run.trouble is not None:
         return Silence(host, at_received, run.trouble, run.note)
     said = read_said(nonce, run.stdout)

@@ -78,6 +78,8 @@ def read_said(nonce: str, stdout: str) -> Said | str:
                 return "the reply has no beginning"
         elif lines and is_end(lines[-1]):
             return "the reply goes on after its end"
+        elif rest.startswith("hello "):
+            return "the reply begins twice"
         else:
             lines.append(rest)
     if hello is None:

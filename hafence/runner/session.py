@@ -66,7 +66,7 @@ def open_session(
     try:
         if not dry_run:
             store.begin_run(RunRow(holder.run, time.time(), holder.who, command, vms, details))
-        with _terminate_as_interrupt():
+        with _ends_as_interrupt():
             yield Session(inventory, store, hosts, holder, voice, dry_run)
     finally:
         hosts.close()
@@ -79,14 +79,16 @@ def new_run_id() -> str:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM (a service manager, a time-out around cron) ends a run as orderly as Ctrl-C does."""
+def _ends_as_interrupt() -> Iterator[None]:
+    """SIGTERM (a service manager, a time-out around cron) and SIGHUP (the admin's own login was lost) end a run as
+    orderly as Ctrl-C does: the state is said and recorded, the lease is given back."""
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -29,6 +29,7 @@ from ..effects import (
 )
 from .course import Course, Run, busy, conclude, copies_of, ended_early, give_back, refuse, refused_by
 from .fencing import View, fence_suspect
+from .second_level import spend_refuted
 from .start_vm import PROVEN_DEAD, known_suspect
 from .starting import settle_earlier
 
@@ -96,6 +97,7 @@ def _fence_all(run: Run, name: HostName, courses: list[Course]) -> Story[dict[Uu
         return outcomes
     suspect = run.inventory.hosts[name]
     looks = yield from do(LookAt(tuple(host.name for host in run.inventory.members(suspect.cluster))))
+    yield from spend_refuted(run, memory, looks)
     refusal = yield from _ask(run, name, going, looks)
     if refusal:
         return outcomes | {vm: refuse(course, Reason.SUSPECT_HEALTHY, *refusal) for vm, course in going.items()}
@@ -136,11 +138,13 @@ def _ask(
     if not running or run.yes:
         return None
     what = ", ".join(running[:5]) + (f" and {len(running) - 5} more" if len(running) > 5 else "")
-    answer = Answer.NOBODY if run.dry_run else (yield from do(Ask(f"{name} answers and {what} run there. Kill them?")))
+    runs, them = ("runs", "it") if len(running) == 1 else ("run", "them")
+    question = f"{name} answers and {what} {runs} there. Kill {them}?"
+    answer = Answer.NOBODY if run.dry_run else (yield from do(Ask(question)))
     if answer is Answer.YES:
         return None
     said = "the admin said no" if answer is Answer.NO else "nobody could be asked"
-    return f"{name} answers and {what} run there; {said}", ("use --yes to fence them all the same",)
+    return f"{name} answers and {what} {runs} there; {said}", (f"use --yes to fence {them} all the same",)
 
 
 def _end(course: Course, name: HostName, judgement: Judgement, looks: Mapping[HostName, Look]) -> Story[Outcome]:

@@ -76,7 +76,7 @@ def test_a_dry_run_foretells_and_writes_nothing(cluster: DemoCluster) -> None:
     assert (foretold["decision"], foretold["dry_run"]) == ("started", True)
     assert foretold["host"] == "kvm-03"
     assert "siblings in order: kvm-01, kvm-03, kvm-04" in foretold["notes"]
-    assert "targets in order: kvm-03, kvm-04, kvm-01" in foretold["notes"]
+    assert "targets in order: kvm-03, kvm-01, kvm-04" in foretold["notes"]
     assert "target kvm-02 not chosen: is the suspect" in foretold["notes"]
     assert foretold["attempts"][0]["detail"].startswith("would kill 1 leftover")
     text = cluster.hafence("start-vm", "web-02", "--dry-run", "--yes").stdout

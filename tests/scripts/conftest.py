@@ -16,6 +16,7 @@ from hafence.adapters.program import Program, Run
 from hafence.core.fencing import FenceOrder, Finding, Reply, interpret
 from hafence.core.model import Host, HostName, Uuid
 
+from ..lab.cluster import Lab
 from .processes import Zoo
 
 NONCE = "00112233445566778899aabbccddeeff"
@@ -81,3 +82,9 @@ def root(tmp_path: Path) -> Path:
         (root / folder).mkdir(parents=True)
     (root / "proc").symlink_to("/proc")
     return root
+
+
+@pytest.fixture
+def inside(lab: Lab, shell: Shell) -> Shell:
+    """A shell on the lab's first host."""
+    return Shell(tuple(lab.hosts["kvm-01"].inside(shell.command)))

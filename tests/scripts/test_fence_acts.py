@@ -17,6 +17,7 @@ from hafence.adapters import kvm
 from hafence.adapters.program import Program
 from hafence.core.fencing import Trouble, Verdict
 
+from ..lab.require import lack
 from .conftest import NONCE, Shell
 from .processes import Zoo, is_living, wait_until
 
@@ -99,7 +100,7 @@ def test_without_its_release_word_for_word_nothing_is_killed(shell: Shell, zoo: 
         assert script.stdout is not None
         script.stdin.write(text)
         script.stdin.flush()
-        assert " hello " in script.stdout.readline()
+        assert (script.stdout.readline(), " hello " in script.stdout.readline()) == ("\n", True)
         script.stdin.write(answer)
         script.stdin.close()
         assert script.stdout.read() == ""
@@ -133,7 +134,7 @@ def test_a_host_that_freezes_and_wakes_up_after_the_deadline_kills_nothing(shell
         assert script.stdout is not None
         script.stdin.write(text)
         script.stdin.flush()
-        assert " hello " in script.stdout.readline()
+        assert (script.stdout.readline(), " hello " in script.stdout.readline()) == ("\n", True)
         os.killpg(script.pid, signal.SIGSTOP)
         deadline = time.time() + 0.3
         script.stdin.write(f"go {NONCE} {deadline:.3f}\n")
@@ -185,6 +186,7 @@ def test_the_connection_may_go_once_the_fence_is_released(shell: Shell, zoo: Zoo
     script.stdin.write(program.text)
     script.stdin.flush()
     assert program.on_line is not None
+    script.stdout.readline()
     script.stdin.write(program.on_line(script.stdout.readline().rstrip("\n")) or "")
     script.stdin.close()
     script.stdout.close()
@@ -220,7 +222,7 @@ def test_a_grep_that_does_not_do_its_work_is_never_nothing_found(
 def test_a_busybox_without_some_options_is_never_nothing_found(shell: Shell, zoo: Zoo, vm: str, root: Path) -> None:
     busybox = Path("/bin/busybox")
     if not busybox.exists():
-        pytest.skip("needs busybox")
+        lack("needs busybox (Debian package busybox)")
     for name in ("grep", "tr", "readlink", "date", "sleep"):
         (root / "bin" / name).symlink_to(busybox)
     qemu = zoo.qemu("-uuid", vm)
@@ -258,16 +260,27 @@ def test_without_proc_nothing_is_dead(shell: Shell, vm: str, root: Path) -> None
 
 def test_where_proc_hides_others_processes_nothing_is_dead(shell: Shell, vm: str) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root to mount a /proc")
-    hidden = "mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups "
-    nobody = Shell(("unshare", "-m", "-p", "--fork", "--kill-child", "/bin/sh", "-c", hidden + " ".join(shell.command)))
+        lack("needs root to mount a /proc")
+    hidden = "mount -t proc -o hidepid=2 proc /proc && setpriv --reuid 65534 --regid 65534 --clear-groups "
+    nobody = Shell(
+        (
+            "unshare",
+            "-m",
+            "-p",
+            "--fork",
+            "--kill-child",
+            "/bin/sh",
+            "-c",
+            hidden + " ".join(shell.command) + "; exit $?",
+        )
+    )
     finding = nobody.fence(vm)
     assert (finding.verdict, finding.facts["why"]) == (Verdict.AMBIGUOUS, "proc-hides-processes")
 
 
 def test_a_proc_of_other_numbers_kills_nobody(shell: Shell, zoo: Zoo, vm: str) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root to make a PID namespace")
+        lack("needs root to make a PID namespace")
     qemu = zoo.qemu("-uuid", vm)
     foreign = Shell(("unshare", "-p", "--fork", "--kill-child", *shell.command))
     finding = foreign.fence(vm)

@@ -15,6 +15,7 @@ from hafence.adapters.local import run_here
 from hafence.adapters.program import Program, compose, remote_command
 from hafence.core.model import Host, HostName, SshSettings
 
+from ..lab.require import lack
 from .conftest import HERE, NONCE
 
 SCRIPTS = sorted((Path(hafence.adapters.__file__).parent / "scripts").glob("*.sh"))
@@ -27,7 +28,7 @@ def test_there_are_scripts() -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_shellcheck_has_nothing_to_say(path: Path) -> None:
     if shutil.which("shellcheck") is None:
-        pytest.skip("needs shellcheck (Debian package shellcheck)")
+        lack("needs shellcheck (Debian package shellcheck)")
     checked = subprocess.run(["shellcheck", str(path)], capture_output=True, text=True, check=False)
     assert (checked.stdout, checked.returncode) == ("", 0)
 

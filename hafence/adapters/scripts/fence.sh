@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Fence: makes sure that no qemu of VMS can write again, and proves it. Needs lib.sh, scan.sh and libvirt.sh.
+# Fence: makes sure that no qemu of VMS can write again, and proves it. Needs lib.sh, scan.sh, libvirt.sh and facts.sh.
 #
 # VMS        UUIDs apart by blanks
 # SETTLE_S   between the two scans that must both find nothing; SETTLE_MS the same in milliseconds
@@ -10,41 +10,6 @@
 # of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why.
 
 MOST_JOBS=16
-
-# Facts are kept in shell variables whose names end in the UUID's 32 digits.
-key_of() {
-    IFS=-
-    # shellcheck disable=SC2086
-    set -- $1
-    unset IFS
-    KEY=$1$2$3$4$5
-}
-
-set_fact() {
-    key_of "$1"
-    eval "${2}_$KEY=\$3"
-}
-
-get_fact() {
-    key_of "$1"
-    eval "FACT=\$${2}_$KEY"
-}
-
-count_fact() {
-    get_fact "$1" "$2"
-    set_fact "$1" "$2" $((FACT + 1))
-}
-
-begin_facts() {
-    for fact_vm in $VMS; do
-        normalise_uuid "$fact_vm" || exit 11 # nothing else may become part of a variable's name
-        for fact_name in FOUND KILLED ZOMBIE SEEN RESPAWNED; do set_fact "$fact_vm" $fact_name 0; done
-        set_fact "$fact_vm" STATE ''
-        set_fact "$fact_vm" ACTIVE no
-        set_fact "$fact_vm" AUTOSTART off
-        if [ -n "$HAS_VIRSH" ]; then set_fact "$fact_vm" DESTROY none; else set_fact "$fact_vm" DESTROY absent; fi
-    done
-}
 
 # ---------------------------------------------------------------- what is there
 
@@ -122,8 +87,11 @@ plan_destroys() {
         if is_active "$plan_vm"; then set_fact "$plan_vm" ACTIVE yes; fi
         if [ -n "$HAS_VIRSH" ] && { [ "$FACT" -gt 0 ] || is_active "$plan_vm"; }; then QUEUE="$QUEUE $plan_vm"; fi
     done
+    # libvirt never gets more than half of what is left: SIGKILL needs its share of a short budget.
     read_uptime
+    GIVE_UP_MS=$((END_UP_MS - SETTLE_MS - 500))
     DESTROY_END_MS=$((UP_MS + DESTROY_S * 1000))
+    if [ "$DESTROY_END_MS" -gt $(((UP_MS + GIVE_UP_MS) / 2)) ]; then DESTROY_END_MS=$(((UP_MS + GIVE_UP_MS) / 2)); fi
 }
 
 run_destroys() {
@@ -159,9 +127,15 @@ end_destroy() {
     DONE="$DONE${1%%:*} "
 }
 
-# Nothing of ours goes on after the reply.
+# Nothing of ours goes on after the reply. virsh is given a moment, since it looks only five times a second whether the
+# process is gone.
 end_jobs() {
     for job in $JOBS; do
+        end_tries=0
+        while job_runs "${job#*:}" && [ "$end_tries" -lt 10 ]; do
+            end_tries=$((end_tries + 1))
+            sleep 0.05
+        done
         if job_runs "${job#*:}"; then
             kill "${job#*:}" 2>/dev/null
             set_fact "${job%%:*}" DESTROY timeout
@@ -198,7 +172,7 @@ kill_all() {
         read_uptime || return 0
         for overdue in $LIVING; do kill_overdue "$overdue"; done
         if [ -z "$LIVING" ] && ! waits_for_libvirt; then return 0; fi
-        [ "$UP_MS" -lt $((END_UP_MS - SETTLE_MS - 500)) ] || return 0
+        [ "$UP_MS" -lt "$GIVE_UP_MS" ] || return 0
         sleep 0.05
     done
 }
@@ -255,12 +229,20 @@ count_ends() {
     done
 }
 
+# is_starting UUID: whether a start script, or a virsh that it left behind, holds the VM's lock (see locked.sh).
+is_starting() {
+    [ -e "$ROOT/run/hafence/$1.lock" ] || return 1
+    flock -n "$ROOT/run/hafence/$1.lock" true 2>/dev/null
+    [ $? -eq 1 ]
+}
+
 # judge UUID: STATE and WHY of a VM, from what was counted.
 judge() {
     get_fact "$1" FOUND && vm_found=$FACT
     get_fact "$1" STATE && vm_life=$FACT
     get_fact "$1" SEEN && vm_seen=$FACT
     get_fact "$1" ACTIVE && vm_active=$FACT
+    get_fact "$1" MAYCOME && vm_may_come=$FACT
     if is_active "$1"; then vm_active=yes; fi
     get_fact "$1" RESPAWNED
     if [ "$FACT" = 1 ]; then
@@ -277,6 +259,10 @@ judge() {
         VERDICT=unknown VM_WHY=libvirt-sees-what-proc-does-not
     elif [ "$vm_found" -eq 0 ] && [ "$NAMELESS" -gt 0 ]; then
         VERDICT=unknown VM_WHY=a-qemu-that-exits-shows-no-name
+    elif [ "$vm_found" -eq 0 ] && [ "$vm_may_come" = yes ]; then
+        VERDICT=unknown VM_WHY=libvirt-may-be-about-to-start-it
+    elif is_starting "$1"; then
+        VERDICT=unknown VM_WHY=a-start-is-under-way
     else
         VERDICT=dead VM_WHY=''
     fi
@@ -331,6 +317,7 @@ fence() {
     end_autostart
     note_autostart disabled
     for stuck_vm in $STUCK; do set_fact "$stuck_vm" AUTOSTART failed; done
+    for open_vm in $STUCK $AUTOSTART_OPEN; do set_fact "$open_vm" MAYCOME yes; done
     prove
 }
 

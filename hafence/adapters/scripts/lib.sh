@@ -30,6 +30,7 @@ say() {
 
 # "hello" carries this host's clock: hafence answers with a deadline in this very clock.
 say_hello() {
+    echo # a login shell's own talk may lack its line end
     hello_clock=$(date +%s.%N)
     case $hello_clock in
     *[!0-9.]* | *.) hello_clock=$(date +%s) ;; # a date without %N

@@ -56,14 +56,25 @@ begin_autostart() {
 }
 
 # Whatever libvirt did, the link is what counts at its next start. STUCK: the VMs whose link is still there.
+# AUTOSTART_OPEN: those that a libvirtd may still start that has just come up itself, has read the link and hangs.
 end_autostart() {
-    STUCK=''
+    STUCK='' AUTOSTART_OPEN=''
     if [ -n "$AUTOSTART_JOB" ]; then
         while job_runs "$AUTOSTART_JOB" && in_time; do sleep 0.05; done
+        autostart_status=124
+        if ! job_runs "$AUTOSTART_JOB"; then
+            wait "$AUTOSTART_JOB"
+            autostart_status=$?
+        fi
+        case $autostart_status in
+        124 | 137) autostart_hung=yes ;;
+        *) autostart_hung='' ;;
+        esac
     fi
     IFS=$NL
     for link_line in $LINKS; do
         unset IFS
+        if [ -n "${autostart_hung:-}" ]; then AUTOSTART_OPEN="$AUTOSTART_OPEN ${link_line%%:*}"; fi
         if [ -L "${link_line#*:}" ] && in_time; then rm -f -- "${link_line#*:}"; fi
         if [ -e "${link_line#*:}" ] || [ -L "${link_line#*:}" ]; then STUCK="$STUCK ${link_line%%:*}"; fi
     done

@@ -1,0 +1,121 @@
+"""What each reader makes of each reply."""
+
+from __future__ import annotations
+
+import pytest
+
+from hafence.adapters import kvm
+from hafence.adapters.program import Run
+from hafence.core.fencing import FenceOrder, Reply, Trouble, interpret
+from hafence.core.looks import Blind, HostLook, Silence
+from hafence.core.model import HostName, Uuid
+from hafence.effects import StartResult
+
+from .golden import MACHINE, NONCE, VM, Golden, goldens
+
+HOST = HostName("kvm-01")
+ORDER = FenceOrder(HOST, HostName("kvm-02"), (VM,), 20.0, 1.0, 1e10)
+READERS = ("fence", "look", "start", "witness")
+
+
+def named(golden: Golden) -> str:
+    return golden.name
+
+
+def test_every_reply_belongs_to_a_reader() -> None:
+    assert {path.parent.name for path in (goldens.__globals__["FOLDER"]).glob("*/*.reply")} == set(READERS)
+    assert all(len(goldens(kind)) > 10 for kind in READERS)
+
+
+@pytest.mark.parametrize("golden", goldens("fence"), ids=named)
+def test_fence(golden: Golden) -> None:
+    reply = Reply(NONCE, None, golden.exit_status, golden.stdout, 0.1, 0.0)
+    finding = interpret(ORDER, reply, MACHINE)[VM]
+    assert finding.verdict.value == golden.word
+    assert golden.words[0] in finding.detail
+
+
+@pytest.mark.parametrize("golden", goldens("look"), ids=named)
+def test_look(golden: Golden) -> None:
+    look = kvm.parse_look(NONCE, golden.run, HOST, 100.0, 101.0)
+    if golden.word == "host_look":
+        assert isinstance(look, HostLook)
+        copies = " ".join(f"{vm}={count}" for vm, count in look.copies.items()) or "nothing"
+        assert copies == golden.words[0]
+        return
+    assert isinstance(look, Blind if golden.word == "blind" else Silence)
+    assert golden.words[0] in look.says
+
+
+def test_a_whole_look_is_read_to_the_last_line() -> None:
+    (golden,) = (golden for golden in goldens("look") if golden.name == "everything")
+    look = kvm.parse_look(NONCE, golden.run, HOST, 1763823990.0, 1763823992.0)
+    assert isinstance(look, HostLook)
+    other = Uuid(VM[:-1] + "2")
+    assert look.active == look.autostart == {VM}
+    assert look.defined == {other}
+    assert (look.memory_total_mib, look.memory_free_mib) == (24684096 // 1024, 24294196 // 1024)
+    assert (look.machine_id, look.boot_id) == (MACHINE, "bab39a21-c191-4458-869a-54cf042ba6b6")
+    assert look.clock_offset_s == pytest.approx(9.123456789)
+    assert look.at == 1763823992.0
+
+
+@pytest.mark.parametrize("golden", goldens("start"), ids=named)
+def test_start(golden: Golden) -> None:
+    reply = kvm.parse_start(NONCE, golden.run, 1.0)
+    assert reply.result.value == golden.word
+    assert golden.words[0] in reply.says
+
+
+@pytest.mark.parametrize("golden", goldens("witness"), ids=named)
+def test_witness(golden: Golden) -> None:
+    report = kvm.parse_witness(NONCE, golden.run, HOST, 1.0)
+    signs = {sign.name for sign in report.signs}
+    expected = golden.words[0].split(" ")
+    assert signs == {word for word in expected if word.isupper() and len(word) > 2}
+    assert report.could_look == (golden.word == "looked")
+    said = " ".join(word for word in expected if word not in signs)
+    assert said in report.says
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_a_run_that_broke_off_is_never_an_answer(trouble: Trouble) -> None:
+    for kind in READERS:
+        for golden in goldens(kind):
+            run = Run(trouble, "a note", golden.exit_status, golden.stdout, "", 1.0)
+            look = kvm.parse_look(NONCE, run, HOST, 0.0, 1.0)
+            assert not isinstance(look, HostLook)
+            if isinstance(look, Silence):
+                assert (look.trouble, "a note" in look.says) == (trouble, True)
+            assert kvm.parse_start(NONCE, run, 1.0).result is StartResult.UNKNOWN
+            assert kvm.parse_check(NONCE, run) != ""
+            assert not kvm.parse_witness(NONCE, run, HOST, 1.0).could_look
+
+
+def test_a_start_that_was_never_let_go_has_left_the_target_as_it_was() -> None:
+    run = Run(Trouble.TIMED_OUT, "", None, "", "", 5.0)
+    assert kvm.parse_start(NONCE, run, 1.0, released=False).result is StartResult.CLEAN
+
+
+def test_an_answer_beats_the_belief_that_it_was_never_let_go() -> None:
+    for golden in goldens("start"):
+        reply = kvm.parse_start(NONCE, golden.run, 1.0, released=False)
+        if golden.word == "running":
+            assert reply.result is StartResult.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("answer", "exit_status", "says"),
+    [
+        ("ready", 0, ""),
+        ("unready why=libvirt-rejects-the-xml", 11, "libvirt can't make a qemu of its domain XML"),
+        ("unready why=lacks-flock", 11, "lacks flock"),
+        ("ready", 11, "the check contradicts its exit status"),
+        ("started pid=1", 0, "the check could not be made"),
+    ],
+)
+def test_a_check_is_empty_only_if_a_start_could_work(answer: str, exit_status: int, says: str) -> None:
+    prefix = f"hafence/1 {NONCE} "
+    hello = f"{prefix}hello clock=1.0 machine=- host=-\n"
+    run = Run(None, "", exit_status, f"{hello}{prefix}start {VM} {answer}\n{prefix}end\n", "", 0.1)
+    assert kvm.parse_check(NONCE, run) == says

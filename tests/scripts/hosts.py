@@ -1,0 +1,60 @@
+"""Scripts inside the lab's hosts: how the tests of real hosts run and read them."""
+
+from __future__ import annotations
+
+import time
+
+from hafence.adapters import kvm
+from hafence.adapters.program import Run
+from hafence.core.looks import HostLook, Look
+from hafence.core.model import HostName, StartMode, Uuid, Vm
+from hafence.effects import StartOrder, StartReply
+
+from ..lab.vm import LabVm
+from .conftest import NONCE, Shell
+
+HOST = "kvm-01"
+
+
+def look(shell: Shell) -> Look:
+    sent = time.time()
+    run = shell.run(kvm.look_program(NONCE, shell.host))
+    return kvm.parse_look(NONCE, run, HostName(HOST), sent, time.time())
+
+
+def looked(shell: Shell) -> HostLook:
+    seen = look(shell)
+    assert isinstance(seen, HostLook), seen
+    return seen
+
+
+def start(
+    inside: Shell,
+    vm: LabVm,
+    ticket: int = 1,
+    mode: StartMode = StartMode.PERSISTENT,
+    within_s: float = 10,
+    xml: str = "",
+) -> StartReply:
+    return kvm.parse_start(NONCE, run_start(inside, vm, ticket, mode, within_s, xml), time.time())
+
+
+def run_start(
+    inside: Shell,
+    vm: LabVm,
+    ticket: int = 1,
+    mode: StartMode = StartMode.PERSISTENT,
+    within_s: float = 10,
+    xml: str = "",
+    check: bool = False,
+) -> Run:
+    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
+    whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
+    text = xml or vm.xml.read_text()
+    return inside.run(kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time, check=check))
+
+
+def settle(inside: Shell, vm: LabVm, ticket: int = 1, within_s: float = 10) -> StartReply:
+    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
+    run = inside.run(kvm.settle_program(order, NONCE, inside.host, time.time))
+    return kvm.parse_start(NONCE, run, time.time())

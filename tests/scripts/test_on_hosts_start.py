@@ -1,0 +1,156 @@
+"""Starts and their settling on real hosts: failing, slow, left behind, overtaken."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hafence.adapters import kvm
+from hafence.core.model import HostName, StartMode, Uuid, Vm
+from hafence.effects import StartOrder, StartResult
+
+from ..lab import faults
+from ..lab.cluster import Lab
+from .conftest import NONCE, Shell
+from .hosts import HOST, looked, run_start, settle, start
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+def test_a_vm_is_started_once(lab: Lab, inside: Shell, mode: StartMode) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    assert start(inside, vm, mode=mode).result is StartResult.RUNNING
+    again = start(inside, vm, mode=mode, ticket=2)
+    assert (again.result, "already" in again.says) == (StartResult.RUNNING, True)
+    assert settle(inside, vm, ticket=2).result is StartResult.RUNNING
+    assert lab.copies(vm.uuid) == 1
+    assert (Uuid(vm.uuid) in looked(inside).defined) == (mode is StartMode.PERSISTENT)
+
+
+def test_four_starts_at_once_start_one(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    with ThreadPoolExecutor() as pool:
+        replies = list(pool.map(lambda ticket: start(inside, vm, ticket, within_s=20), (1, 2, 3, 4)))
+    assert StartResult.RUNNING in {reply.result for reply in replies}
+    assert lab.copies(vm.uuid) == 1
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+def test_a_failed_start_leaves_nothing(lab: Lab, inside: Shell, mode: StartMode) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    with faults.failing_start(lab, HOST, says="a secret of this host"):
+        run = run_start(inside, vm, mode=mode)
+    reply = kvm.parse_start(NONCE, run, 0.0)
+    assert reply.result is StartResult.CLEAN
+    assert "secret" not in reply.says + run.stdout
+    assert "a secret of this host" in run.stderr
+    assert looked(inside).defined == frozenset()
+    assert settle(inside, vm).result is StartResult.CLEAN
+
+
+def test_a_failed_start_does_not_take_away_what_was_defined_before(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    lab.hosts[HOST].virsh(f"define {vm.xml}")
+    with faults.failing_start(lab, HOST):
+        assert start(inside, vm).result is StartResult.CLEAN
+    assert looked(inside).defined == {vm.uuid}
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+def test_a_domain_that_libvirt_rejects_leaves_nothing(lab: Lab, inside: Shell, mode: StartMode) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    xml = vm.xml.read_text().replace("machine='pc'", "machine='none-such'")
+    assert start(inside, vm, mode=mode, xml=xml).result is StartResult.CLEAN
+    assert looked(inside).defined == frozenset()
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+@pytest.mark.parametrize("uuid", ["", "<uuid>6d6f6a5a-0000-4000-8000-000000000001</uuid>", "<uuid>x</uuid>"])
+def test_a_domain_of_another_uuid_is_not_started(lab: Lab, inside: Shell, mode: StartMode, uuid: str) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    xml = vm.xml.read_text().replace(f"<uuid>{vm.uuid}</uuid>", uuid)
+    reply = start(inside, vm, mode=mode, xml=xml)
+    assert (reply.result, "UUID" in reply.says) == (StartResult.CLEAN, True)
+    assert (lab.qemus(), looked(inside).defined) == ([], frozenset())
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+def test_a_start_that_outlives_its_run_is_settled_by_the_next(lab: Lab, inside: Shell, mode: StartMode) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    with faults.slow_start(lab, HOST):
+        assert start(inside, vm, mode=mode, within_s=2).result is StartResult.UNKNOWN
+        assert settle(inside, vm, ticket=2, within_s=1).result is StartResult.UNKNOWN
+        assert start(inside, vm, ticket=3, within_s=1).result is StartResult.UNKNOWN
+    lab.wait_copies(vm.uuid, 1)
+    assert settle(inside, vm, ticket=4).result is StartResult.RUNNING
+    assert lab.copies(vm.uuid) == 1
+
+
+def test_a_start_whose_script_and_virsh_are_killed_is_not_called_clean(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    with faults.slow_start(lab, HOST):
+        assert start(inside, vm, within_s=2).result is StartResult.UNKNOWN
+        lab.hosts[HOST].shell("pkill -9 -x virsh")
+        assert settle(inside, vm, ticket=2, within_s=1).result is StartResult.UNKNOWN
+    assert settle(inside, vm, ticket=3).result is StartResult.RUNNING
+
+
+def test_a_settle_sees_to_it_that_an_older_start_does_not_begin(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    assert settle(inside, vm, ticket=5).result is StartResult.CLEAN
+    for ticket in (4, 5):
+        reply = start(inside, vm, ticket=ticket)
+        assert (reply.result, "newer" in reply.says) == (StartResult.UNKNOWN, True)
+    assert lab.copies(vm.uuid) == 0
+    assert start(inside, vm, ticket=6).result is StartResult.RUNNING
+
+
+def test_a_start_after_the_deadline_does_not_begin(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    order = StartOrder(Uuid(vm.uuid), HostName(HOST), 1, time.time() - 1, 10)
+    whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
+    program = kvm.start_program(order, whole, vm.xml.read_text(), StartMode.PERSISTENT, NONCE, inside.host, time.time)
+    reply = kvm.parse_start(NONCE, inside.run(program), time.time())
+    assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
+    assert reply.result is not StartResult.RUNNING
+
+
+def test_a_settle_on_a_hung_libvirt_knows_nothing(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    with faults.libvirtd_hung(lab, HOST):
+        assert settle(inside, vm, within_s=5).result is StartResult.UNKNOWN
+        assert start(inside, vm, ticket=2, within_s=5).result is StartResult.CLEAN
+    assert settle(inside, vm, ticket=3).result is StartResult.CLEAN
+
+
+@pytest.mark.parametrize("content", ["", "x", "1", "1 stop", "99999999999999999999999 start", "-1 start"])
+def test_a_ticket_that_cannot_be_read_stops_every_start(lab: Lab, inside: Shell, content: str) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    folder = lab.hosts[HOST].path("/run/hafence")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / f"{vm.uuid}.ticket").write_text(content)
+    assert start(inside, vm).result is StartResult.UNKNOWN
+    assert settle(inside, vm).result is StartResult.UNKNOWN
+    assert lab.copies(vm.uuid) == 0
+
+
+def test_a_check_says_whether_a_start_could_work_and_changes_nothing(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    bad = vm.xml.read_text().replace("machine='pc'", "machine='none-such'")
+    assert kvm.parse_check(NONCE, run_start(inside, vm, check=True)) == ""
+    assert "domain XML" in kvm.parse_check(NONCE, run_start(inside, vm, xml=bad, check=True))
+    with faults.libvirtd_hung(lab, HOST):
+        assert "does not answer" in kvm.parse_check(NONCE, run_start(inside, vm, check=True))
+    assert not lab.hosts[HOST].path("/run/hafence").exists()
+    assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
+
+
+def test_the_locks_are_for_root_alone(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    assert settle(inside, vm).result is StartResult.CLEAN
+    folder = lab.hosts[HOST].path("/run/hafence")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
