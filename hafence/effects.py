@@ -364,3 +364,10 @@ class LiftStorageFence(Effect[str]):
     """Remove the storage fence of a host that rejoins; the answer is what was lifted, in words, or ''."""
 
     host: HostName
+
+
+@dataclass(frozen=True, slots=True)
+class RenewStorageFence(Effect[str]):
+    """Make the storage fence of a quarantined host last on; the answer is what was renewed, in words, or ''."""
+
+    host: HostName

@@ -1,40 +1,47 @@
 """The storage fence of Ceph RBD: entries on the OSDs' blocklist, through the ceph and rbd command lines of a sibling.
 
-Two conversations: who are the clients of the images; then the entries are added and, in the same conversation,
-read back with the images' clients. What counts is only what was read back.
+Who are the clients of the images is asked first; then the entries are added and read back. What counts is only
+what was read back.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
+import secrets
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ..core.evidence import Evidence, Proof
-from ..core.model import CephSettings, Host, Uuid, Vm
-from ..core.storage import Client, Entry, Image, Known, parse_client, plan_fence, uncovered
+from ..core.model import CephSettings, Host, HostName, Uuid, Vm
+from ..core.storage import (
+    LASTING_S,
+    Client,
+    Entry,
+    Image,
+    Known,
+    Plan,
+    covers,
+    of_host,
+    plan_fence,
+    uncovered,
+    whole_host,
+    with_clients,
+)
 from ..effects import SecondLevelReply
+from .ceph_talk import CephError, ImagesSeen, entries_program, images_program, parse_entries, parse_images
 from .domain_xml import Domain
-from .kvm_talk import Go
-from .program import Program, Run, compose
+from .program import Program, Run
 
-CALL_S = 10.0
-"""One call of ceph or rbd."""
-CONVERSATION_S = 25.0
-"""One conversation: two rounds of calls."""
+T = TypeVar("T")
 NAME = "storage fence"
+MOST_CLIENTS = 40
+"""Beyond so many it is a whole host that is fenced, and its address is shut out instead: each entry is a call."""
 _PLAIN_IMAGE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
-
-Ask = Callable[[Callable[[str], Program]], Run]
-"""Runs a program, made for a nonce, on a host with Ceph's command lines."""
-
-
-class CephError(Exception):
-    """Ceph could not be asked, or what it said can't be read. The message is hafence's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,11 @@ def volumes_of(vm: Vm, domain: Domain | None) -> Volumes:
     images: dict[str, None] = {}
     others: list[str] = []
     for disk in domain.disks if domain else ():
+        if not disk.writable:
+            continue
         if disk.rbd_image:
             images[disk.rbd_image] = None
-        elif disk.writable:
+        else:
             others.append(f"{disk.target or 'a disk'} ({disk.kind})")
     others += domain.also_writes if domain else ()
     for text in vm.disks:
@@ -65,149 +74,25 @@ def volumes_of(vm: Vm, domain: Domain | None) -> Volumes:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one conversation showed."""
+class Asker:
+    """A host with Ceph's command lines, or this machine. `addresses` is where it should reach Ceph from, if known."""
 
-    images: Mapping[str, Image]
-    entries: tuple[Entry, ...]
-
-
-def ceph_program(
-    ceph: CephSettings,
-    images: Sequence[str],
-    not_after: float,
-    nonce: str,
-    *,
-    block: Iterable[Client] = (),
-    lift: Iterable[Client] = (),
-) -> Program:
-    """The conversation: change entries if there are any to change, then look."""
-    text = compose(
-        ("lib", "ceph"),
-        nonce,
-        "",
-        CONF=ceph.conf,
-        USER=ceph.user,
-        KEYRING=ceph.keyring or "",
-        IMAGES="\n".join(images),
-        BLOCK="\n".join(client.text for client in block),
-        LIFT="\n".join(client.text for client in lift),
-        EXPIRE_S=f"{ceph.expire_s:.0f}",
-        CALL_S=f"{CALL_S:.0f}",
-    )
-    return Program(text, Go(nonce, not_after, CONVERSATION_S, time.time))
+    name: str
+    addresses: frozenset[str]
+    run: Callable[[Program], Run]
 
 
-def parse_seen(nonce: str, run: Run, images: Sequence[str]) -> Seen:
-    """Read a conversation. Raises CephError for anything but the whole, exact answer."""
-    if run.trouble is not None:
-        raise CephError(run.trouble.value)
-    lines = [line for line in run.stdout.split("\n") if line.startswith("hafence/")]
-    prefix = f"hafence/1 {nonce} "
-    if not lines or any(not line.startswith(prefix) for line in lines):
-        raise CephError("the answer is not in the protocol")
-    words = [line.removeprefix(prefix) for line in lines]
-    for word in words:
-        if word.startswith("lacks "):
-            raise CephError(f"the program {word.removeprefix('lacks ')!r} is missing there")
-    if run.exit_status != 0 or words[-1] != "end":
-        raise CephError("the answer is cut short")
-    return _seen(words[1:-1], images)
-
-
-def _seen(words: Sequence[str], images: Sequence[str]) -> Seen:
-    said: dict[str, object] = {}
-    for word in words:
-        key, status, document = _split(word)
-        if key in said:
-            raise CephError(f"the answer speaks twice of {key}")
-        if status != "0":
-            raise CephError(f"'{key.split()[0]}' failed there (exit {status})")
-        said[key] = json_of(document) if key != "changed" else None
-    found: dict[str, Image] = {}
-    try:
-        for number, name in enumerate(images, 1):
-            found[name] = Image(name, watchers(said[f"status {number}"]), lockers(said[f"locks {number}"]))
-        return Seen(found, entries(said["blocklist"]))
-    except KeyError as missing:
-        raise CephError(f"the answer says nothing of {missing}") from None
-
-
-def _split(word: str) -> tuple[str, str, str]:
-    kind, _, rest = word.partition(" ")
-    if kind in ("status", "locks"):
-        number, _, rest = rest.partition(" ")
-        kind = f"{kind} {number}"
-    status, _, document = rest.partition(" ")
-    return kind, status, document
-
-
-def json_of(text: str) -> object:
-    """A JSON document of Ceph's."""
-    try:
-        document: object = json.loads(text)
-    except (ValueError, RecursionError):
-        raise CephError("Ceph's answer is not JSON") from None
-    return document
-
-
-def watchers(document: object) -> tuple[Client, ...]:
-    """The watchers in `rbd status --format json`. An empty list proves nothing: it only names nobody."""
-    listed = document.get("watchers") if isinstance(document, dict) else None
-    if isinstance(listed, dict):  # releases before 12 wrote {"watcher": {...}}
-        listed = list(listed.values())
-    if not isinstance(listed, list):
-        raise CephError("'rbd status' has no list of watchers")
-    return tuple(_client(each, "address") for each in listed)
-
-
-def lockers(document: object) -> tuple[Client, ...]:
-    """The lock owners in `rbd lock ls --format json`."""
-    if isinstance(document, dict):  # releases before 14 keyed them by lock
-        document = list(document.values())
-    if not isinstance(document, list):
-        raise CephError("'rbd lock ls' is no list")
-    return tuple(_client(each, "address") for each in document)
-
-
-def entries(document: object) -> tuple[Entry, ...]:
-    """The entries in `ceph osd blocklist ls --format json`. Entries for ranges of addresses are passed over."""
-    if not isinstance(document, list):
-        raise CephError("'ceph osd blocklist ls' is no list")
-    found: list[Entry] = []
-    for each in document:
-        until = each.get("until") if isinstance(each, dict) else None
-        if not isinstance(until, str):
-            raise CephError("an entry of the blocklist has no end")
-        try:
-            end = datetime.strptime(until, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
-        except ValueError:
-            raise CephError("an entry of the blocklist ends at no time") from None
-        if "/" in str(each.get("addr", "")).rpartition(":")[2]:
-            found.append(Entry(_client(each, "addr"), end))
-    return tuple(found)
-
-
-def _client(each: object, key: str) -> Client:
-    text = each.get(key) if isinstance(each, dict) else None
-    try:
-        return parse_client(str(text))
-    except ValueError:
-        raise CephError("a client's address can't be read") from None
-
-
-# ---------------------------------------------------------------- the fence
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fencer:
-    """The storage fence of one suspect. `ask` runs a conversation; `until` is the admin node's clock."""
+    """The storage fence of one suspect. The askers are asked in order; `until` is the admin node's clock."""
 
     ceph: CephSettings
     suspect: Host
     known: Known
-    ask: Ask
+    askers: Sequence[Asker]
     until: float
+    earlier: dict[str, set[Client]] = field(default_factory=dict)
+    """The suspect's clients that this run has seen on each image, to be kept from one fence to the next."""
 
     def fence(self, volumes: Mapping[Uuid, Volumes], rehearse: bool) -> dict[Uuid, SecondLevelReply]:
         """Fence the images of the VMs: what came of it, VM by VM."""
@@ -217,58 +102,140 @@ class Fencer:
         if not names:
             return replies
         try:
-            before = self._talk(names)
-            plan = plan_fence(before.images.values(), self.known)
-            after = before if rehearse else self._talk(names, plan.block)
+            seen = self._look(names)
         except CephError as error:
             return replies | {vm: failed(str(error)) for vm in covered}
+        plans: dict[Uuid, Plan] = {}
         for vm, each in covered.items():
-            replies[vm] = self._judge([before.images[n] for n in each.images], after, each, rehearse)
+            images = [seen.images[name] for name in each.images]
+            plan = plan_fence([self._remembered(image) for image in images], self.known)
+            signs = watching(images, self.known)
+            if doubt := self._doubt(plan, seen):
+                replies[vm] = failed(doubt, signs)
+            elif rehearse:
+                would = f"would put {_listed(plan.block)} on the blocklist (foretold, nothing was changed)"
+                replies[vm] = SecondLevelReply(NAME, True, would, signs)
+            else:
+                plans[vm] = plan
+        return replies | self._block(plans, covered, seen)
+
+    def _remembered(self, image: Image) -> Image:
+        clients = self.earlier.setdefault(image.name, set())
+        clients.update(c for c in (*image.watchers, *image.lockers) if c.ip in self.known.suspect)
+        return with_clients(image, sorted(clients))
+
+    def _look(self, names: Sequence[str]) -> ImagesSeen:
+        return self._talk(
+            lambda nonce: images_program(self.ceph, names, self.until, nonce),
+            lambda nonce, run: parse_images(nonce, run, names),
+        )
+
+    def _entries(self, block: Sequence[Client] = (), lift: Sequence[Client] = ()) -> tuple[Entry, ...]:
+        return self._talk(lambda nonce: entries_program(self.ceph, self.until, nonce, block, lift), parse_entries)
+
+    def _talk(self, make: Callable[[str], Program], parse: Callable[[str, Run], T]) -> T:
+        """One conversation, with the first asker that can hold it; the others are not asked again in this fence."""
+        said: list[str] = []
+        for asker in tuple(self.askers):
+            if time.time() >= self.until:
+                said.append("no time was left")
+                break
+            nonce = secrets.token_hex(8)
+            try:
+                answer = parse(nonce, asker.run(make(nonce)))
+            except CephError as error:
+                said.append(f"{asker.name}: {error}")
+                continue
+            self.askers = (asker, *(each for each in self.askers if each is not asker))
+            return answer
+        raise CephError("; ".join(said))
+
+    def _doubt(self, plan: Plan, seen: ImagesSeen) -> str:
+        """Why entries would prove nothing, or ''."""
+        name = self.suspect.name
+        if plan.strangers:
+            who = ", ".join(plan.strangers)
+            return f"{who} uses the VM's images too; if it may, name it under the cluster's ceph: mirrors"
+        if not self.known.suspect:
+            return f"no IP address of {name} is known: give its storage_address"
+        asker = self.askers[0]
+        if plan.unknown and self.suspect.storage_address is None and seen.source not in asker.addresses:
+            from_where = f"{asker.name} reaches Ceph from {seen.source or 'an unknown address'}, not from its 'address'"
+            return (
+                f"no client of {name} is seen on {', '.join(plan.unknown)}, and shutting out its address proves"
+                f" nothing if its clients use another ({from_where}): give {name} its storage_address"
+            )
+        return ""
+
+    def _block(
+        self, plans: Mapping[Uuid, Plan], volumes: Mapping[Uuid, Volumes], seen: ImagesSeen
+    ) -> dict[Uuid, SecondLevelReply]:
+        """Add the entries of all plans at once, and judge each by what was read back."""
+        block = sorted({client for plan in plans.values() for client in plan.block})
+        if not block:
+            return {}
+        if len(block) > MOST_CLIENTS:
+            block = sorted({whole_host(client.ip) for client in block})
+        try:
+            entries = self._entries(block=block)
+        except CephError as error:
+            says = f"{error}. Entries for {_listed(block)} may have been added: 'hafence rejoin' lifts them"
+            return {vm: failed(says) for vm in plans}
+        now = time.time()
+        replies: dict[Uuid, SecondLevelReply] = {}
+        for vm, plan in plans.items():
+            images = [seen.images[name] for name in volumes[vm].images]
+            signs = watching(images, self.known)
+            if left := uncovered(plan.block, entries, now, self._lasting_s):
+                replies[vm] = failed(f"no lasting entry of the blocklist was seen for {_listed(left)}", signs)
+                continue
+            until = min(e.until for e in entries if any(covers(e, c, now, self._lasting_s) for c in plan.block))
+            says = (
+                f"{_listed(plan.block)} is on Ceph's blocklist, read back, for {(until - now) / 3600:.1f} h:"
+                f" it can't write to {', '.join(volumes[vm].images)}"
+            )
+            proof = Evidence("storage", f"blocklist, asked on {self.askers[0].name}", now, says, Proof.DISKS_FENCED)
+            replies[vm] = SecondLevelReply(NAME, True, says, (*signs, proof))
         return replies
 
+    @property
+    def _lasting_s(self) -> float:
+        return min(LASTING_S, self.ceph.expire_s / 2)
+
     def lift(self) -> str:
-        """Remove every entry for the suspect's addresses. What was done, in words, 'failed' first if so."""
+        """Remove every client's entry for the suspect's addresses. What was done, in words, 'failed' first if so."""
         try:
-            mine = sorted({e.client for e in self._talk(()).entries if e.client.ip in self.known.suspect})
+            mine = [entry.client for entry in of_host(self._entries(), self.known.suspect)]
             if not mine:
                 return "no entry on Ceph's blocklist"
-            left = [e.client.text for e in self._talk((), lift=mine).entries if e.client in mine]
+            left = {entry.client for entry in self._entries(lift=mine)} & set(mine)
         except CephError as error:
             return f"failed: {error}"
         if left:
-            return f"failed: {', '.join(left)} is still on the blocklist"
-        return f"{len(mine)} entries removed from Ceph's blocklist"
+            return f"failed: {_listed(sorted(left))} is still on the blocklist"
+        return f"{_count(mine)} removed from Ceph's blocklist"
 
-    def _talk(self, names: Sequence[str], block: Sequence[Client] = (), lift: Sequence[Client] = ()) -> Seen:
-        nonces: list[str] = []
+    def renew(self) -> str:
+        """Make the suspect's entries last again that end within half their time. '' if there was nothing to do."""
+        try:
+            soon = time.time() + self.ceph.expire_s / 2
+            ending = [e.client for e in of_host(self._entries(), self.known.suspect) if e.until < soon]
+            if not ending:
+                return ""
+            left = uncovered(ending, self._entries(block=ending), time.time(), self.ceph.expire_s / 2)
+        except CephError as error:
+            return f"failed: {error}"
+        if left:
+            return f"failed: no renewed entry was seen for {_listed(left)}"
+        return f"{_count(ending)} of {self.suspect.name} on Ceph's blocklist renewed"
 
-        def program(nonce: str) -> Program:
-            nonces.append(nonce)
-            return ceph_program(self.ceph, names, self.until, nonce, block=block, lift=lift)
 
-        run = self.ask(program)
-        return parse_seen(nonces[-1], run, names)
+def _listed(clients: Iterable[Client]) -> str:
+    return ", ".join(client.text for client in clients)
 
-    def _judge(self, before: Sequence[Image], after: Seen, volumes: Volumes, rehearse: bool) -> SecondLevelReply:
-        """Whether every client of the suspect, seen before or after, is covered by an entry that was read back."""
-        plan = plan_fence([*before, *(after.images[image.name] for image in before if not rehearse)], self.known)
-        if plan.strangers:
-            who = ", ".join(client.text for client in plan.strangers)
-            return failed(
-                f"{who} uses the VM's images and belongs to no known host; name it under ceph: mirrors, if it may"
-            )
-        if not plan.block:
-            return failed(f"no IP address of {self.suspect.name} is known: give its storage_address")
-        if rehearse:
-            would = ", ".join(client.text for client in plan.block)
-            return SecondLevelReply(NAME, True, f"would put {would} on the blocklist", watching(before, self.known))
-        now = time.time()
-        if left := uncovered(plan.block, after.entries, now):
-            return failed("no entry of the blocklist was seen for " + ", ".join(client.text for client in left))
-        who = ", ".join(client.text for client in plan.block)
-        says = f"{who} is on Ceph's blocklist, read back: it can't write to {', '.join(volumes.images)}"
-        proof = Evidence("storage", f"blocklist of {self.suspect.name}", now, says, Proof.DISKS_FENCED)
-        return SecondLevelReply(NAME, True, says, (*watching(before, self.known), proof))
+
+def _count(clients: Sequence[Client]) -> str:
+    return f"{len(clients)} {'entry' if len(clients) == 1 else 'entries'}"
 
 
 def not_coverable(volumes: Volumes) -> SecondLevelReply | None:
@@ -280,37 +247,64 @@ def not_coverable(volumes: Volumes) -> SecondLevelReply | None:
     return None
 
 
-def failed(says: str) -> SecondLevelReply:
+def failed(says: str, signs: tuple[Evidence, ...] = ()) -> SecondLevelReply:
     """A storage fence that did not come to be."""
-    return SecondLevelReply(NAME, False, says, (Evidence("storage", "Ceph", time.time(), says, Proof.NOTHING),))
+    return SecondLevelReply(NAME, False, says, (*signs, Evidence("storage", "Ceph", time.time(), says, Proof.NOTHING)))
 
 
 def watching(images: Iterable[Image], known: Known) -> tuple[Evidence, ...]:
     """What the watchers tell: one of the suspect's is a sign of life of that client; none is recorded as what it is."""
-    own = sorted({c.text for image in images for c in image.watchers if c.ip in known.suspect})
+    looked = tuple(images)
+    own = sorted({c.text for image in looked for c in image.watchers if c.ip in known.suspect})
     if own:
         says = f"the suspect's client {', '.join(own)} watches the images"
         return (Evidence("storage", "rbd status", time.time(), says, Proof.HOST_ALIVE),)
-    says = "no watcher of the suspect on the images, which proves nothing: one that was silent for 30 s is dropped"
+    nobody = not any(image.watchers for image in looked)
+    what = "Watchers: none" if nobody else "no watcher of the suspect"
+    says = (
+        f"{what} on {', '.join(i.name for i in looked)}: this proves nothing, one that was silent for 30 s is dropped"
+    )
     return (Evidence("storage", "rbd status", time.time(), says, Proof.NOTHING),)
 
 
-def known_addresses(suspect: Host, hosts: Iterable[Host], mirrors: Sequence[str], own: Iterable[str]) -> Known:
-    """Whose address is whose. Names are not resolved: an address that is no IP tells nothing here."""
+# ---------------------------------------------------------------- whose address is whose
+
+
+def known_addresses(
+    suspect: Host, hosts: Iterable[Host], seen: Iterable[HostName], mirrors: Sequence[str], own: Iterable[str]
+) -> Known:
+    """Whose address is whose. `seen` are siblings that were looked into and run no copy of the VMs.
+
+    Names are not resolved: an address that is no IP tells nothing here.
+    """
+    looked_into = frozenset(seen)
     others: dict[str, str] = {}
+    unseen: dict[str, str] = {}
     for host in hosts:
         if host.name != suspect.name:
-            others.update((ip, host.name) for ip in addresses_of(host))
+            group = others if host.name in looked_into else unseen
+            group.update((ip, host.name) for ip in addresses_of(host))
     others.update((str(ipaddress.ip_address(ip)), "a mirror") for ip in mirrors)
     others.update((ip, "hafence") for ip in own)
-    mine = frozenset(addresses_of(suspect))
-    return Known(mine, {ip: who for ip, who in others.items() if ip not in mine})
+    mine = addresses_of(suspect)
+    return Known(mine, {ip: who for ip, who in others.items() if ip not in mine}, unseen)
 
 
-def addresses_of(host: Host) -> tuple[str, ...]:
-    """A host's IP addresses on the storage network: the one that is given for it, else its address."""
-    text = host.storage_address or host.address
-    try:
-        return (str(ipaddress.ip_address(text)),)
-    except ValueError:
-        return ()
+def addresses_of(host: Host) -> frozenset[str]:
+    """A host's IP addresses from which it may reach Ceph."""
+    found: set[str] = set()
+    for text in (host.address, host.storage_address):
+        with suppress(ValueError):
+            found.add(str(ipaddress.ip_address(text or "")))
+    return frozenset(found)
+
+
+def own_addresses(towards: Iterable[str]) -> tuple[str, ...]:
+    """This machine's addresses, as it would use them towards others: its own look at an image is no stranger's."""
+    found: dict[str, None] = {}
+    for ip in towards:
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((ip, 9))  # a datagram socket: nothing is sent
+            found[str(probe.getsockname()[0])] = None
+    return tuple(found)

@@ -15,7 +15,7 @@ from .inventory_entry import Entry, wrong_kind
 from .inventory_hosts import HostCheck, check_cluster
 from .inventory_settings import check_fencing, check_ssh
 from .inventory_tree import Map
-from .inventory_vms import VmCheck
+from .inventory_vms import check_vms
 
 TOP_KEYS = ("ssh", "fencing", "store", "hooks", "clusters", "hosts", "vms")
 
@@ -67,13 +67,10 @@ class _Check:
             says = f"the inventory has no hosts: write hosts: with an entry like kvm-01: {_EXAMPLE['hosts']}"
             self._faults.add(self._path, None, "hosts", says)
 
-        vms = VmCheck(host_names)
-        for name, entry in _entries(self._sections("vms")):
-            vms.add(name, entry)
-        vms.check_names()
+        vms = check_vms([(section, list(_named(section))) for section in self._sections("vms")], host_names)
 
         single = {"store": self._single("store"), "hooks": self._single("hooks")}
-        inventory = Inventory(self._path, clusters, hosts.hosts, vms.vms, settings)
+        inventory = Inventory(self._path, clusters, hosts.hosts, vms, settings)
         return replace(inventory, **{key: value for key, value in single.items() if value is not None})
 
     def _sections(self, key: str) -> list[Entry]:
@@ -136,13 +133,20 @@ def _names(sections: list[Entry]) -> frozenset[str]:
 
 
 def _entries(sections: list[Entry]) -> Iterator[tuple[str, Entry]]:
-    """The named mappings of `clusters`, `hosts` or `vms`; faults of name and kind are noted."""
+    """The named mappings of `clusters` or `hosts`, ready to be checked."""
     for section in sections:
-        for (name, value), line in zip(section.node.values.items(), section.node.lines, strict=True):
-            if not is_name(name):
-                section.fault(name, f"{shown(name)} can't be a name: write {NAME_RULE}", line)
-            node = Map(line) if value is None and section.path == "clusters" else value
-            if isinstance(node, Map):
-                yield name, Entry(section.faults, section.file, section.base, f"{section.path}.{name}", node)
-            else:
-                section.fault(name, wrong_kind(value, f"a mapping, like {name}: {_EXAMPLE[section.path]}"), line)
+        for name, node in _named(section):
+            yield name, section.inside(name, node)
+
+
+def _named(section: Entry) -> Iterator[tuple[str, Map]]:
+    """The named mappings of a section; faults of name and kind are noted."""
+    for (name, value), line in zip(section.node.values.items(), section.node.lines, strict=True):
+        if not is_name(name):
+            section.fault(name, f"{shown(name)} can't be a name: write {NAME_RULE}", line)
+        if isinstance(value, Map):
+            yield name, value
+        elif value is None and section.path == "clusters":
+            yield name, Map(line)
+        else:
+            section.fault(name, wrong_kind(value, f"a mapping, like {name}: {_EXAMPLE[section.path]}"), line)

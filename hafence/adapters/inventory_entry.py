@@ -29,6 +29,10 @@ class Entry:
         self.path = path
         self.node = node
 
+    def inside(self, name: str, node: Map) -> Entry:
+        """The entry of a mapping in here."""
+        return Entry(self.faults, self.file, self.base, f"{self.path}.{name}" if self.path else name, node)
+
     def fault(self, key: str | None, says: str, line: int | None = None, index: str = "") -> None:
         """Note a fault of a key's value (`index`, like `[2]`, tells where in it), or of the whole mapping."""
         if line is None:
@@ -68,7 +72,7 @@ class Entry:
         """The mapping under a key, or None where it is missing or is no mapping (noted)."""
         value = self.node.values.get(key)
         if isinstance(value, Map):
-            return Entry(self.faults, self.file, self.base, f"{self.path}.{key}" if self.path else key, value)
+            return self.inside(key, value)
         if key in self.node.values:
             self.fault(key, wrong_kind(value, "a mapping"))
         return None

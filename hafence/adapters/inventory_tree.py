@@ -15,7 +15,7 @@ MAX_NODES = 2_000_000
 class Map:
     """A mapping. `lines` holds the line of each key, in the order of `values`."""
 
-    __slots__ = ("key", "line", "lines", "values")
+    __slots__ = ("_where", "key", "line", "lines", "values")
 
     def __init__(self, line: int) -> None:
         self.line = line
@@ -23,13 +23,13 @@ class Map:
         self.lines: list[int] = []
         self.key = ""
         """While it is read: the key whose value is a collection that is being read."""
+        self._where: dict[str, int] | None = None
 
     def line_of(self, key: str) -> int:
-        """The line of a key, or of the mapping where it has none."""
-        for known, line in zip(self.values, self.lines, strict=True):
-            if known == key:
-                return line
-        return self.line
+        """The line of a key, or of the mapping where it has none. Only when the mapping is complete."""
+        if self._where is None:
+            self._where = dict(zip(self.values, self.lines, strict=True))
+        return self._where.get(key, self.line)
 
 
 class Seq:

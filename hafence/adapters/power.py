@@ -12,27 +12,33 @@ What agents print goes nowhere: some print the password when they are asked to b
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
+from typing import TypeVar
 
 from ..core.evidence import Evidence, Proof
 from ..core.model import Host, PowerDevice
 from ..effects import SecondLevelReply
-from .commands import run_command
+from .commands import CommandRun, run_command
+from .power_secrets import find_secret, without_secret_in_arguments
 
+T = TypeVar("T")
+NAME = "power"
 POLL_S = 1.0
 CALL_S = 25.0
 """One call of an agent. fence_ipmilan itself waits up to 20 s for a machine to go off."""
-SECRET_S = 10.0
-MOST_UNKNOWN = 3
-"""Rounds in which a device could not be asked, after which no waiting helps. A BMC may miss one while it switches."""
+MOST_UNKNOWN = 2
+"""Rounds in which a device could not be asked, after which the next level has its turn."""
 
 STATUS_ON, STATUS_OFF = 0, 2
 """Exit statuses of an agent's `status` (fence-agents' API); any other is an error."""
+
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where Debian and Red Hat keep the agents; not in everyone's PATH, and not in cron's."""
 
 
 class Power(Enum):
@@ -52,90 +58,93 @@ class Said:
 
 
 def power_off(host: Host, within_s: float, rehearse: bool) -> SecondLevelReply:
-    """Switch `host` off level by level until one level is seen off. With `rehearse`, only ask every device."""
-    until = time.monotonic() + within_s
+    """Switch `host` off level by level until one level is seen off. With `rehearse`, only ask every device.
+
+    What is left of `within_s` is shared by the levels that are left: a BMC that hangs must not cost the next its turn.
+    """
+    end = time.monotonic() + within_s
     failures: list[str] = []
     for number, level in enumerate(host.power, 1):
+        now = time.monotonic()
+        until = now + (end - now) / (len(host.power) - number + 1)
         said = _ask_level(level, until) if rehearse else _off_level(level, until)
         words = ", ".join(f"{device.agent} {each.says}" for device, each in zip(level, said, strict=True))
-        if rehearse and all(each.power is not Power.UNKNOWN for each in said):
-            return SecondLevelReply("power", True, f"level {number} answers: {words} (nothing was switched)", ())
         if all(each.power is Power.OFF for each in said):
-            says = f"seen off by level {number}: {words}"
-            evidence = Evidence("power", f"{host.name} level {number}", time.time(), says, Proof.HOST_OFF)
-            return SecondLevelReply("power", True, says, (evidence,))
+            says = f"level {number} sees it off: {words}"
+            evidence = Evidence(NAME, f"{host.name} level {number}", time.time(), says, Proof.HOST_OFF)
+            return SecondLevelReply(NAME, True, says, (evidence,))
+        if rehearse and all(each.power is not Power.UNKNOWN for each in said):
+            says = f"level {number} would switch it off: {words} (foretold, nothing was switched)"
+            return SecondLevelReply(NAME, True, says, ())
         failures.append(f"level {number}: {words}")
-    says = "; ".join(failures)
-    evidence = Evidence("power", host.name, time.time(), f"not seen off: {says}", Proof.NOTHING)
-    return SecondLevelReply("power", False, says, (evidence,))
+    says = f"it was not seen off: {'; '.join(failures)}"
+    return SecondLevelReply(NAME, False, says, (Evidence(NAME, host.name, time.time(), says, Proof.NOTHING),))
 
 
 def _off_level(level: tuple[PowerDevice, ...], until: float) -> list[Said]:
     """Send `off` to every device, then poll until all are off in one round, or time is up."""
-    for device in level:
-        if time.monotonic() < until:
-            _call(device, "off", until)
-    said = _ask_level(level, until)
+    _at_once(level, lambda device: _call(device, "off", until))
     unknown = 0
-    while not all(each.power is Power.OFF for each in said) and time.monotonic() + POLL_S < until:
-        unknown += any(each.power is Power.UNKNOWN for each in said)
-        if unknown >= MOST_UNKNOWN:
-            break
-        time.sleep(POLL_S)
+    while True:
+        began = time.monotonic()
         said = _ask_level(level, until)
-    return said
+        unknown += any(each.power is Power.UNKNOWN for each in said)
+        if all(each.power is Power.OFF for each in said) or unknown >= MOST_UNKNOWN:
+            return said
+        took = time.monotonic() - began
+        if time.monotonic() + POLL_S + took > until:  # the next round would be cut short, and say less than this one
+            return said
+        time.sleep(POLL_S)
 
 
 def _ask_level(level: tuple[PowerDevice, ...], until: float) -> list[Said]:
-    return [_status(device, until) for device in level]
+    return _at_once(level, lambda device: _status(device, until))
+
+
+def _at_once(level: tuple[PowerDevice, ...], ask: Callable[[PowerDevice], T]) -> list[T]:
+    with ThreadPoolExecutor(max_workers=len(level)) as pool:
+        return list(pool.map(ask, level))
 
 
 def _status(device: PowerDevice, until: float) -> Said:
-    status, trouble = _call(device, "status", until)
-    if status == STATUS_ON:
+    run = _call(device, "status", until)
+    if isinstance(run, str):
+        return Said(Power.UNKNOWN, run)
+    return read_status(run)
+
+
+def read_status(run: CommandRun) -> Said:
+    """What an agent's `status` tells. Its exit status alone would not do.
+
+    2 is OFF, and it is also how many programs say that they were called wrongly. So the agent's own words must agree,
+    or it must have been silent altogether.
+    """
+    if run.trouble:
+        return Said(Power.UNKNOWN, f"can't tell: {run.trouble}")
+    told = {line.strip().upper() for line in run.stdout.splitlines()} & {"STATUS: ON", "STATUS: OFF"}
+    silent = not run.stdout.strip() and not run.stderr.strip()
+    if run.status == STATUS_ON and (told == {"STATUS: ON"} or silent):
         return Said(Power.ON, "says on")
-    if status == STATUS_OFF:
+    if run.status == STATUS_OFF and (told == {"STATUS: OFF"} or silent):
         return Said(Power.OFF, "says off")
-    return Said(Power.UNKNOWN, trouble or f"failed (exit {status})")
+    return Said(Power.UNKNOWN, f"can't tell (exit {run.status})")
 
 
-def _call(device: PowerDevice, action: str, until: float) -> tuple[int | None, str]:
-    """The exit status of one call of an agent, or None and the trouble in hafence's own words."""
-    try:
-        options = resolve(device, os.environ.get)
-    except (OSError, ValueError) as error:
-        return None, f"could not be asked: {error}"
-    stdin = "".join(f"{name}={value}\n" for name, value in [*options, ("action", action)])
-    run = run_command([device.agent], min(CALL_S, max(0.0, until - time.monotonic())), stdin)
-    return run.status, run.trouble
-
-
-def resolve(device: PowerDevice, environment: Callable[[str], str | None]) -> list[tuple[str, str]]:
-    """The agent's options with the password read from where the inventory says. Errors never hold the secret."""
-    options: list[tuple[str, str]] = []
-    for name, value in device.options:
-        match name:
-            case "password_file":
-                options.append(("password", _first_line(Path(str(value)).read_text(encoding="utf-8"), f"{value}")))
-            case "password_env":
-                secret = environment(str(value))
-                if secret is None:
-                    raise ValueError(f"{value} is not in the environment")
-                options.append(("password", _first_line(secret, f"{value}")))
-            case "password_command":
-                argv = [*value] if isinstance(value, tuple) else shlex.split(value)
-                run = run_command(argv, SECRET_S)
-                if run.status != 0:
-                    raise ValueError(f"password_command failed ({run.trouble or f'exit {run.status}'})")
-                options.append(("password", _first_line(run.stdout, "password_command")))
-            case _:
-                options.append((name, str(value)))
-    return options
-
-
-def _first_line(text: str, source: str) -> str:
-    """A secret is one line: a second one would be another option to the agent."""
-    lines = text.rstrip("\n").split("\n")
-    if len(lines) != 1 or not lines[0] or "\r" in lines[0] or "\0" in lines[0]:
-        raise ValueError(f"{source} does not hold exactly one line")
-    return lines[0]
+def _call(device: PowerDevice, action: str, until: float) -> CommandRun | str:
+    """One call of an agent, or why there was none, in hafence's own words."""
+    within_s = min(CALL_S, until - time.monotonic())
+    if within_s <= 0:
+        return "was not asked: no time was left"
+    environment = {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SBIN}", "LC_ALL": "C"}
+    with ExitStack() as stack:
+        try:
+            secret = find_secret(device, os.environ.get)
+            options = [(name, str(value)) for name, value in device.options if not name.startswith("password_")]
+            if secret is not None:
+                hidden = without_secret_in_arguments(device, secret, stack)
+                options = [*hidden.options, *((n, v) for n, v in options if n not in dict(hidden.options))]
+                environment |= hidden.environment
+        except (OSError, ValueError) as error:
+            return f"was not asked: {error}"
+        stdin = "".join(f"{name}={value}\n" for name, value in [*options, ("action", action)])
+        return run_command([device.agent], within_s, stdin, environment)

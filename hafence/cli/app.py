@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "rejoin": "rejoin:rejoin",
     "inventory": "inventory:inventory",
     "store": "store:store",
+    "simulate": "simulate:simulate",
     "demo": "demo:demo",
 }
 """Each command and where it is: `MODULE:NAME` below `commands`. A module is loaded when its command is needed."""

@@ -44,7 +44,7 @@ def play_for_host(
 
 
 def _exit(outcome: HostOutcome) -> Exit:
-    return Exit.DONE if outcome.done else Exit.REFUSED
+    return Exit.DONE if outcome.done else outcome.exit
 
 
 def _object(run: str, outcome: HostOutcome) -> dict[str, Any]:

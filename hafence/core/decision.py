@@ -169,7 +169,7 @@ def _judge_silence(case: Case, stated: bool) -> Judgement:
         )
     if case.cut_off:
         return _refused(case, Reason.STORM_GUARD, f"{case.cut_off}: the observer may be the one who is cut off")
-    failed = [f"{level.name} ({level.says})" for level in case.second_level if not level.done]
+    failed = _failed(case)
     match case.policy:
         case Unreachable.PROVE:
             return _refused(
@@ -230,8 +230,15 @@ def _detail(case: Case, verdict: Verdict) -> str:
     return f"{finding.detail} (through {proxy})"
 
 
+def _failed(case: Case) -> list[str]:
+    """The fences of the second level that did not succeed, each with why."""
+    return [f"{level.name} ({level.says})" for level in case.second_level if not level.done]
+
+
 def _refused(case: Case, reason: Reason, message: str) -> Refused:
     ways: list[str] = []
+    if (failed := _failed(case)) and failed[0] not in message:
+        message += f"; {' and '.join(failed)} did not succeed"
     for finding in case.findings:
         if finding.trouble is not None and finding.verdict is Verdict.AMBIGUOUS:
             ways.append(way_out(finding.trouble))
@@ -258,8 +265,9 @@ def _unseen(case: Case) -> str:
 
 def _still_talks(case: Case) -> str:
     return (
-        f"the VM's old process on {case.suspect} may live on:"
-        " it can't write to the disks, but it keeps its network identity"
+        f"the VM's old process on {case.suspect} may live on: it can't write to the disks as long as the entries on the"
+        " blocklist last ('hafence audit' renews them), but it keeps its network identity; a process that is started"
+        " there anew is shut out only if the whole address is"
     )
 
 

@@ -50,6 +50,8 @@ class Scene:
     store_problems: tuple[tuple[str, str], ...] = ()
     """What the store says of itself: a stable word and a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
+    storage_fences: Mapping[HostName, str] = field(default_factory=dict)
+    """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
 
     def record(self, vm: Vm) -> VmRecord:
         """The VM's record, or what the inventory says."""
@@ -98,6 +100,11 @@ def _hosts(scene: Scene) -> Iterator[AuditFinding]:
         yield AuditFinding(
             "quarantined", Severity.WARNING, host, why, f"see that {host} is well, then 'hafence rejoin {host}'"
         )
+    for host, says in sorted(scene.storage_fences.items()):
+        if says.startswith("failed"):
+            saw = f"its storage fence could not be renewed and ends one day: {says.removeprefix('failed: ')}"
+            do = f"mend Ceph's command lines on a host of its cluster, or end what is left on {host} and rejoin it"
+            yield AuditFinding("storage_fence_ends", Severity.CRITICAL, host, saw, do)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)
 

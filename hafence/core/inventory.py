@@ -15,8 +15,8 @@ SHOWN_FAULTS = 200
 KEPT_FAULTS = 2000
 """How many faults are kept; the rest is only counted. A file of nothing but faults must not fill the memory."""
 
-_GUESSES = 50
-"""How many words get a 'did you mean': difflib takes milliseconds over a thousand names."""
+_COMPARISONS = 50_000
+"""How many pairs of words are compared for a 'did you mean': difflib takes milliseconds over a thousand names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Faults:
         self._found: list[Fault] = []
         self._more = 0
         self._guesses: dict[str, str] = {}
+        self._comparisons_left = _COMPARISONS
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -76,7 +77,8 @@ class Faults:
 
     def guess(self, word: str, known: Collection[str]) -> str:
         """`; did you mean 'X'?` for the nearest known word, or ''."""
-        if word not in self._guesses and len(self._guesses) < _GUESSES:
+        if word not in self._guesses and len(known) <= self._comparisons_left:
+            self._comparisons_left -= len(known)
             near = difflib.get_close_matches(word[:128], known, n=1)
             self._guesses[word] = f"; did you mean {near[0]!r}?" if near else ""
         return self._guesses.get(word, "")

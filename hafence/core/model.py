@@ -103,7 +103,7 @@ class CephSettings:
     keyring: str | None = None
     mirrors: tuple[str, ...] = ()
     """IP addresses of rbd-mirror daemons, backup hosts and other known clients that are no hypervisors."""
-    expire_s: float = 86400.0
+    expire_s: float = 604800.0
     """How long a blocklist entry lasts. The audit renews it while its host is in quarantine."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _ADDRESS = re.compile(r"(?:v[12]:|any:)?(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})/(\d{1,10})\Z")
 
@@ -67,41 +67,69 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whose address is whose: the suspect's own, and those of other hosts, of mirrors, of hafence, each in words."""
+    """Whose address is whose, in words: the suspect's own; of those who may use an image beside it (siblings that
+    were seen to run no copy, mirrors, hafence); and of hosts that may not, since nobody has looked into them."""
 
     suspect: frozenset[str]
     others: Mapping[str, str]
+    unseen: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to put on the blocklist, and the clients that nobody knows: with one of them there is no storage fence."""
+    """What to put on the blocklist; with a stranger among the clients there is no storage fence.
+
+    `unknown` are the images that show no client of the suspect: they cost its whole addresses, and that proves
+    something only where it is known that its clients come from there.
+    """
 
     block: tuple[Client, ...]
-    strangers: tuple[Client, ...]
+    strangers: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 def plan_fence(images: Iterable[Image], known: Known) -> Plan:
-    """Block every client of the suspect on the images; where an image shows none, the suspect's whole addresses."""
+    """Block every client of the suspect on the images; where an image shows none, the suspect's whole addresses.
+
+    A client that has been shut out is no watcher any more. So whoever plans again lays what was seen before on the
+    images (`with_clients`), or the second fence of a VM would shut out its whole host.
+    """
     block: set[Client] = set()
-    strangers: set[Client] = set()
+    strangers: dict[str, None] = {}
+    unknown: list[str] = []
     for image in images:
         clients = {*image.watchers, *image.lockers}
         own = {client for client in clients if client.ip in known.suspect}
-        strangers |= {client for client in clients - own if client.ip not in known.others}
+        for client in sorted(clients - own):
+            if client.ip not in known.others:
+                strangers[f"{client.text} ({known.unseen.get(client.ip, 'of no known host')})"] = None
+        if not own:
+            unknown.append(image.name)
         block |= own or {whole_host(ip) for ip in known.suspect}
-    return Plan(tuple(sorted(block)), tuple(sorted(strangers)))
+    return Plan(tuple(sorted(block)), tuple(strangers), tuple(unknown))
 
 
-def covers(entry: Entry, client: Client, now: float) -> bool:
-    """Whether an entry keeps a client from writing, and will for a while."""
-    if entry.until < now + LASTING_S or entry.client.ip != client.ip:
+def with_clients(image: Image, before: Iterable[Client]) -> Image:
+    """An image with clients that were seen on it earlier, as if they held its lock still."""
+    return replace(image, lockers=tuple(dict.fromkeys((*image.lockers, *before))))
+
+
+def covers(entry: Entry, client: Client, now: float, lasting_s: float = LASTING_S) -> bool:
+    """Whether an entry keeps a client from writing, and will for at least `lasting_s`."""
+    if entry.until < now + lasting_s or entry.client.ip != client.ip:
         return False
     everyone = entry.client.port == 0 and entry.client.nonce == 0
     return everyone or entry.client == client
 
 
-def uncovered(block: Iterable[Client], entries: Iterable[Entry], now: float) -> tuple[Client, ...]:
+def uncovered(
+    block: Iterable[Client], entries: Iterable[Entry], now: float, lasting_s: float = LASTING_S
+) -> tuple[Client, ...]:
     """The clients that no entry covers."""
     listed = tuple(entries)
-    return tuple(client for client in block if not any(covers(entry, client, now) for entry in listed))
+    return tuple(client for client in block if not any(covers(entry, client, now, lasting_s) for entry in listed))
+
+
+def of_host(entries: Iterable[Entry], addresses: frozenset[str]) -> tuple[Entry, ...]:
+    """A host's entries that a storage fence may have added: those of clients. A daemon's has a port of its own."""
+    return tuple(entry for entry in entries if entry.client.ip in addresses and entry.client.port == 0)

@@ -13,11 +13,15 @@ from ..effects import (
     Effect,
     Fence,
     FenceStorage,
+    LiftQuarantine,
+    LiftStorageFence,
     LookAt,
     PowerOff,
     Quarantine,
+    RecordStatement,
     RunHooks,
     Settle,
+    SpendStatement,
     Start,
     Tell,
     Witness,
@@ -25,9 +29,10 @@ from ..effects import (
 )
 from .plain import plain
 
-_INTENDED = (Fence, Start, Settle, PowerOff, FenceStorage, RunHooks)
+_INTENDED = (Fence, Start, Settle, PowerOff, FenceStorage, LiftStorageFence, RunHooks)
 """Effects that reach out and change something: in the journal before they begin."""
-_RECORDED = (*_INTENDED, LookAt, Witness, WriteRecord, Quarantine, Ask, Tell)
+_PEOPLE = (RecordStatement, SpendStatement, LiftQuarantine, Ask)
+_RECORDED = (*_INTENDED, *_PEOPLE, LookAt, Witness, WriteRecord, Quarantine, Tell)
 
 
 class StoreJournal:

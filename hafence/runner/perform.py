@@ -29,6 +29,7 @@ from ..effects import (
     Recall,
     RecordStatement,
     RenewLease,
+    RenewStorageFence,
     RunHooks,
     Settle,
     Sleep,
@@ -85,6 +86,7 @@ class Performer:
             PowerOff: reached.power_off,
             FenceStorage: reached.fence_storage,
             LiftStorageFence: reached.lift_storage_fence,
+            RenewStorageFence: reached.renew_storage_fence,
         }
 
     def perform(self, effect: Effect[Any]) -> Any:

@@ -26,6 +26,7 @@ from ..effects import (
     LookAt,
     MemoryNeed,
     PowerOff,
+    RenewStorageFence,
     SecondLevelReply,
     Settle,
     Start,
@@ -53,6 +54,7 @@ class HostPerformer:
         self._inventory = inventory
         self._hosts = hosts
         self._run = run
+        self._storage_performer: StoragePerformer | None = None
 
     # ------------------------------------------------ looking
 
@@ -97,7 +99,8 @@ class HostPerformer:
         nonce = _nonce()
         program = kvm.fence_program(order, nonce, suspect, time.time)
         run = self._hosts.run(suspect, program, via=proxy, within_s=order.within_s + GRACE_S)
-        self._keep("fence", run)
+        if not order.rehearse:  # a dry run writes no files either
+            self._keep("fence", run)
         return Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, time.time(), run.note)
 
     # ------------------------------------------------ starting
@@ -181,11 +184,20 @@ class HostPerformer:
         """Remove a host's entries from Ceph's blocklist."""
         return self._storage().lift(effect.host)
 
+    def renew_storage_fence(self, effect: RenewStorageFence) -> str:
+        """Make a host's entries on Ceph's blocklist last on."""
+        return self._storage().renew(effect.host)
+
     def _storage(self) -> StoragePerformer:
-        """Loaded where a storage fence is wanted: most runs need none, and each import delays every VM's return."""
+        """Loaded where a storage fence is wanted: most runs need none, and each import delays every VM's return.
+
+        One for the run: it remembers the clients that it has seen.
+        """
         from .perform_storage import StoragePerformer
 
-        return StoragePerformer(self._inventory, self._hosts)
+        if self._storage_performer is None:
+            self._storage_performer = StoragePerformer(self._inventory, self._hosts)
+        return self._storage_performer
 
     def _left(self, not_after: float) -> float:
         """Seconds that a second-level fence may take: its own time-out, within the lease."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from ..adapters.ceph import Fencer, Volumes, failed, known_addresses, volumes_of
+from ..adapters.ceph import (
+    Asker,
+    Fencer,
+    Volumes,
+    addresses_of,
+    failed,
+    known_addresses,
+    own_addresses,
+    volumes_of,
+)
 from ..adapters.domain_xml import DomainError, read_domain_file
 from ..adapters.local import run_here
-from ..adapters.program import Program
-from ..adapters.program import Run as ProgramRun
+from ..adapters.program import Program, Run
 from ..adapters.ssh import Hosts
 from ..core.model import CephSettings, Host, HostName, HostState, Inventory, Uuid
-from ..core.storage import Known
+from ..core.storage import Client
 from ..effects import FenceStorage, SecondLevelReply
 
 WITHIN_S = 30.0
@@ -27,6 +33,7 @@ class StoragePerformer:
     def __init__(self, inventory: Inventory, hosts: Hosts) -> None:
         self._inventory = inventory
         self._hosts = hosts
+        self._earlier: dict[HostName, dict[str, set[Client]]] = {}
 
     def fence(self, effect: FenceStorage, until: float) -> Mapping[Uuid, SecondLevelReply]:
         """Fence the VMs' images. Who asks: the siblings in their order, then this machine."""
@@ -41,19 +48,26 @@ class StoragePerformer:
                 volumes[vm] = self._volumes(vm)
             except DomainError as error:
                 replies[vm] = failed(f"its disks are not known: {error}")
-        fencer = Fencer(ceph, suspect, self._known(suspect, ceph), self._ask(effect.siblings), until)
-        return replies | fencer.fence(volumes, effect.rehearse)
+        return replies | self._fencer(suspect, ceph, effect.siblings, until).fence(volumes, effect.rehearse)
 
     def lift(self, name: HostName) -> str:
         """Remove every entry for a host's addresses. '' where there is no Ceph; begins with 'failed' if it failed."""
-        host = self._inventory.hosts[name]
-        ceph = self._ceph(host)
-        if ceph is None:
-            return ""
+        fencer = self._for_host(name)
+        return fencer.lift() if fencer else ""
+
+    def renew(self, name: HostName) -> str:
+        """Renew a host's entries. '' if there was nothing to do; begins with 'failed' if it failed."""
+        fencer = self._for_host(name)
+        return fencer.renew() if fencer else ""
+
+    def _for_host(self, name: HostName) -> Fencer | None:
+        host = self._inventory.hosts.get(name)
+        ceph = self._ceph(host) if host else None
+        if host is None or ceph is None:
+            return None
         members = self._inventory.members(host.cluster)
         siblings = tuple(h.name for h in members if h.name != name and h.state is HostState.ENABLED)
-        fencer = Fencer(ceph, host, self._known(host, ceph), self._ask(siblings), time.time() + WITHIN_S)
-        return fencer.lift()
+        return self._fencer(host, ceph, siblings, time.time() + 2 * WITHIN_S)
 
     def _ceph(self, host: Host) -> CephSettings | None:
         return self._inventory.cluster_of(host.name).ceph
@@ -62,31 +76,20 @@ class StoragePerformer:
         it = self._inventory.vms[vm]
         return volumes_of(it, read_domain_file(it.domain_xml) if it.domain_xml else None)
 
-    def _known(self, suspect: Host, ceph: CephSettings) -> Known:
-        return known_addresses(suspect, self._inventory.hosts.values(), ceph.mirrors, _own_addresses())
+    def _fencer(self, suspect: Host, ceph: CephSettings, siblings: tuple[HostName, ...], until: float) -> Fencer:
+        hosts = [self._inventory.hosts[name] for name in siblings]
+        askers = [self._through(host, until) for host in hosts]
+        askers.append(Asker("the admin node", frozenset(), lambda program: run_here(program, _left(until))))
+        own = own_addresses(ip for host in (suspect, *hosts) for ip in sorted(addresses_of(host)))
+        known = known_addresses(suspect, self._inventory.hosts.values(), siblings, ceph.mirrors, own)
+        return Fencer(ceph, suspect, known, askers, until, self._earlier.setdefault(suspect.name, {}))
 
-    def _ask(self, siblings: tuple[HostName, ...]) -> Callable[[Callable[[str], Program]], ProgramRun]:
-        """Runs a conversation where Ceph's programs are: a host that lacks them or can't be reached is passed over."""
+    def _through(self, host: Host, until: float) -> Asker:
+        def run(program: Program) -> Run:
+            return self._hosts.run(host, program, within_s=_left(until))
 
-        def ask(make: Callable[[str], Program]) -> ProgramRun:
-            run: ProgramRun | None = None
-            for name in (*siblings, None):
-                program = make(secrets.token_hex(8))
-                if name is None:
-                    run = run_here(program, WITHIN_S)
-                else:
-                    run = self._hosts.run(self._inventory.hosts[name], program, within_s=WITHIN_S)
-                if run.trouble is None and " lacks " not in run.stdout:
-                    return run
-            assert run is not None, "this machine is always asked"
-            return run
-
-        return ask
+        return Asker(host.name, addresses_of(host), run)
 
 
-def _own_addresses() -> tuple[str, ...]:
-    """This machine's addresses, as its name resolves: its own look at an image is a watcher too."""
-    try:
-        return tuple({str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)})
-    except OSError:
-        return ()
+def _left(until: float) -> float:
+    return max(1.0, min(WITHIN_S, until - time.time()))

@@ -1,11 +1,17 @@
-"""`hafence audit`: read-only, for cron. Can every host be fenced; is every VM where it should be and nowhere else?"""
+"""`hafence audit`: read-only, for cron. Can every host be fenced; is every VM where it should be and nowhere else?
+
+One thing it does change: the blocklist entries of quarantined hosts are made to last on, or a leftover that was
+kept from its disks could write to them again one day.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from ..core.fencing import FenceOrder, Finding, interpret
 from ..core.findings import Scene
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
-from ..effects import Fence, LookAt, MemoryNeed, Now, Recall, StoreHealth, Story, Together, do
+from ..effects import Fence, LookAt, MemoryNeed, Now, Recall, RenewStorageFence, StoreHealth, Story, Together, do
 from .course import Run
 
 NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
@@ -25,6 +31,7 @@ def audit(run: Run) -> Story[Scene]:
         assert order.proxy is not None, "a rehearsal goes through a sibling"
         known = memory.machine_ids.get(order.suspect)
         paths[order.suspect][order.proxy] = interpret(order, reply, known)[NOBODY]
+    renewed = yield from _renew(run.inventory, memory.quarantine)
     vms = sorted(run.inventory.vms)
     needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
     return Scene(
@@ -35,7 +42,18 @@ def audit(run: Run) -> Story[Scene]:
         paths=paths,
         store_problems=problems,
         memory_mib=dict(zip(vms, needs, strict=True)),
+        storage_fences=renewed,
     )
+
+
+def _renew(inventory: Inventory, quarantine: Mapping[HostName, str]) -> Story[dict[HostName, str]]:
+    """Renew the storage fences of quarantined hosts, and what came of each, in words."""
+    known = sorted(name for name in quarantine if name in inventory.hosts)
+    hosts = [name for name in known if inventory.cluster_of(name).ceph is not None]
+    if not hosts:
+        return {}
+    answers = yield from do(Together(tuple(RenewStorageFence(name) for name in hosts)))
+    return dict(zip(hosts, answers, strict=True))
 
 
 def _rehearsals(inventory: Inventory, now: float) -> list[FenceOrder]:

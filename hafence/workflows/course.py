@@ -131,6 +131,9 @@ def under_lease(course: Course, body: Callable[[Course], Story[Outcome]]) -> Sto
     course.lease = lease
     try:
         outcome = yield from body(course)
+        if outcome.decision is Decision.REFUSED:
+            # A run that was held up until others took over judged what they have changed since: it only says so.
+            yield from course.renew()
     except (LeaseLost, StoreError, Interrupted) as why:
         outcome = ended_early(course, why)
     yield from give_back(course)

@@ -11,7 +11,7 @@ from ..core.decision import Allowed, Judgement, Reason
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
-from ..core.record import VmRecord, VmState, mark_stopped, unseen
+from ..core.record import VmRecord, VmState, mark_clean, mark_stopped, unseen
 from ..effects import (
     Answer,
     Ask,
@@ -22,9 +22,11 @@ from ..effects import (
     Quarantine,
     Recall,
     Recollection,
+    Sleep,
     StoreError,
     Story,
     TakeLease,
+    Tell,
     do,
 )
 from .course import Course, Run, busy, conclude, copies_of, ended_early, give_back, refuse, refused_by
@@ -32,6 +34,9 @@ from .fencing import View, fence_suspect
 from .second_level import spend_refuted
 from .start_vm import PROVEN_DEAD, known_suspect
 from .starting import settle_earlier
+
+WAITS = 8
+"""Into how many parts a long wait is cut, each of which renews the lease."""
 
 
 def fence(run: Run, vms: tuple[Vm, ...], host: HostName | None) -> Story[tuple[Outcome, ...]]:
@@ -115,6 +120,8 @@ def _before(course: Course, name: HostName) -> Story[Outcome | None]:
         settled = yield from settle_earlier(course)
         if settled is not None:
             return settled
+    if _starting_there(course, name):
+        yield from _outwait_start(course, name)
     suspect: Host | Outcome | None = course.run.inventory.hosts.get(name)
     if suspect is None:
         suspect = known_suspect(course)
@@ -154,6 +161,9 @@ def _end(course: Course, name: HostName, judgement: Judgement, looks: Mapping[Ho
     elsewhere = [host for host in copies_of(course.vm.uuid, looks) if host != name]
     if elsewhere:
         course.notes.append(f"a copy runs on {' and '.join(elsewhere)}: the record is left as it was")
+    elif _starting_there(course, name) and not course.run.dry_run:
+        yield from course.renew()
+        yield from course.write(mark_clean(course.record))
     elif _was_here(course, name) and judgement.reason in PROVEN_DEAD:
         yield from course.renew()
         yield from course.write(mark_stopped(course.record, course.run.id, True))
@@ -164,3 +174,24 @@ def _end(course: Course, name: HostName, judgement: Judgement, looks: Mapping[Ho
 
 def _was_here(course: Course, name: HostName) -> bool:
     return course.record.suspect == name and course.record.state is not VmState.STARTING and not course.run.dry_run
+
+
+def _starting_there(course: Course, name: HostName) -> bool:
+    return course.record.state is VmState.STARTING and course.record.host == name
+
+
+def _outwait_start(course: Course, name: HostName) -> Story[None]:
+    """Wait until the start that an earlier run sent to this very host can no longer begin there.
+
+    Its script bears the end of that run's lease as its deadline. A scan that came before it could find nothing,
+    and the start could follow: so what proves the host clean has to come after.
+    """
+    if course.run.dry_run:
+        return
+    lease_s = course.run.inventory.settings.lease_s
+    yield from do(
+        Tell(f"waiting {lease_s:.0f} s: until then the start that run {course.record.run} sent to {name} may begin")
+    )
+    for _ in range(WAITS):
+        yield from course.renew()
+        yield from do(Sleep(lease_s / WAITS))

@@ -10,27 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ..core.decision import Case, Judgement, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
 from ..core.evidence import Evidence, Proof, Sign, WitnessReport
 from ..core.fencing import FenceOrder, Finding, Reply, Verdict, interpret, weigh
-from ..core.looks import HostLook, Look, Silence, shows_life
+from ..core.looks import Look, Silence, shows_life
 from ..core.model import Host, HostName, HostState, Unreachable, Uuid
 from ..core.outcome import Attempt
 from ..core.siblings import Candidates, choose_siblings
 from ..effects import (
-    Answer,
-    Ask,
-    Effect,
     Fence,
-    FenceStorage,
     Interrupted,
     LearnMachine,
     Now,
-    PowerOff,
     Recollection,
-    SecondLevelReply,
     Story,
     Together,
     Uptime,
@@ -38,6 +31,7 @@ from ..effects import (
     do,
 )
 from .course import Course, Run
+from .second_level import second_level, spend_if_seen_alive
 
 MAX_SEEING = 2
 """How many witnesses that see the suspect accept connections are asked to fence it, one after the other."""
@@ -100,13 +94,16 @@ def fence_suspect(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view:
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
     yield from _second_look(fencing)
-    yield from _second_level(fencing)
+    yield from spend_if_seen_alive(fencing)
+    yield from second_level(fencing)
     return {vm: _close(fencing, course) for vm, course in courses.items()}
 
 
 def _note_what_is_known(fencing: Fencing) -> None:
-    """Exclusions, a person's statement, and what the admin node's own look says of the suspect's life."""
+    """The siblings and exclusions, a person's statement, and what the admin node's look says of the suspect's life."""
+    order = ", ".join(fencing.candidates.chosen) or "none"
     for course in fencing.courses.values():
+        course.notes.append(f"siblings in order: {order}")
         course.notes += [f"sibling {name} not asked: {why}" for name, why in fencing.candidates.excluded]
     known: list[Evidence] = []
     look = fencing.view.looks.get(fencing.suspect.name)
@@ -115,7 +112,7 @@ def _note_what_is_known(fencing: Fencing) -> None:
         words = f"{fencing.suspect.name} spoke to the admin node: {says}"
         known.append(Evidence("look", "admin node", look.at, words, Proof.HOST_ALIVE))
     statement = fencing.view.memory.statements.get(fencing.suspect.name)
-    if statement is not None:
+    if statement is not None and not known:  # a host that speaks has ended it
         words = f"{statement.who} stated that {statement.host} is powered off: {statement.reason}"
         known.append(Evidence("statement", statement.who, statement.at, words, Proof.STATEMENT))
     for vm in fencing.courses:
@@ -226,65 +223,6 @@ def _second_look(fencing: Fencing) -> Story[None]:
     for proxy in fresh_first[:MAX_SEEING]:
         if not fencing.open_vms() or (yield from _attempt(fencing, proxy)):
             return
-
-
-def _second_level(fencing: Fencing) -> Story[None]:
-    """Power and storage, where they are configured and the kill through a sibling did not settle it."""
-    policy = fencing.run.inventory.settings.unreachable
-    needed = [
-        vm
-        for vm in fencing.courses
-        if isinstance(judge(fencing.case(vm)), Refused)
-        or (fencing.verdict(vm) is Verdict.UNREACHABLE and policy is not Unreachable.PROCEED)
-    ]
-    if not needed or not fencing.candidates.chosen:
-        return
-    if fencing.case(needed[0]).cut_off and fencing.verdict(needed[0]) in (None, Verdict.UNREACHABLE):
-        return  # an observer who is cut off switches nothing off: a network outage must not become a power outage
-    effects = yield from _second_level_effects(fencing, tuple(needed))
-    if not effects:
-        return
-    answers = yield from do(Together(effects))
-    for effect, answer in zip(effects, answers, strict=True):
-        for vm in needed:
-            reply: SecondLevelReply | None = answer if isinstance(effect, PowerOff) else answer.get(vm)
-            if reply is not None:
-                fencing.levels.setdefault(vm, []).append(SecondLevel(reply.name, reply.done, reply.says))
-                fencing.extra[vm] += reply.evidence
-
-
-def _second_level_effects(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], ...]]:
-    """The second-level fences to use, in no order: they run at once."""
-    effects: list[Effect[Any]] = []
-    not_after = float("inf")
-    for vm in vms:
-        not_after = min(not_after, (yield from fencing.courses[vm].renew()))
-    dry = fencing.run.dry_run
-    if fencing.run.inventory.cluster_of(fencing.suspect.name).ceph is not None:
-        effects.append(FenceStorage(fencing.suspect.name, vms, fencing.candidates.chosen, not_after, dry))
-    if fencing.suspect.power:
-        consent = yield from _may_switch_off(fencing, vms)
-        if consent:
-            effects.append(PowerOff(fencing.suspect.name, not_after, dry))
-        else:
-            says = "not used: other VMs run there and nobody agreed to switch them off; --yes agrees"
-            for vm in vms:
-                fencing.levels.setdefault(vm, []).append(SecondLevel("power", False, says))
-    return tuple(effects)
-
-
-def _may_switch_off(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[bool]:
-    """A silent host may be switched off. One that answers with other VMs on it, only if the admin agrees."""
-    look = fencing.view.looks.get(fencing.suspect.name)
-    if not isinstance(look, HostLook):
-        return True
-    others = (look.active | set(look.copies)) - set(vms)
-    if not others or fencing.run.yes:
-        return True
-    if fencing.run.dry_run:
-        return False
-    question = f"{fencing.suspect.name} answers and runs {len(others)} other VM(s). Switch its power off?"
-    return (yield from do(Ask(question))) is Answer.YES
 
 
 def _close(fencing: Fencing, course: Course) -> Judgement:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..core.decision import Allowed, Reason, Refused
+from ..core.decision import AUDIT, Allowed, Reason, Refused
 from ..core.looks import Look
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart
 from ..core.record import VmRecord, VmState, mark_stopped, unseen
+from ..core.siblings import Candidates, choose_siblings
 from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, Recollection, RunHooks, Story, do
 from .course import Course, Run, conclude, copies_of, refuse, refused_by, under_lease
 from .fencing import View, evidence_age, fence_suspect
+from .second_level import spend_refuted
 from .starting import settle_earlier, start_somewhere
 
 PROVEN_DEAD = frozenset({Reason.CONFIRMED_DEAD, Reason.POWERED_OFF, Reason.STORAGE_FENCED})
@@ -45,12 +47,14 @@ def _start(course: Course) -> Story[Outcome]:
         return suspect
     members = course.run.inventory.members(suspect.cluster)
     looks = yield from do(LookAt(tuple(host.name for host in members)))
+    yield from spend_refuted(course.run, memory, looks)
     early = yield from check_copies(course, looks)
     if early is not None:
         return early
     placement = yield from place(course, memory, looks, suspect)
     if not placement.targets:
-        return no_target(course, placement)
+        siblings = choose_siblings(suspect, members, course.run.siblings, memory.quarantine, looks)
+        return no_target(course, placement) if siblings.chosen else no_sibling(course, siblings)
     if not course.run.inventory.settings.pre_fence:
         return (yield from start_unfenced(course, memory, Reason.PRE_FENCE_OFF))
     return (yield from fence_and_start(course, suspect, View(memory, looks), placement))
@@ -140,7 +144,7 @@ def _started_just_now(course: Course) -> Story[bool]:
 
 
 def place(course: Course, memory: Recollection, looks: Mapping[HostName, Look], suspect: Host) -> Story[Placement]:
-    """The targets for the VM, and why not elsewhere."""
+    """The targets for the VM, and why not elsewhere. A dry run shows them, whatever it then foretells."""
     inventory = course.run.inventory
     need = course.vm.memory_mib or (yield from do(MemoryNeed(course.vm.uuid)))
     room = Room(
@@ -151,7 +155,11 @@ def place(course: Course, memory: Recollection, looks: Mapping[HostName, Look], 
     )
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm
-    return choose_targets(suspect.name, hosts, room, memory.quarantine, looks, course.run.to, looked)
+    placement = choose_targets(suspect.name, hosts, room, memory.quarantine, looks, course.run.to, looked)
+    if course.run.dry_run:
+        course.notes.append(f"targets in order: {', '.join(placement.targets) or 'none'}")
+        course.notes += [f"target {name} not chosen: {why}" for name, why in placement.excluded]
+    return placement
 
 
 def placed(run: Run, memory: Recollection) -> dict[HostName, frozenset[Uuid]]:
@@ -162,6 +170,13 @@ def placed(run: Run, memory: Recollection) -> dict[HostName, frozenset[Uuid]]:
         if record.host is not None:
             where.setdefault(record.host, set()).add(vm.uuid)
     return {host: frozenset(vms) for host, vms in where.items()}
+
+
+def no_sibling(course: Course, siblings: Candidates) -> Outcome:
+    """Nobody could fence the suspect, and nobody could take the VM."""
+    against = "; ".join(f"{name} {why}" for name, why in siblings.excluded)
+    message = f"no sibling of {course.record.suspect} could be asked: {against or 'the cluster has no other host'}"
+    return refuse(course, Reason.NO_SIBLING, message, (f"bring back a host of the cluster; {AUDIT}",))
 
 
 def no_target(course: Course, placement: Placement) -> Outcome:
@@ -182,7 +197,6 @@ def _hooks(course: Course, suspect: Host, target: HostName) -> Story[Outcome | N
 
 def _foretold(course: Course, judgement: Allowed, placement: Placement) -> Outcome:
     """The predicted decision of a dry run."""
-    course.notes += [f"target {name} not chosen: {why}" for name, why in placement.excluded]
     message = f"would start {course.vm.name} on {placement.targets[0]}: {judgement.message}"
     return conclude(course, Decision.STARTED, judgement.reason, message, host=placement.targets[0])
 

@@ -105,7 +105,8 @@ def _first_ticket(course: Course) -> int:
 def _unknown(course: Course, target: HostName, says: str) -> Outcome:
     message = (
         f"a start of {course.vm.name} was sent to {target} and its outcome could not be settled ({says})."
-        f" Look there; the next run settles it first and starts nothing elsewhere before that."
+        f" Look there; the next run settles it first and starts nothing elsewhere before that. If {target} is gone for"
+        f" good: 'hafence fence {course.vm.name} --host {target}', then run the command again."
     )
     return conclude(course, Decision.FAILED, Reason.START_UNKNOWN, message, host=target, exit=Exit.NEEDS_PERSON)
 

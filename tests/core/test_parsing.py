@@ -192,9 +192,10 @@ def test_a_fault_of_a_whole_file_has_no_line() -> None:
 
 def test_only_so_many_guesses_are_made() -> None:
     found = Faults()
-    assert found.guess("hots", ["hosts"]) == "; did you mean 'hosts'?"
-    assert found.guess("zzz", ["hosts"]) == ""
+    known = [f"kvm-{number:04}" for number in range(1000)]
+    assert found.guess("kvm-0001-", known) == "; did you mean 'kvm-0001'?"
+    assert found.guess("zzz", known) == ""
     for number in range(100):
-        found.guess(f"x{number}", ["hosts"])
-    assert found.guess("hoosts", ["hosts"]) == ""
-    assert found.guess("hots", ["hosts"]) == "; did you mean 'hosts'?"
+        found.guess(f"x{number}", known)
+    assert found.guess("kvm-0002-", known) == ""
+    assert found.guess("kvm-0001-", known) == "; did you mean 'kvm-0001'?"

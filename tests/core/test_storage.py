@@ -11,15 +11,17 @@ from hafence.core.storage import (
     Image,
     Known,
     covers,
+    of_host,
     parse_client,
     plan_fence,
     uncovered,
     whole_host,
+    with_clients,
 )
 
 SUSPECT = Client("10.77.0.11", 0, 123)
 MIRROR = Client("10.77.0.50", 0, 5)
-KNOWN = Known(frozenset({"10.77.0.11"}), {"10.77.0.50": "a mirror", "10.77.0.12": "kvm-02"})
+KNOWN = Known(frozenset({"10.77.0.11"}), {"10.77.0.50": "a mirror", "10.77.0.12": "kvm-02"}, {"10.77.0.13": "kvm-03"})
 
 
 def test_clients_are_read_as_ceph_writes_them() -> None:
@@ -37,11 +39,13 @@ def test_the_suspects_own_clients_are_blocked_and_others_are_told_apart() -> Non
     plan = plan_fence([Image("rbd/a", (SUSPECT, MIRROR), (SUSPECT,))], KNOWN)
     assert plan.block == (SUSPECT,)
     assert plan.strangers == ()
+    assert plan.unknown == ()
 
 
 def test_an_image_without_a_client_of_the_suspect_blocks_its_whole_address() -> None:
     for image in (Image("rbd/a", (), ()), Image("rbd/a", (MIRROR,), ())):
         assert plan_fence([image], KNOWN).block == (whole_host("10.77.0.11"),)
+        assert plan_fence([image], KNOWN).unknown == ("rbd/a",)
     both = plan_fence([Image("rbd/a", (SUSPECT,), ()), Image("rbd/b", (), ())], KNOWN)
     assert set(both.block) == {SUSPECT, whole_host("10.77.0.11")}
 
@@ -51,8 +55,25 @@ def test_an_evicted_watcher_is_still_known_by_its_lock() -> None:
 
 
 def test_a_client_that_nobody_knows_is_a_stranger() -> None:
-    stranger = Client("10.88.0.1", 0, 7)
-    assert plan_fence([Image("rbd/a", (stranger,), ())], KNOWN).strangers == (stranger,)
+    plan = plan_fence([Image("rbd/a", (Client("10.88.0.1", 0, 7),), ())], KNOWN)
+    assert plan.strangers == ("10.88.0.1:0/7 (of no known host)",)
+
+
+def test_a_host_that_nobody_has_looked_into_is_a_stranger_with_a_name() -> None:
+    for image in (Image("rbd/a", (Client("10.77.0.13", 0, 7),), ()), Image("rbd/a", (), (Client("10.77.0.13", 0, 7),))):
+        assert plan_fence([image], KNOWN).strangers == ("10.77.0.13:0/7 (kvm-03)",)
+    assert not plan_fence([Image("rbd/a", (Client("10.77.0.12", 0, 7),), ())], KNOWN).strangers
+
+
+def test_a_client_that_is_shut_out_and_gone_is_remembered_and_does_not_cost_the_whole_host() -> None:
+    again = with_clients(Image("rbd/a", (), ()), [SUSPECT])
+    assert plan_fence([again], KNOWN).block == (SUSPECT,)
+    assert plan_fence([again], KNOWN).unknown == ()
+
+
+def test_only_client_entries_of_the_hosts_own_addresses_are_its_storage_fence() -> None:
+    entries = [Entry(Client(ip, port, 5), 1e9) for ip in ("10.77.0.11", "10.77.0.12") for port in (0, 6800)]
+    assert of_host(entries, KNOWN.suspect) == (Entry(Client("10.77.0.11", 0, 5), 1e9),)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ OPTIONS = "hosts.kvm-01.power[0][0].options"
 NAMES_AND_KEYS = [
     (text(more="host:\n  a: {}"), 7, "host", ["unknown key 'host'", "did you mean 'hosts'?"]),
     (text(more="zebra: 1"), 7, "zebra", ["unknown key", "known here: ssh, fencing, store"]),
-    (host("adress: 10.0.0.1"), 4, "hosts.kvm-01.adress", ["did you mean 'address'?"]),
+    (host("addr: 10.0.0.1"), 4, "hosts.kvm-01.addr", ["did you mean 'address'?"]),
     (host("port: 2222"), 4, "hosts.kvm-01.port", ["write ssh: {port: …}"]),
     (vm("domain-xml: x"), 6, "vms.web-01.domain-xml", ["did you mean 'domain_xml'?"]),
     (fencing("ssh-timeout: 20"), 8, "fencing.ssh-timeout", ["did you mean 'ssh_timeout'?"]),

@@ -89,7 +89,7 @@ def test_a_path_with_a_nul(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
-        (b"hosts:\n  caf\xe9: {}\n", 2, "byte 0xe9 at offset 12"),
+        (b"hosts:\n  h\xe9: {}\n", 2, "byte 0xe9 at offset 10"),
         (b"\xc3(\n", 1, "byte 0xc3 at offset 0"),
         (b"a: \xed\xa0\x80\n", 1, "is not UTF-8"),
         ("hosts: {}\n".encode("utf-16"), 1, "is UTF-16: save it as UTF-8"),

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from hafence.adapters.inventory_entry import Entry
+from hafence.adapters.inventory_tree import Map
+from hafence.adapters.inventory_vms import VmCheck
+from hafence.adapters.inventory_yaml import build_tree
+from hafence.core.inventory import Faults
 from hafence.core.model import (
     CephSettings,
     HostState,
@@ -177,3 +182,29 @@ def test_a_domain_xml_may_be_a_link_and_stand_anywhere(tmp_path: Path) -> None:
     for written in ("link.xml", "./link.xml", f"{tmp_path}/link.xml"):
         inventory = read(tmp_path, text(vm=f"web-01: {{uuid: {UUID}, host: kvm-01, domain_xml: {written}}}"))
         assert inventory.find_vm("web-01").domain_xml == f"{tmp_path}/link.xml"
+
+
+def test_vms_are_the_same_read_together_and_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text("")
+    kinds = [
+        "",
+        ", ha: false",
+        ", priority: 7, disks: [/dev/a, rbd:a/b]",
+        ", anti_affinity: x",
+        ", anti_affinity: [x, y]",
+    ]
+    kinds += [", domain_xml: a.xml, memory_mib: 9", ", disks: []"]
+    vms = "\n  ".join(f"v{n}: {{uuid: {UUID[:-1]}{n}, host: kvm-01{more}}}" for n, more in enumerate(kinds))
+    tree = build_tree("inventory.yaml", text(vm=vms).encode(), faults := Faults())
+    assert tree is not None
+    section = Entry(faults, "inventory.yaml", str(tmp_path), "", tree).child("vms")
+    assert section is not None
+    named = [(name, node) for name, node in section.node.values.items() if isinstance(node, Map)]
+    together, single = VmCheck(frozenset({"kvm-01"})), VmCheck(frozenset({"kvm-01"}))
+    assert together.add_all(section, named)
+    single.begin(section)
+    for name, node in named:
+        single.add(name, node)
+    assert not faults
+    assert list(together.vms.values()) == list(single.vms.values())
+    assert len(single.vms) == len(kinds)

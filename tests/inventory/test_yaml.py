@@ -166,10 +166,26 @@ def test_a_doubled_section_is_told_and_the_first_is_checked_all_the_same(tmp_pat
     assert [(fault.line, fault.path) for fault in found] == [(6, "vms.web-01.host"), (7, "vms")]
 
 
-def test_thousands_of_doubled_keys_are_bounded(tmp_path: Path) -> None:
+def test_a_file_of_doubled_keys_is_given_up(tmp_path: Path) -> None:
+    distinct = "".join(f"k{number}: 1\n" for number in range(200_000))
+    found = faults(tmp_path, distinct + "k199999: 1\n" * 200_000)
+    assert len(found) == 101
+    assert "stands twice, on line 200000 and on line 200001" in found[0].says
+    assert "more than 100: is it the right file?" in found[-1].says
+
+
+def test_a_file_of_unknown_keys_is_told_bounded(tmp_path: Path) -> None:
     with pytest.raises(InventoryError) as caught:
-        read(tmp_path, "a: 1\n" * 10_000)
+        read(tmp_path, "".join(f"k{number}: 1\n" for number in range(300_000)))
     assert len(caught.value.faults) == 2000
-    assert caught.value.more > 7000
+    assert caught.value.more > 290_000
     assert str(caught.value).endswith("more")
     assert len(str(caught.value).splitlines()) == 201
+
+
+def test_a_file_of_unknown_hosts_is_told_bounded(tmp_path: Path) -> None:
+    hosts = "".join(f"  h{number}: {{cluster: p}}\n" for number in range(60_000))
+    vms = "".join(f"  v{number}: {{host: x{number}}}\n" for number in range(60_000))
+    with pytest.raises(InventoryError) as caught:
+        read(tmp_path, f"clusters: {{prod: {{}}}}\nhosts:\n{hosts}vms:\n{vms}")
+    assert caught.value.more > 200_000

@@ -1,47 +1,72 @@
 # shellcheck shell=sh
-# What Ceph says of images and of its blocklist, and, if BLOCK or LIFT is given, entries added or removed before that.
-# Needs lib.sh. Runs on a sibling, or on the admin node.
+# What Ceph says of images, or its blocklist, with entries added or removed before that. Needs lib.sh. Runs on a
+# sibling, or on the admin node.
 #
-# CONF USER KEYRING   of the ceph and rbd command lines (KEYRING may be empty)
-# IMAGES              POOL/IMAGE, a line each
-# BLOCK LIFT          client addresses, a line each
-# EXPIRE_S            how long an added entry lasts
-# CALL_S              how long one call may take
+# CONF CEPH_USER KEYRING  of the ceph and rbd command lines (KEYRING may be empty)
+# IMAGES                  POOL/IMAGE, a line each; without any the blocklist is the subject
+# BLOCK LIFT              client addresses, a line each
+# EXPIRE_S                how long an added entry lasts
+# CALL_S                  how long one call may take
 #
-#   status N EXIT JSON | locks N EXIT JSON (of the image in line N) | changed EXIT | blocklist EXIT JSON | end
+#   status N EXIT JSON | locks N EXIT JSON (of the image in line N) | from IP | blocklist EXIT JSON | lacks PROGRAM | end
 #
-# All images are asked at once, and all entries go through one ceph process: each ceph call costs an
-# interpreter and a login. Nothing is added or removed after the deadline.
+# Calls run at once, so that ten volumes cost little more than one. Nothing is added or removed after the deadline.
+
+MOST_AT_ONCE=16
+MOST_CHARACTERS=3500 # a line that a pipe takes whole: those of several writers must not run into each other
 
 ceph_call() {
-    timeout -k 1 "$CALL_S" "$@" --conf "$CONF" --id "$USER" ${KEYRING:+--keyring "$KEYRING"} 2>/dev/null
+    timeout -k 1 "$CALL_S" "$@" --conf "$CONF" --id "$CEPH_USER" ${KEYRING:+--keyring "$KEYRING"} </dev/null 2>/dev/null
 }
 
-# answer KIND…: what a call printed, as one line, behind its exit status.
-answer() {
-    answer_text=$(cat)
-    answer_status=${answer_text##*"$NL"}
-    answer_text=${answer_text%"$NL"*}
-    say "$* $answer_status $(printf '%s' "$answer_text" | tr -d '\n\r')"
-}
-
+# ask KIND PROGRAM…: what a call printed, as one line, behind its exit status.
 ask() {
     ask_kind=$1
     shift
-    {
-        ceph_call "$@" </dev/null
-        printf '\n%s' $?
-    } | answer "$ask_kind"
+    ask_text=$(ceph_call "$@")
+    ask_status=$?
+    ask_text=$(printf '%s' "$ask_text" | tr -d '\n\r')
+    if [ ${#ask_text} -gt $MOST_CHARACTERS ] && [ "$ask_kind" != blocklist ]; then
+        ask_status=99
+        ask_text=
+    fi
+    say "$ask_kind $ask_status $ask_text"
 }
 
+look_at_images() {
+    image_number=0
+    for image in $IMAGES; do
+        image_number=$((image_number + 1))
+        ask "status $image_number" rbd status --format json "$image" &
+        ask "locks $image_number" rbd lock ls --format json "$image" &
+        [ $((image_number * 2 % MOST_AT_ONCE)) -ne 0 ] || wait
+    done
+    say_source
+    wait
+}
+
+# From which address this host reaches Ceph: the suspect, a host of the same cluster, uses its own likewise.
+say_source() {
+    source_mon=$(timeout -k 1 5 ceph-conf --conf "$CONF" --name "client.$CEPH_USER" --lookup mon_host 2>/dev/null |
+        grep -oE '[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|\[[0-9a-fA-F]*:[0-9a-fA-F:]*\]' | head -n 1 | tr -d '[]')
+    source_ip=
+    if [ -n "$source_mon" ]; then
+        source_ip=$(ip -o route get "$source_mon" 2>/dev/null | sed -n 's/.* src \([0-9a-fA-F.:]*\).*/\1/p')
+    fi
+    say "from ${source_ip:--}"
+}
+
+# A change waits for the monitors' next map, about a second, and one ceph process takes one after the other: so at once.
 change() {
-    [ -n "$BLOCK$LIFT" ] || return 0
-    in_time || exit 11
-    {
-        for change_client in $BLOCK; do printf 'osd blocklist add %s %s\n' "$change_client" "$EXPIRE_S"; done
-        for change_client in $LIFT; do printf 'osd blocklist rm %s\n' "$change_client"; done
-    } | ceph_call ceph >/dev/null
-    say "changed $?"
+    change_number=0
+    for change_client in $3; do
+        in_time || exit 11
+        # shellcheck disable=SC2086  # $2 is nothing, or one word
+        ceph_call ceph osd blocklist "$1" "$change_client" $2 >/dev/null &
+        change_number=$((change_number + 1))
+        [ $((change_number % MOST_AT_ONCE)) -ne 0 ] || wait
+    done
+    wait
 }
 
 main() {
@@ -49,19 +74,19 @@ main() {
     say_hello
     wait_go
     for needed in ceph rbd timeout; do
-        command -v "$needed" >/dev/null 2>&1 || { say "lacks $needed" && exit 11; }
+        command -v "$needed" >/dev/null 2>&1 || {
+            say "lacks $needed"
+            say end
+            exit 11
+        }
     done
-    change
-    number=0
-    for image in $IMAGES; do
-        number=$((number + 1))
-        ask "status $number" rbd status --format json "$image" &
-        ask "locks $number" rbd lock ls --format json "$image" &
-    done
-    # Long lines of several writers would run into each other: this one is kept until the others have ended.
-    blocklist=$(ask blocklist ceph osd blocklist ls --format json)
-    wait
-    printf '%s\n' "$blocklist"
+    if [ -n "$IMAGES" ]; then
+        look_at_images
+    else
+        change add "$EXPIRE_S" "$BLOCK"
+        change rm '' "$LIFT"
+        ask blocklist ceph osd blocklist ls --format json
+    fi
     say end
     exit 0
 }

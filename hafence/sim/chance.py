@@ -1,0 +1,143 @@
+"""Random tales, and the shortest of those that break a promise.
+
+Each tale has a seed of its own, made of the search's seed and its number: any one can be told again alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from ..core.model import Inventory
+from .events import Event
+from .explore import RUN_AT_S, Events
+from .run import Policy
+from .situations import ADMINS, SITUATIONS, SUSPECT, VM
+from .tale import Told, tell
+
+HOSTS = ("kvm-01", "kvm-02", "kvm-03", "kvm-04")
+_SETTINGS = (
+    ("sshd", ("ok", "gone", "hung", "login", "forced")),
+    ("libvirtd", ("ok", "hung")),
+    ("firewall", ("", "drop", "reject")),
+    ("bmc", ("ok", "ignores", "gone")),
+    ("starts", ("", "fails", "dies", "slow")),
+    ("slow", ("0", "8", "40")),
+)
+
+
+def random_tale(seed: str, faults: int) -> tuple[str, Events]:
+    """A situation's name and a tale in it: up to three runs, and up to so many faults while they go on."""
+    dice = Random(seed)  # noqa: S311  # a reproducible search, not a secret
+    situation = dice.choice(tuple(SITUATIONS))
+    events = [*SITUATIONS[situation], Event(RUN_AT_S, "run", _command(dice, "admin-1"))]
+    for _ in range(dice.choice((0, 0, 1, 2))):
+        events.append(Event(_moment(dice), "run", _command(dice, dice.choice(ADMINS))))
+    for _ in range(dice.randint(0, faults)):
+        events += _fault(dice)
+    return situation, tuple(sorted(events, key=lambda event: event.at))
+
+
+def _moment(dice: Random) -> float:
+    """Mostly while a run goes on, sometimes around a lease's end or much later."""
+    return round(RUN_AT_S + dice.choice((dice.uniform(0, 4), dice.uniform(0, 30), dice.uniform(0, 300))), 3)
+
+
+def _command(dice: Random, admin: str) -> str:
+    wishes = dice.choice(("", "--yes", "--yes", "--yes --wait 200", "--to kvm-03 --yes"))
+    return f"{admin}: start-vm {VM} {wishes}".rstrip()
+
+
+def _fault(dice: Random) -> list[Event]:
+    at = _moment(dice)
+    later = round(at + dice.choice((0.5, 5.0, 20.0, 70.0, 150.0)), 3)
+    return dice.choice(_KINDS)(dice, at, later)
+
+
+def _cut(dice: Random, at: float, later: float) -> list[Event]:
+    one, other = dice.sample((*HOSTS, *ADMINS, "storage", "store"), 2)
+    link = f"{one} {dice.choice(('-', '-', '>'))} {other}"
+    mended = dice.random() < 0.6
+    return [Event(at, "cut", link), *([Event(later, "mend", f"{one} - {other}")] if mended else [])]
+
+
+def _mend(dice: Random, at: float, later: float) -> list[Event]:
+    return [Event(at, "mend", f"{SUSPECT} - {dice.choice(('*', *HOSTS[1:], *ADMINS, 'storage'))}")]
+
+
+def _pause(dice: Random, at: float, later: float) -> list[Event]:
+    admin = dice.choice(ADMINS)
+    return [Event(at, "hold", admin), Event(later, "release", admin)]
+
+
+def _end_run(dice: Random, at: float, later: float) -> list[Event]:
+    return [dice.choice((Event(at, "crash", dice.choice(ADMINS)), Event(at, "interrupt", "run-1")))]
+
+
+def _power(dice: Random, at: float, later: float) -> list[Event]:
+    host = dice.choice((SUSPECT, *HOSTS))
+    back = dice.random() < 0.4
+    return [Event(at, "power_off", host), *([Event(later, "power_on", host)] if back else [])]
+
+
+def _memory(dice: Random, at: float, later: float) -> list[Event]:
+    host = dice.choice((SUSPECT, *HOSTS))
+    return [Event(at, "freeze", host), Event(later, "unfreeze", host)]
+
+
+def _state_of_host(dice: Random, at: float, later: float) -> list[Event]:
+    verb, values = dice.choice(_SETTINGS)
+    return [Event(at, verb, f"{dice.choice((SUSPECT, *HOSTS))}={dice.choice(values)}")]
+
+
+def _store(dice: Random, at: float, later: float) -> list[Event]:
+    which = dice.choice(("store", "store", "storage"))
+    return [Event(at, which, "down"), Event(later, which, "up")]
+
+
+def _process(dice: Random, at: float, later: float) -> list[Event]:
+    does = dice.choice(("unkillable", "killable", "zombie-leader", "dies", "respawns 0.4"))
+    return [Event(at, "qemu", f"{VM} {dice.choice((SUSPECT, *HOSTS))} {does}")]
+
+
+_KINDS: tuple[Callable[[Random, float, float], list[Event]], ...] = (
+    _cut,
+    _cut,
+    _mend,
+    _pause,
+    _pause,
+    _end_run,
+    _power,
+    _memory,
+    _state_of_host,
+    _state_of_host,
+    _store,
+    _process,
+)
+
+
+def random_tales(
+    world: Inventory, seed: str, first: int, runs: int, faults: int, policy: Policy | None = None
+) -> Iterator[tuple[str, Events, Told]]:
+    """So many random tales from the first of that number on, each told."""
+    for number in range(first, first + runs):
+        situation, events = random_tale(f"{seed}/{number}", faults)
+        yield situation, events, tell(world, events, policy)
+
+
+def shrink(world: Inventory, events: Events, rule: str, policy: Policy | None = None) -> Events:
+    """The shortest tale that still breaks the rule: events are left out for as long as that is so."""
+    short = events
+    again = True
+    while again:
+        again = False
+        for number in range(len(short)):
+            fewer = short[:number] + short[number + 1 :]
+            if any(event.verb == "run" for event in fewer) and _breaks(world, fewer, rule, policy):
+                short, again = fewer, True
+                break
+    return short
+
+
+def _breaks(world: Inventory, events: Events, rule: str, policy: Policy | None) -> bool:
+    return any(violation.rule == rule for violation in tell(world, events, policy).violations)

@@ -1,0 +1,98 @@
+"""Commands as they are typed, turned into stories: `start-vm web-01 --yes`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from ..core.model import HostName, Inventory
+from ..effects import Story
+from ..workflows.course import Run
+from ..workflows.fence import fence
+from ..workflows.people import confirm_dead, rejoin
+from ..workflows.start_vm import start_vm
+from .events import VERBS, BadEvent, Event
+from .play import Theatre
+from .run import SimRun
+
+_WISHES = {"--yes": "yes", "--dry-run": "dry_run"}
+
+
+def begin_command(theatre: Theatre, admin: str, words: str) -> SimRun:
+    """Begin the run that the words ask for, on an admin node, now."""
+    if admin not in theatre.world.admins:
+        raise BadEvent(f"no admin node {admin!r}; there are {', '.join(theatre.world.admins)}")
+    make, wishes = read_command(theatre.world.inventory, words)
+    return theatre.begin(admin, make, words, **wishes)
+
+
+def read_command(inventory: Inventory, words: str) -> tuple[Callable[[Run], Story[Any]], dict[str, Any]]:
+    """The story that a command tells, and what the admin wants of it. BadEvent with a sentence."""
+    command, *rest = shlex.split(words) or [""]
+    plain: list[str] = []
+    wishes: dict[str, Any] = {}
+    options: dict[str, str] = {}
+    siblings: list[HostName] = []
+    while rest:
+        word = rest.pop(0)
+        if word in _WISHES:
+            wishes[_WISHES[word]] = True
+        elif not word.startswith("--"):
+            plain.append(word)
+        elif not rest:
+            raise BadEvent(f"{word} wants a value")
+        elif word == "--sibling":
+            siblings.append(HostName(rest.pop(0)))
+        elif word == "--to":
+            wishes["to"] = HostName(rest.pop(0))
+        elif word == "--wait":
+            wishes["wait_s"] = float(rest.pop(0))
+        else:
+            options[word] = rest.pop(0)
+    if siblings:
+        wishes["siblings"] = tuple(siblings)
+    try:
+        return _story(inventory, command, plain, options), wishes
+    except (LookupError, IndexError) as error:
+        raise BadEvent(f"{words!r}: {error}") from None
+
+
+def _story(
+    inventory: Inventory, command: str, plain: list[str], options: dict[str, str]
+) -> Callable[[Run], Story[Any]]:
+    if command == "start-vm":
+        vm = inventory.find_vm(plain[0])
+        return lambda run: start_vm(run, vm)
+    if command == "fence":
+        vms = tuple(inventory.find_vm(text) for text in plain)
+        host = inventory.find_host(options["--host"]).name if "--host" in options else None
+        return lambda run: fence(run, vms, host)
+    if command == "confirm-dead":
+        stated = inventory.find_host(plain[0])
+        return lambda run: confirm_dead(run, stated, options.get("--reason", "seen"))
+    if command == "rejoin":
+        back = inventory.find_host(plain[0])
+        return lambda run: rejoin(run, back)
+    raise BadEvent(f"the simulator knows no command {command!r}")
+
+
+def verbs() -> list[str]:
+    """Everything that can happen, in the words of `events.yaml`."""
+    return sorted([*VERBS, "run"])
+
+
+def schedule(theatre: Theatre, event: Event) -> None:
+    """Have an event happen at its time. What is scheduled first comes first at the same moment."""
+    if event.verb == "run":
+        admin, _, words = event.what.partition(": ")
+        theatre.world.agenda.call_at(event.at, lambda: _begin(theatre, admin, words))
+        return
+    call = VERBS.get(event.verb)
+    if call is None:
+        raise BadEvent(f"no event is called {event.verb!r}; there are {', '.join(verbs())}")
+    theatre.world.agenda.call_at(event.at, lambda: call(theatre, event.what))
+
+
+def _begin(theatre: Theatre, admin: str, words: str) -> None:
+    begin_command(theatre, admin, words)

@@ -1,0 +1,102 @@
+"""A simulated host: its kernel, its sshd, its libvirtd, its qemu processes, and what scripts have left there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..core.model import HostName, Uuid
+from .kernel import Owner
+
+NORMAL, UNKILLABLE, ZOMBIE_LEADER = "S", "D", "Z"
+"""How a qemu is: killable; in uninterruptible sleep; its leader dead while another thread lives (and is killable)."""
+
+
+class Qemu:
+    """One process of a VM. It can write to the VM's disks while it lives and reaches them."""
+
+    __slots__ = ("alive", "born_at", "by", "host", "kill_pending", "pid", "respawns_after_s", "state", "vm")
+
+    def __init__(self, vm: Uuid, host: SimHost, pid: int, born_at: float, by: str) -> None:
+        self.vm = vm
+        self.host = host
+        self.pid = pid
+        self.born_at = born_at
+        self.by = by
+        """The run whose start brought it, or '' where it was there before or a manager brought it."""
+        self.alive = True
+        self.state = NORMAL
+        self.kill_pending = False
+        self.respawns_after_s: float | None = None
+        """A manager starts it again so long after its death, or None."""
+
+
+class Job:
+    """A start in libvirtd's hands. `lock` is the lock that virsh holds on when its script has given up on it."""
+
+    __slots__ = ("lock",)
+
+    def __init__(self) -> None:
+        self.lock: object | None = None
+
+
+class SimHost(Owner):
+    """One host. Fields are what is the case; faults change them, scripts and looks read them."""
+
+    __slots__ = (
+        "autostart",
+        "bmc",
+        "boot",
+        "clock_offset_s",
+        "defined",
+        "firewall",
+        "jobs",
+        "libvirtd",
+        "locks",
+        "machine_id",
+        "memory_free_mib",
+        "memory_total_mib",
+        "qemus",
+        "slow_s",
+        "sshd",
+        "start_fault",
+        "tickets",
+        "up",
+    )
+
+    def __init__(self, name: HostName, machine_id: str) -> None:
+        super().__init__(name)
+        self.machine_id = machine_id
+        self.boot = 1
+        self.up = True
+        self.sshd = "ok"
+        """ok | gone | hung (no banner) | login (refused) | key (another one) | forced (nobody may look) | noforward."""
+        self.libvirtd = "ok"
+        """ok | hung | absent."""
+        self.firewall = ""
+        """'' | drop | reject: what it does with TCP from outside; it answers ARP all the same."""
+        self.slow_s = 0.0
+        """How much later than sent a script begins (a host that pages)."""
+        self.start_fault = ""
+        """'' | fails | dies (right after) | slow: what becomes of a start here."""
+        self.bmc = "ok"
+        """ok | ignores (accepts 'off' and does nothing) | gone."""
+        self.clock_offset_s = 0.0
+        self.memory_total_mib = 65536
+        self.memory_free_mib = 32768
+        self.qemus: list[Qemu] = []
+        self.jobs: dict[Uuid, Job] = {}
+        """Starts in libvirtd's hands: active in its eyes, without a process yet."""
+        self.locks: dict[Uuid, object] = {}
+        """VMs whose start lock is held, and by which script."""
+        self.tickets: dict[Uuid, tuple[int, str]] = {}
+        """The highest ticket seen of each VM, and whether a start or a settle bore it. A reboot forgets it."""
+        self.defined: set[Uuid] = set()
+        self.autostart: set[Uuid] = set()
+
+    def living(self, vm: Uuid) -> list[Qemu]:
+        """The VM's processes here that have a living task."""
+        return [qemu for qemu in self.qemus if qemu.alive and qemu.vm == vm]
+
+    def all_living(self) -> Iterator[Qemu]:
+        """Every living qemu here."""
+        return (qemu for qemu in self.qemus if qemu.alive)

@@ -1,0 +1,161 @@
+"""What must be true of every story, whatever happened in it. Nothing here knows how hafence decides.
+
+1. At no moment two living processes of a VM can write to its disks, one of which hafence has started: unless
+   a run had said, before that moment, that a qemu on that very host might still write.
+2. A run that refused has started nothing and left the record as it was.
+3. What is recorded is true once the world is quiet.
+4. Every run ends within its budget, and in no unexpected exception.
+5. When every fault is mended, running the command again ends with exactly one copy of the VM, up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.decision import Reason
+from ..core.model import Settings, Uuid
+from ..core.outcome import Decision
+from ..core.record import VmRecord, VmState
+from .commands import begin_command
+from .events import heal
+from .play import Theatre
+from .run import SimRun
+from .world import World
+
+RERUNS = 4
+"""How often the command is run again before liveness is called violated."""
+
+QUIET_S = 400.0
+"""How long after the last event the world is given to come to rest: leases, deadlines and late scripts end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken promise. `rule` is one of split_brain, refusal, record, budget, bug, liveness."""
+
+    rule: str
+    says: str
+
+
+def budget_s(settings: Settings, hosts: int) -> float:
+    """The longest that one run for one VM may take, by its own time-outs, without waiting for people or a lease."""
+    connect = settings.connect_timeout_s
+    look = 2 * connect + 1
+    attempt = 3 * connect + settings.ssh_timeout_s + 5
+    fence = (hosts + 2) * attempt + look + settings.power_timeout_s + 10
+    start = 2 * (settings.start_timeout_s + connect + 5) + look
+    store = 30 * connect
+    return 2 * (fence + look) + hosts * (start + fence) + settings.start_timeout_s + store
+
+
+def check_runs(theatre: Theatre) -> list[Violation]:
+    """Rules 2 and 4, for the runs that have been."""
+    found: list[Violation] = []
+    world = theatre.world
+    limit = budget_s(world.inventory.settings, len(world.hosts))
+    for run in theatre.runs:
+        if run.crashed:
+            continue
+        if run.ended_at is None:
+            found.append(Violation("budget", f"{run.id} never ended; it waits for {type(run.effect).__name__}"))
+            continue
+        spent = run.ended_at - run.began_at - run.held_s
+        if spent > limit:
+            found.append(Violation("budget", f"{run.id} took {spent:.0f} s of at most {limit:.0f}"))
+        if run.bug is not None:
+            found.append(Violation("bug", f"{run.id} ended in {type(run.bug).__name__}: {run.bug}"))
+        found += _check_refusal(world, run)
+    return found
+
+
+def _check_refusal(world: World, run: SimRun) -> list[Violation]:
+    found = []
+    for outcome in run.outcomes:
+        if outcome.decision is not Decision.REFUSED:
+            continue
+        if any(vm == outcome.uuid for _, vm, _ in run.sent):
+            found.append(Violation("refusal", f"{run.id} refused ({outcome.reason.value}) and had sent a start"))
+        for who, before, after in world.store.writes:
+            if who == run.id and after.uuid == outcome.uuid and not _settles(before, after):
+                found.append(
+                    Violation("refusal", f"{run.id} refused ({outcome.reason.value}) and wrote '{after.words}'")
+                )
+    return found
+
+
+def _settles(before: VmRecord | None, after: VmRecord) -> bool:
+    """A start of an earlier run that was found to have come to nothing is no change of what is believed."""
+    return before is not None and before.state is VmState.STARTING and after.state is VmState.STOPPED
+
+
+def check_splits(theatre: Theatre) -> list[Violation]:
+    """Rule 1: split-brains that nobody had named."""
+    world = theatre.world
+    return [
+        Violation("split_brain", f"{world.name_of(s.vm)}: {' and '.join(s.writers)} at {s.at:.3f}")
+        for s in world.splits
+        if not s.named
+    ]
+
+
+def check_records(theatre: Theatre) -> list[Violation]:
+    """Rule 3. A record that no run has written is the inventory's word and nobody's promise."""
+    world = theatre.world
+    found = []
+    for vm, record in world.store.records.items():
+        living = world.qemus.get(vm, [])
+        if record.state is VmState.STOPPED and record.proven_dead:
+            wrong = [q for q in world.writers(vm) if q.by]
+            if wrong:
+                found.append(Violation("record", f"recorded '{record.words}', and it runs on {wrong[0].host.name}"))
+        if record.state is VmState.RUNNING and record.started_at is not None and record.host is not None:
+            here = [q for q in living if q.host.name == record.host]
+            if not here and not _struck_since(world, record):
+                found.append(Violation("record", f"recorded '{record.words}', and no copy is there"))
+    return found
+
+
+def _struck_since(world: World, record: VmRecord) -> bool:
+    """Whether the recorded host lost a copy since the run that wrote the record sent its start."""
+    lost = world.lost.get((record.uuid, record.host or ""))
+    return lost is not None
+
+
+def check_liveness(theatre: Theatre, admin: str, words: str, vm: Uuid) -> list[Violation]:
+    """Rule 5. Mends everything and runs the command again: first as it was typed, then plainly, with consent."""
+    world = theatre.world
+    heal(theatre)
+    theatre.play(world.now + QUIET_S)
+    last = ""
+    for number in range(RERUNS):
+        again = words if number == 0 else f"start-vm {vm} --yes"
+        run = begin_command(theatre, admin, again)
+        theatre.play(world.now + QUIET_S)
+        if not run.outcomes:
+            return [Violation("liveness", f"{run.id} came to no outcome ({run.result})")]
+        outcome = run.outcomes[0]
+        last = f"{outcome.decision.value}, {outcome.reason.value}: {outcome.message}"
+        if _is_up(world, vm):
+            return []
+        if outcome.reason in (Reason.TWO_COPIES, Reason.RUNNING_ELSEWHERE):
+            _follow_way_out(theatre, admin, vm)
+    where = ", ".join(q.host.name for q in world.qemus.get(vm, [])) or "nowhere"
+    return [Violation("liveness", f"after {RERUNS} more runs {world.name_of(vm)} runs {where}; the last said {last}")]
+
+
+def _is_up(world: World, vm: Uuid) -> bool:
+    return len(world.writers(vm)) == 1 and len(world.qemus[vm]) == 1
+
+
+def _follow_way_out(theatre: Theatre, admin: str, vm: Uuid) -> None:
+    """What a person does who is told of a copy that should not be: fence it, as the refusal says.
+
+    Of several copies that is one that can't write, else the oldest.
+    """
+    world = theatre.world
+    writers = world.writers(vm)
+    useless = [qemu for qemu in world.qemus.get(vm, []) if qemu not in writers]
+    older = min(useless or writers, key=lambda q: q.born_at, default=None)
+    if older is not None and (useless or len(writers) > 1):
+        begin_command(theatre, admin, f"fence {vm} --host {older.host.name} --yes")
+        theatre.play(world.now + QUIET_S)

@@ -1,0 +1,103 @@
+"""What a search came to: the counts, and every tale that broke a promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from ..core.outcome import Decision
+from .events import Event
+from .oracle import Violation
+from .tale import Told
+
+KEPT = 1000
+"""Failures that are kept; the rest is only counted."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """A tale that broke a promise."""
+
+    situation: str
+    events: tuple[Event, ...]
+    violations: list[Violation]
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of a search. `policy` is the policy's name, `means` the second-level fences in words."""
+
+    policy: str
+    means: str = ""
+    cases: int = 0
+    split_brains: int = 0
+    """Tales with a split-brain that no run had named beforehand: each is a failure."""
+    named_split_brains: int = 0
+    """Tales with a split-brain that a run had named as its residual risk before it started the VM."""
+    decisions: Counter[str] = field(default_factory=Counter)
+    """What the first run of each tale came to."""
+    start_seconds: list[float] = field(default_factory=list)
+    failed: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool:
+        """Whether every promise was kept in every tale."""
+        return self.failed == 0
+
+    @property
+    def starts(self) -> int:
+        """Tales whose first run started the VM."""
+        return self.decisions[Decision.STARTED.value]
+
+    @property
+    def refusals(self) -> int:
+        """Tales whose first run refused."""
+        return self.decisions[Decision.REFUSED.value]
+
+    @property
+    def median_start_s(self) -> float | None:
+        """The middle of the virtual seconds that a start took, from the command to the end."""
+        return median(self.start_seconds) if self.start_seconds else None
+
+    def take(self, situation: str, events: tuple[Event, ...], told: Told) -> None:
+        """Count one tale."""
+        self.cases += 1
+        splits = told.theatre.world.splits
+        self.named_split_brains += any(split.named for split in splits)
+        self.split_brains += any(not split.named for split in splits)
+        run = told.theatre.runs[0]
+        decision = told.decision
+        self.decisions[decision.value if decision else "crashed" if run.crashed else "no outcome"] += 1
+        if decision is Decision.STARTED and run.ended_at is not None and run.held_s == 0:
+            self.start_seconds.append(round(run.ended_at - run.began_at, 2))
+        if told.violations:
+            self.failed += 1
+            if len(self.failures) < KEPT:
+                self.failures.append(Failure(situation, events, told.violations))
+
+    def add(self, other: Report) -> None:
+        """Count another report's tales too."""
+        self.cases += other.cases
+        self.split_brains += other.split_brains
+        self.named_split_brains += other.named_split_brains
+        self.decisions.update(other.decisions)
+        self.start_seconds += other.start_seconds
+        self.failed += other.failed
+        self.failures += other.failures[: KEPT - len(self.failures)]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `simulate --explore --json` prints."""
+        return {
+            "cases": self.cases,
+            "split_brains": self.split_brains,
+            "policy": self.policy,
+            "means": self.means,
+            "named_split_brains": self.named_split_brains,
+            "decisions": dict(sorted(self.decisions.items())),
+            "median_start_seconds": self.median_start_s,
+            "held": self.held,
+            "failed": self.failed,
+        }

@@ -1,0 +1,73 @@
+"""One run of a command in the simulated world: whose it is, how it goes, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.fencing import FenceOrder, Reply
+from ..core.model import HostName, Inventory, Uuid
+from ..core.outcome import Outcome
+from ..effects import Effect, StartOrder, StartReply, Story
+from .kernel import Task
+from .world import Admin
+
+
+class Policy:
+    """What a story is told of a reply. hafence's own way is to leave it alone; others are tried in simulation only."""
+
+    name = "hafence"
+
+    def doctor(self, order: FenceOrder, reply: Reply) -> Reply:
+        """The reply that the story gets."""
+        return reply
+
+    def doctor_start(self, order: StartOrder, reply: StartReply, settles: bool) -> StartReply:
+        """What the story is told of a start, or of the settling of one."""
+        return reply
+
+
+class SimRun:
+    """A run under way."""
+
+    __slots__ = (
+        "admin",
+        "began_at",
+        "bug",
+        "crashed",
+        "effect",
+        "ended_at",
+        "held_s",
+        "id",
+        "inventory",
+        "outcomes",
+        "owed",
+        "policy",
+        "result",
+        "sent",
+        "story",
+        "task",
+        "typed",
+    )
+
+    def __init__(self, run_id: str, admin: Admin, inventory: Inventory, story: Story[Any], typed: str) -> None:
+        self.id = run_id
+        self.admin = admin
+        self.inventory = inventory
+        self.story: Story[Any] | None = story
+        self.typed = typed
+        self.policy = Policy()
+        self.began_at = 0.0
+        self.ended_at: float | None = None
+        self.held_s = 0.0
+        """How long it was suspended, or waited for a lease."""
+        self.crashed = False
+        self.effect: Effect[Any] | None = None
+        self.outcomes: tuple[Outcome, ...] = ()
+        self.result: Any = None
+        self.bug: BaseException | None = None
+        """An exception that the story let through: always a bug."""
+        self.owed = False
+        """What came of an effect could not be written down: the next effect meets the store's failure."""
+        self.sent: list[tuple[float, Uuid, HostName]] = []
+        """Starts that were sent: when, of which VM, where to."""
+        self.task: Task | None = None

@@ -1,0 +1,142 @@
+"""Scenario folders: a README, an inventory, what happens (`events.yaml`), and the log that must come of it.
+
+    events:
+      - {at: 0, cut: kvm-01 - storage}
+      - {at: 40, run: start-vm web-01 --yes, on: admin-1}
+
+Every VM runs at the beginning where the inventory says. A missing `expect.log` fails: `--bless` writes one, for
+a person to read before it is believed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..adapters.inventory_tree import Map, Seq
+from ..adapters.inventory_yaml import read_inventory, read_tree
+from ..core.inventory import Faults
+from ..core.model import Inventory
+from .commands import schedule, verbs
+from .events import BadEvent, Event
+from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
+from .play import Theatre
+from .situations import ADMINS
+from .world import World
+
+EXPECTED = "expect.log"
+EVENTS = "events.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of playing one folder. `ok`: the log is the expected one and the oracle held."""
+
+    folder: str
+    log: str
+    expected: str | None
+    violations: tuple[Violation, ...]
+    blessed: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the scenario came out as it should."""
+        return self.log == self.expected and not self.violations
+
+    @property
+    def says(self) -> str:
+        """What is wrong, for people; '' when all is well."""
+        lines = [f"{self.folder}: the oracle: {v.rule}: {v.says}" for v in self.violations]
+        if self.expected is None:
+            lines.append(f"{self.folder}: no {EXPECTED}: read the log, and write it with --bless")
+        elif self.log != self.expected:
+            diff = difflib.unified_diff(
+                self.expected.splitlines(), self.log.splitlines(), EXPECTED, "now", lineterm="", n=1
+            )
+            lines += [f"{self.folder}: the log is another:", *diff]
+        return "\n".join(lines)
+
+
+def play_folder(path: str | Path, bless: bool = False) -> Result:
+    """Play a scenario folder. InventoryError or BadEvent (with the place) if it can't be read."""
+    folder = Path(path)
+    inventory = read_inventory(str(folder / "inventory.yaml"))
+    events = read_events(folder / EVENTS)
+    log, violations = play_events(inventory, events)
+    wanted = folder / EXPECTED
+    if bless:
+        wanted.write_text(log, encoding="utf-8")
+    expected = wanted.read_text(encoding="utf-8") if wanted.exists() else None
+    return Result(str(path), log, expected, violations, bless)
+
+
+def play_events(inventory: Inventory, events: tuple[Event, ...]) -> tuple[str, tuple[Violation, ...]]:
+    """The log of a story, and what the oracle has against it. Liveness is for the search alone."""
+    world = World(inventory, ADMINS)
+    theatre = Theatre(world)
+    lines: list[str] = []
+    world.log = lambda at, who, text: lines.append(f"{at:7.1f}  {who:9} {text}")
+    for uuid, vm in inventory.vms.items():
+        world.begin_qemu(uuid, world.hosts[vm.host])
+    for event in events:
+        schedule(theatre, event)
+    last = max((event.at for event in events), default=0.0)
+    found = [] if theatre.play(last + QUIET_S) else [Violation("budget", "the story never comes to rest")]
+    found += check_records(theatre) + check_runs(theatre) + check_splits(theatre)
+    lines += ["", *_in_the_end(world)]
+    return "\n".join(lines) + "\n", tuple(found)
+
+
+def _in_the_end(world: World) -> list[str]:
+    """How the world is when all is quiet: what is recorded, and what is the case."""
+    lines = []
+    for uuid, vm in sorted(world.inventory.vms.items(), key=lambda item: item[1].name):
+        record = world.store.records.get(uuid)
+        believed = record.words if record else f"running on {vm.host}, as the inventory says"
+        writers = world.writers(uuid)
+        copies = [
+            f"{qemu.host.name} ({'can write' if qemu in writers else 'cannot write'})"
+            for qemu in world.qemus.get(uuid, [])
+        ]
+        lines.append(f"in the end {vm.name} is recorded as {believed}; it runs on {', '.join(copies) or 'no host'}")
+    return lines
+
+
+def read_events(path: Path) -> tuple[Event, ...]:
+    """The events of a file, in the order of their times. BadEvent with file and line."""
+    faults = Faults()
+    tree = read_tree(str(path), faults)
+    if tree is None or faults:
+        raise BadEvent(str(faults.error()))
+    listed = tree.values.get("events")
+    if not isinstance(listed, Seq) or set(tree.values) != {"events"}:
+        raise BadEvent(f"{path}: wants one key, events: a list of what happens")
+    events = []
+    for line, item in zip(listed.lines, listed.items, strict=True):
+        if not isinstance(item, Map):
+            raise BadEvent(f"{path}:{line}: write each event as {{at: SECONDS, VERB: …}}")
+        try:
+            events.append(_event(item))
+        except BadEvent as error:
+            raise BadEvent(f"{path}:{line}: {error}") from None
+    return tuple(sorted(events, key=lambda event: event.at))
+
+
+def _event(item: Map) -> Event:
+    texts: dict[str, str] = {}
+    for key, value in item.values.items():
+        if value is not None and not isinstance(value, str):
+            raise BadEvent(f"{key} wants a text")
+        texts[key] = value or ""
+    try:
+        at = float(texts.pop("at", ""))
+    except ValueError:
+        raise BadEvent("at: wants a number of seconds") from None
+    admin = texts.pop("on", ADMINS[0]) if "run" in texts else None
+    if len(texts) != 1:
+        raise BadEvent(f"one thing happens at a time, out of {', '.join(verbs())}")
+    [(verb, what)] = texts.items()
+    if verb not in verbs():
+        raise BadEvent(f"no event is called {verb!r}; there are {', '.join(verbs())}")
+    return Event(at, verb, f"{admin}: {what}" if admin else what)

@@ -1,0 +1,255 @@
+"""What runs on hosts: the fence, start and settle scripts, by the contract in `effects.py` and `core/fencing.py`.
+
+A script is sent once and then lives on the host: it goes on when its session is cut or the admin node that
+sent it is gone. What keeps a late one from doing harm is in the script itself: the deadline, the lock on the
+target, and the ticket.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..core.fencing import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, FenceOrder
+from ..core.model import Uuid
+from ..effects import StartOrder, StartResult
+from .hosts import Job, Qemu, SimHost
+from .kernel import Act
+from .world import EPOCH, World
+
+SCAN_S = 0.03
+DESTROY_S = 0.25
+HUNG_VIRSH_S = 2.0
+"""How long a script waits for a virsh that does not answer."""
+KILLED_S = 0.2
+"""How long after SIGKILL a script looks whether it worked."""
+START_S = 0.7
+SLOW_START_S = 45.0
+POLL_S = 1.0
+SPARE_S = 0.5
+"""What the kill leaves of the time beside the settle time, for the two looks."""
+
+
+class Printed(NamedTuple):
+    """What a script printed, and its exit status."""
+
+    stdout: str
+    status: int
+
+
+class Settled(NamedTuple):
+    """What a start or settle script found, in the script's words."""
+
+    result: StartResult
+    says: str
+
+
+def clock(world: World, host: SimHost) -> float:
+    """The host's own clock, in seconds since the epoch."""
+    return EPOCH + world.now + host.clock_offset_s
+
+
+class Ends(NamedTuple):
+    """What became of one VM's leftovers."""
+
+    verdict: str
+    found: int
+    killed: int
+    state: str = ""
+    why: str = ""
+
+
+def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, until: float) -> Act[Printed]:
+    """Find, destroy, kill, and look twice. After `until` (the world's time) nothing is killed any more."""
+    hello = f"{PROTOCOL} {nonce} hello clock={clock(world, host):.3f} machine={host.machine_id} host={host.name}"
+    yield SCAN_S
+    world.touch(host.name)
+    first = {vm: host.living(vm) for vm in order.vms}
+    if order.rehearse:
+        ends = {vm: _rehearsed(living) for vm, living in first.items()}
+    elif world.now >= until:
+        ends = {vm: _judged(host, vm, living, set(), "deadline-passed") for vm, living in first.items()}
+    else:
+        ends = yield from _end_leftovers(world, host, order, until, first)
+    lines = [hello]
+    for vm, (verdict, found, killed, state, why) in ends.items():
+        facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
+        lines.append(f"{PROTOCOL} {nonce} vm {vm} {verdict} {facts}")
+    lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
+    words = {each.verdict for each in ends.values()}
+    status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
+    return Printed("\n".join(lines), status)
+
+
+def _rehearsed(living: list[Qemu]) -> Ends:
+    if not living:
+        return Ends("dead", 0, 0)
+    return Ends("alive", len(living), 0, living[0].state, "rehearsal")
+
+
+def _end_leftovers(
+    world: World, host: SimHost, order: FenceOrder, until: float, first: dict[Uuid, list[Qemu]]
+) -> Act[dict[Uuid, Ends]]:
+    host.autostart.difference_update(order.vms)
+    if host.libvirtd == "ok":
+        for vm in order.vms:
+            host.jobs.pop(vm, None)  # libvirt gives up a start that it is asked to destroy
+    sent: set[int] = set()
+    leftovers = [qemu for living in first.values() for qemu in living]
+    if leftovers:
+        yield DESTROY_S if host.libvirtd == "ok" else HUNG_VIRSH_S
+        world.touch(host.name)
+    while any(qemu.alive for qemu in leftovers):
+        for qemu in leftovers:
+            if qemu.alive and qemu.pid not in sent and world.now < until:
+                sent.add(qemu.pid)
+                world.say(host.name, f"SIGKILL to qemu {qemu.pid} of {world.name_of(qemu.vm)}")
+                world.kill(qemu)
+        if world.now >= until - order.settle_s - SPARE_S:
+            break
+        yield KILLED_S if not any(qemu.alive for qemu in leftovers) else POLL_S
+        world.touch(host.name)
+    fresh = _fresh(host, first)
+    yield order.settle_s
+    world.touch(host.name)
+    fresh |= _fresh(host, first)
+    return {vm: _judged(host, vm, living, sent, "", vm in fresh) for vm, living in first.items()}
+
+
+def _fresh(host: SimHost, first: dict[Uuid, list[Qemu]]) -> set[Uuid]:
+    """The VMs of which a qemu lives that was not there at first: somebody starts it again."""
+    return {vm for vm, known in first.items() if any(qemu not in known for qemu in host.living(vm))}
+
+
+def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str, fresh: bool = False) -> Ends:
+    survivors = [qemu for qemu in known if qemu.alive]
+    killed = sum(1 for qemu in known if not qemu.alive)
+    if fresh:
+        return Ends("alive", len(known), killed, "", "respawned")
+    if survivors:
+        said = "survived-sigkill" if survivors[0].pid in sent else "not-killed"
+        return Ends("alive", len(known), killed, survivors[0].state, said)
+    if why:
+        return Ends("unknown", len(known), killed, "", why)
+    if not known and vm in host.jobs:
+        return Ends("unknown", 0, 0, "", "libvirt-sees-what-proc-does-not")
+    return Ends("dead", len(known), killed)
+
+
+def start_script(world: World, host: SimHost, order: StartOrder, by: str, until: float) -> Act[Settled]:
+    """Start a VM under the target's lock, if neither `until` (the world's time) nor a higher ticket forbids it."""
+    end = world.now + order.within_s
+    lock = yield from _lock(world, host, order.vm, end)
+    if lock is None:
+        return Settled(StartResult.UNKNOWN, "another start of the VM is still under way there")
+    came_to = yield from _start_locked(world, host, order, by, until, lock)
+    _unlock(host, order.vm, lock)
+    return came_to
+
+
+def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object) -> Act[Settled]:
+    name = world.name_of(order.vm)
+    if not _take_ticket(host, order, "start"):
+        world.say(host.name, f"the start of {name} by {by} does nothing: a later run was here")
+        return Settled(StartResult.UNKNOWN, "a newer run has been at it there")
+    seen = _look(host, order.vm)
+    if seen is not None:
+        return seen
+    if host.libvirtd != "ok":
+        yield HUNG_VIRSH_S
+        return _look(host, order.vm) or Settled(StartResult.CLEAN, "libvirt does not answer")
+    if world.now >= until:
+        world.say(host.name, f"the start of {name} by {by} comes too late and does nothing")
+        return Settled(StartResult.CLEAN, "the time allowed for the start had passed before libvirt was asked")
+    job = host.jobs[order.vm] = Job()
+    world.agenda.spawn(_libvirt_start(world, host, order.vm, by, job), host, f"{host.name} libvirtd")
+    while host.jobs.get(order.vm) is job:
+        if world.now >= until:
+            job.lock = lock
+            return Settled(StartResult.UNKNOWN, "libvirt had not finished the start in time")
+        yield START_S if host.start_fault != "slow" else POLL_S
+        world.touch(host.name)
+    return _look(host, order.vm) or Settled(StartResult.CLEAN, "libvirt could not start it")
+
+
+def _libvirt_start(world: World, host: SimHost, vm: Uuid, by: str, job: Job) -> Act[None]:
+    """libvirtd's part of a start: it goes on whatever becomes of the script that asked for it."""
+    yield SLOW_START_S if host.start_fault == "slow" else START_S - 0.05
+    world.touch(host.name)
+    given_up = host.jobs.get(vm) is not job
+    if not given_up:
+        del host.jobs[vm]
+    if job.lock is not None:
+        _unlock(host, vm, job.lock)
+    if given_up:
+        return
+    if host.start_fault == "fails":
+        world.say(host.name, f"libvirt can't start {world.name_of(vm)}")
+        return
+    qemu = world.begin_qemu(vm, host, by)
+    host.defined.add(vm)
+    if host.start_fault == "dies":
+        yield START_S + 0.1
+        world.end_qemu(qemu)
+
+
+def settle_script(world: World, host: SimHost, order: StartOrder, until: float) -> Act[Settled]:
+    """Wait for the lock, raise the ticket, look."""
+    lock = yield from _lock(world, host, order.vm, world.now + order.within_s)
+    if lock is None:
+        return Settled(StartResult.UNKNOWN, "another start of the VM is still under way there")
+    came_to = yield from _settle_locked(world, host, order, until)
+    _unlock(host, order.vm, lock)
+    return came_to
+
+
+def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float) -> Act[Settled]:
+    if not _take_ticket(host, order, "settle"):
+        return Settled(StartResult.UNKNOWN, "a newer run has been at it there")
+    yield SCAN_S
+    world.touch(host.name)
+    while order.vm in host.jobs and not host.living(order.vm) and world.now < until:
+        yield POLL_S
+        world.touch(host.name)
+    if (seen := _look(host, order.vm)) is not None:
+        return seen
+    if host.libvirtd != "ok":
+        return Settled(StartResult.UNKNOWN, "libvirt does not answer")
+    return Settled(StartResult.CLEAN, "no copy of it is there and no start is under way")
+
+
+def _take_ticket(host: SimHost, order: StartOrder, kind: str) -> bool:
+    """Whether no later run has been here. A start is also refused where a settle of the same ticket has been."""
+    seen, seen_kind = host.tickets.get(order.vm, (-1, ""))
+    if seen > order.ticket or (seen == order.ticket and (seen_kind, kind) == ("settle", "start")):
+        return False
+    host.tickets[order.vm] = (order.ticket, kind)
+    return True
+
+
+def _lock(world: World, host: SimHost, vm: Uuid, end: float) -> Act[object | None]:
+    """Wait for the lock on a VM on this host; None when `end` comes first."""
+    yield SCAN_S
+    world.touch(host.name)
+    while vm in host.locks:
+        if world.now >= end:
+            return None
+        yield POLL_S
+        world.touch(host.name)
+    lock = object()
+    host.locks[vm] = lock
+    return lock
+
+
+def _unlock(host: SimHost, vm: Uuid, lock: object) -> None:
+    job = host.jobs.get(vm)
+    if host.locks.get(vm) is lock and (job is None or job.lock is not lock):
+        del host.locks[vm]
+
+
+def _look(host: SimHost, vm: Uuid) -> Settled | None:
+    """A living qemu, or a start in libvirt's hands; None when there is neither."""
+    if host.living(vm):
+        return Settled(StartResult.RUNNING, "it runs there")
+    if vm in host.jobs:
+        return Settled(StartResult.UNKNOWN, "libvirt calls the VM active, and no process of it is seen")
+    return None

@@ -1,0 +1,252 @@
+"""Effects on hosts: what a run meets on its way to a host, and the script that it leaves there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.evidence import Sign, WitnessReport
+from ..core.fencing import FenceOrder, Reply, Trouble
+from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
+from ..core.model import HostName, Uuid
+from ..effects import Fence, LookAt, Settle, Start, StartReply, StartResult, Witness
+from .hosts import SimHost
+from .kernel import Act, Join, Task
+from .network import seconds_to_meet, signs_seen, trouble_reaching
+from .run import SimRun
+from .scripts import Printed, Settled, fence_script, settle_script, start_script
+from .world import EPOCH, World
+
+GRACE_S = 3.0
+"""How much longer than a script may take hafence waits for its end."""
+LOOK_S = 0.3
+OPEN_S = 0.05
+_SILENT = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE})
+_OF_SIBLING = {
+    Trouble.LOGIN_FAILED: Trouble.SIBLING_LOGIN,
+    Trouble.HOST_KEY_CHANGED: Trouble.SIBLING_HOST_KEY,
+}
+_LIBVIRT = {"ok": Libvirt.OK, "hung": Libvirt.HUNG, "absent": Libvirt.ABSENT}
+
+
+_NONE: frozenset[Uuid] = frozenset()
+
+
+def clock(world: World, run: SimRun) -> float:
+    """The admin node's clock."""
+    return EPOCH + world.agenda.now + run.admin.clock_offset_s
+
+
+# ---------------------------------------------------------------- fencing
+
+
+def fence(world: World, run: SimRun, effect: Fence) -> Act[Reply]:
+    """Carry out a fence order through its proxy."""
+    order = effect.order
+    begun = world.now
+    nonce = f"{run.id}.{world.agenda.steps}"
+    suspect = world.host(order.suspect)
+    trouble = yield from _open(world, run, order)
+    if trouble is not None:
+        reply = Reply(nonce, trouble, None, "", world.now - begun, clock(world, run))
+        return run.policy.doctor(order, reply)
+    within_s = min(order.within_s, order.not_after - clock(world, run))
+    script = fence_script(world, suspect, order, nonce, world.now + within_s)
+    task = world.agenda.spawn(script, suspect, f"{suspect.name} fence", suspect.slow_s)
+    trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
+    printed: Printed | None = None if trouble else task.value
+    text, status = (printed.stdout, printed.status) if printed else ("", None)
+    return run.policy.doctor(order, Reply(nonce, trouble, status, text, world.now - begun, clock(world, run)))
+
+
+def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:
+    """The way to the suspect: the sibling, then the tunnel and the login. What was met, or None."""
+    timeout_s = run.inventory.settings.connect_timeout_s
+    source = run.admin.name
+    suspect = world.host(order.suspect)
+    if order.proxy is not None:
+        sibling = world.host(order.proxy)
+        world.touch(sibling.name)
+        trouble = trouble_reaching(world.network, source, sibling)
+        yield seconds_to_meet(trouble, timeout_s)
+        world.touch(sibling.name)
+        if trouble is not None:
+            return _OF_SIBLING.get(trouble, Trouble.SIBLING_UNREACHABLE)
+        if sibling.sshd == "noforward":
+            return Trouble.SIBLING_FORBIDS
+        source = sibling.name
+    world.touch(suspect.name)
+    trouble = trouble_reaching(world.network, source, suspect)
+    yield seconds_to_meet(trouble, timeout_s)
+    if order.proxy is not None:
+        world.touch(order.proxy)
+        if trouble_reaching(world.network, run.admin.name, world.host(order.proxy)) is not None:
+            return Trouble.SIBLING_FROZEN if trouble in _SILENT else trouble or Trouble.SIBLING_LOST
+    if trouble is None and trouble_reaching(world.network, source, suspect) is not None:
+        return Trouble.NO_REPLY_IN_TIME
+    return trouble
+
+
+def _await(
+    world: World, run: SimRun, task: Task, within_s: float, host: SimHost, proxy: HostName | None
+) -> Act[Trouble | None]:
+    """Wait for a script's end and its reply. A reply that is on its way when a link drops comes when it mends."""
+    deadline = world.now + within_s
+    boot = host.boot
+    yield Join(task, within_s)
+    while True:
+        world.touch(host.name)
+        trouble = _way_back(world, run, host, proxy)
+        if trouble is None:
+            if task.done:
+                return None
+            if host.boot != boot:
+                return Trouble.CUT
+            trouble = Trouble.NO_REPLY_IN_TIME
+        if world.now >= deadline:
+            return trouble
+        yield deadline - world.now
+
+
+def _way_back(world: World, run: SimRun, host: SimHost, proxy: HostName | None) -> Trouble | None:
+    source = run.admin.name
+    if proxy is not None:
+        world.touch(proxy)
+        sibling = world.host(proxy)
+        if not (world.network.passes(source, proxy) and sibling.up) or sibling.held:
+            return Trouble.SIBLING_LOST
+        source = proxy
+    if not (world.network.passes(source, host.name) and host.up) or host.held:
+        return Trouble.NO_REPLY_IN_TIME
+    return None
+
+
+# ---------------------------------------------------------------- starting
+
+
+def start(world: World, run: SimRun, effect: Start) -> Act[StartReply]:
+    """Send a start and wait for what comes of it."""
+    reply = yield from _on_target(world, run, effect, effect.order.not_after)
+    return run.policy.doctor_start(effect.order, reply, False)
+
+
+def settle(world: World, run: SimRun, effect: Settle) -> Act[StartReply]:
+    """Ask the target what became of a start."""
+    reply = yield from _on_target(world, run, effect, effect.order.not_after)
+    return run.policy.doctor_start(effect.order, reply, True)
+
+
+def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: float) -> Act[StartReply]:
+    order = effect.order
+    host = world.host(order.target)
+    timeout_s = run.inventory.settings.connect_timeout_s
+    world.touch(host.name)
+    trouble = trouble_reaching(world.network, run.admin.name, host)
+    yield seconds_to_meet(trouble, timeout_s)
+    world.touch(host.name)
+    if trouble is None and not (host.up and world.network.passes(run.admin.name, host.name)):
+        trouble = Trouble.NO_REPLY_IN_TIME
+    if trouble is not None:
+        result = StartResult.CLEAN if isinstance(effect, Start) else StartResult.UNKNOWN
+        return StartReply(result, trouble.value, clock(world, run))
+    until = world.now + min(order.within_s, not_after - clock(world, run))
+    if isinstance(effect, Start):
+        run.sent.append((world.now, order.vm, order.target))
+        script = start_script(world, host, order, run.id, until)
+    else:
+        script = settle_script(world, host, order, until)
+    task = world.agenda.spawn(script, host, f"{host.name} {type(effect).__name__.lower()}", host.slow_s)
+    trouble = yield from _await(world, run, task, order.within_s + GRACE_S, host, None)
+    if trouble is not None:
+        return StartReply(StartResult.UNKNOWN, trouble.value, clock(world, run))
+    settled: Settled = task.value
+    return StartReply(settled.result, settled.says, clock(world, run))
+
+
+# ---------------------------------------------------------------- looking
+
+
+def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, Look]]:
+    """One look into each host, all at once."""
+    timeout_s = run.inventory.settings.connect_timeout_s
+    source = run.admin.name
+    network = world.network
+    yield LOOK_S
+    looks: dict[HostName, Look] = {}
+    slowest = 0.0
+    for name in effect.hosts:
+        host = world.hosts[name]
+        world.touch(name)
+        trouble = trouble_reaching(network, source, host)
+        if trouble is not None:
+            slowest = max(slowest, seconds_to_meet(trouble, timeout_s))
+            looks[name] = Silence(name, clock(world, run), trouble)
+        elif host.sshd == "forced":
+            looks[name] = Blind(name, clock(world, run), "its login runs a forced command")
+        else:
+            looks[name] = _look(world, run, name, host)
+    if slowest:
+        yield slowest
+    return looks
+
+
+def _look(world: World, run: SimRun, name: HostName, host: SimHost) -> HostLook:
+    copies: dict[Uuid, int] = {}
+    for qemu in host.qemus:
+        copies[qemu.vm] = copies.get(qemu.vm, 0) + 1
+    sees = host.libvirtd == "ok"
+    return HostLook(
+        name,
+        clock(world, run),
+        host.clock_offset_s - run.admin.clock_offset_s,
+        host.machine_id,
+        str(host.boot),
+        _LIBVIRT[host.libvirtd],
+        copies,
+        frozenset((*copies, *host.jobs)) if sees and (copies or host.jobs) else _NONE,
+        frozenset(host.defined) if sees and host.defined else _NONE,
+        frozenset(host.autostart) if sees and host.autostart else _NONE,
+        host.memory_total_mib if sees else None,
+        host.memory_free_mib if sees else None,
+    )
+
+
+def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessReport, ...]]:
+    """Everybody looks for signs of life, at once."""
+    suspect = world.host(effect.suspect)
+    members = [h for h in run.inventory.members(run.inventory.hosts[effect.suspect].cluster) if h.name != suspect.name]
+    working = [name for name in effect.siblings if _can_witness(world, run, name)]
+    yield LOOK_S
+    world.touch(suspect.name)
+    seen: dict[HostName | None, frozenset[Sign]] = {name: _signs(world, name, suspect) for name in working}
+    seen[None] = signs_seen(world.network, run.admin.name, suspect, same_segment=False)
+    if not all(seen.values()):
+        yield run.inventory.settings.connect_timeout_s
+        world.touch(suspect.name)
+        seen = {
+            name: seen[name] | (_signs(world, name, suspect) if name else seen[name])
+            for name in seen
+            if name is None or _can_witness(world, run, name)
+        }
+    reports = []
+    for witness_name in (*effect.siblings, None):
+        if witness_name not in seen:
+            says = "it could not be reached"
+            reports.append(WitnessReport(witness_name, clock(world, run), frozenset(), False, says))
+            continue
+        peers = [host.name for host in members if host.name != witness_name] if witness_name else []
+        reached = sum(1 for peer in peers if signs_seen(world.network, witness_name or "", world.host(peer), False))
+        signs = seen[witness_name]
+        says = ", ".join(sorted(sign.value for sign in signs)) or "no sign of life"
+        reports.append(WitnessReport(witness_name, clock(world, run), signs, True, says, len(peers), reached))
+    return tuple(reports)
+
+
+def _can_witness(world: World, run: SimRun, name: HostName) -> bool:
+    world.touch(name)
+    host = world.host(name)
+    return host.sshd != "forced" and trouble_reaching(world.network, run.admin.name, host) is None
+
+
+def _signs(world: World, name: HostName, suspect: SimHost) -> frozenset[Any]:
+    return signs_seen(world.network, name, suspect, same_segment=True)

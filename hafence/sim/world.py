@@ -1,0 +1,237 @@
+"""The simulated world: what is really the case, whatever anybody believes.
+
+The world knows nothing of decisions. Scripts, looks and faults read and change it; the oracle watches it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..core.model import HostName, Inventory, Uuid
+from .hosts import Qemu, SimHost
+from .kernel import Agenda, Owner
+from .network import STORAGE, STORE, Network
+from .storage import SimStorage
+from .store import SimStore
+
+EPOCH = 1_763_824_000.0
+"""The admin nodes' clocks when the world begins: 2025-11-22 15:06:40 UTC."""
+
+BOOT_S = 60.0
+"""From power on to a host that answers."""
+
+
+_WORDS = re.compile(r"[ ;:,]+")
+
+
+class Admin(Owner):
+    """A node on which people run hafence. Its clock is the world's, plus its offset."""
+
+    __slots__ = ("booted_at", "clock_offset_s", "held_since")
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.clock_offset_s = 0.0
+        self.booted_at = -1e6
+        self.held_since = 0.0
+
+
+class Split:
+    """A moment at which two living processes of a VM could write."""
+
+    __slots__ = ("at", "named", "vm", "writers")
+
+    def __init__(self, at: float, vm: Uuid, writers: tuple[str, ...], named: bool) -> None:
+        self.at = at
+        self.vm = vm
+        self.writers = writers
+        self.named = named
+        """Whether a run had said beforehand that this could be."""
+
+
+class World:
+    """Everything that is the case. `name_of` and `log` are for people."""
+
+    __slots__ = (
+        "admins",
+        "agenda",
+        "death_seen",
+        "hook_errors",
+        "hosts",
+        "inventory",
+        "log",
+        "lost",
+        "network",
+        "next_pid",
+        "operator",
+        "qemus",
+        "risks",
+        "runs_gone",
+        "splits",
+        "storage",
+        "store",
+        "store_clock_offset_s",
+        "uncovered",
+    )
+
+    def __init__(self, inventory: Inventory, admins: tuple[str, ...] = ("admin-1",)) -> None:
+        self.inventory = inventory
+        self.agenda = Agenda()
+        self.admins = {name: Admin(name) for name in admins}
+        self.hosts = {name: SimHost(name, f"{n:032x}") for n, name in enumerate(inventory.hosts, 1)}
+        self.network = Network((*admins, *inventory.hosts, STORAGE, STORE))
+        self.storage = SimStorage()
+        self.store = SimStore()
+        self.qemus: dict[Uuid, list[Qemu]] = {}
+        self.next_pid = 1000
+        self.hook_errors: tuple[str, ...] = ()
+        self.operator = "nobody"
+        """What a person answers when asked: yes | no | nobody."""
+        self.death_seen = True
+        """Whether a run can see that another run's process is gone (it can, on the same machine)."""
+        self.store_clock_offset_s = 0.0
+        self.uncovered: frozenset[Uuid] = frozenset()
+        """VMs with a writable disk that the storage fence does not cover."""
+        self.runs_gone: set[str] = set()
+        self.risks: list[tuple[float, str]] = []
+        """What runs have told so far, and when; the residual risks are among it."""
+        self.splits: list[Split] = []
+        self.lost: dict[tuple[Uuid, str], float] = {}
+        """When each VM last lost a process on each host."""
+        self.log: Callable[[float, str, str], None] | None = None
+
+    # ---------------------------------------------------------------- time and talk
+
+    @property
+    def now(self) -> float:
+        """Seconds since the world began."""
+        return self.agenda.now
+
+    def touch(self, part: str) -> None:
+        """Note that a part of the world was looked at or changed in this step."""
+        if self.agenda.touched is not None:
+            self.agenda.touched.add(part)
+
+    def say(self, who: str, text: str) -> None:
+        """Put a line into the log, where somebody reads one."""
+        if self.log is not None:
+            self.log(self.agenda.now, who, text)
+
+    # ---------------------------------------------------------------- processes
+
+    def begin_qemu(self, vm: Uuid, host: SimHost, by: str = "") -> Qemu:
+        """A qemu comes to life."""
+        self.next_pid += 1
+        qemu = Qemu(vm, host, self.next_pid, self.now, by)
+        host.qemus.append(qemu)
+        self.qemus.setdefault(vm, []).append(qemu)
+        self.say(host.name, f"qemu {qemu.pid} of {self.name_of(vm)} begins")
+        self.watch(vm)
+        return qemu
+
+    def end_qemu(self, qemu: Qemu) -> None:
+        """A qemu dies. One that a manager looks after comes back."""
+        if not qemu.alive:
+            return
+        qemu.alive = False
+        self.lost[qemu.vm, qemu.host.name] = self.now
+        qemu.host.qemus.remove(qemu)
+        self.qemus[qemu.vm].remove(qemu)
+        self.say(qemu.host.name, f"qemu {qemu.pid} of {self.name_of(qemu.vm)} ends")
+        if qemu.respawns_after_s is not None and qemu.host.up:
+            life, host = qemu.host.life, qemu.host
+            self.agenda.call_at(self.now + qemu.respawns_after_s, lambda: self._respawn(qemu, host, life))
+
+    def kill(self, qemu: Qemu) -> None:
+        """SIGKILL. A process in state D takes it when it wakes."""
+        if qemu.state == "D":
+            qemu.kill_pending = True
+        else:
+            self.end_qemu(qemu)
+
+    def thaw(self, host: SimHost) -> None:
+        """Processes in state D wake, and die of a pending kill."""
+        for qemu in list(host.qemus):
+            if qemu.state == "D":
+                qemu.state = "S"
+                if qemu.kill_pending:
+                    self.end_qemu(qemu)
+
+    def _respawn(self, qemu: Qemu, host: SimHost, life: int) -> None:
+        if host.life == life and host.up:
+            self.begin_qemu(qemu.vm, host)
+
+    def name_of(self, vm: Uuid) -> str:
+        """A VM's name."""
+        known = self.inventory.vms.get(vm)
+        return known.name if known else vm
+
+    # ---------------------------------------------------------------- writers
+
+    def writers(self, vm: Uuid) -> list[Qemu]:
+        """The processes that could write to the VM's disks now."""
+        qemus = self.qemus.get(vm, ())
+        return [qemu for qemu in qemus if self.storage.can_write(qemu, self.network, self.now)]
+
+    def watch(self, vm: Uuid) -> None:
+        """Note a split-brain, if this moment is one. Called whenever a writer may have been added."""
+        if len(self.qemus.get(vm, ())) < 2:
+            return
+        writers = self.writers(vm)
+        if len(writers) < 2 or not any(qemu.by for qemu in writers):
+            return
+        where = tuple(f"{qemu.host.name}/{qemu.pid}" for qemu in writers)
+        if any(split.writers == where for split in self.splits):
+            return
+        unnamed = [q for q in writers if not any(self._names(at, risk, q) for at, risk in self.risks)]
+        named = len(unnamed) <= 1
+        self.splits.append(Split(self.now, vm, where, named))
+        how = "which had been named as a risk" if named else "WHICH NOBODY HAD NAMED"
+        self.say("world", f"SPLIT-BRAIN of {self.name_of(vm)}: {' and '.join(where)} can write, {how}")
+
+    @staticmethod
+    def _names(at: float, risk: str, qemu: Qemu) -> bool:
+        """Whether a risk, told at that time, names what this process does now."""
+        if qemu.host.name not in _WORDS.split(risk):
+            return False
+        anew = "started there anew" in risk and qemu.born_at > at
+        return anew or "write to the same disks" in risk
+
+    def watch_all(self) -> None:
+        """Look at every VM: a link was mended, an entry ended, a host came back."""
+        for vm in self.qemus:
+            self.watch(vm)
+
+    # ---------------------------------------------------------------- power
+
+    def power_off(self, host: SimHost, why: str) -> None:
+        """A host loses power, and with it everything that ran there."""
+        if not host.up:
+            return
+        host.up = False
+        host.life += 1
+        host.held = False
+        host.waiting.clear()
+        host.jobs.clear()
+        host.locks.clear()
+        host.tickets.clear()
+        for qemu in list(host.qemus):
+            self.end_qemu(qemu)
+        self.say(host.name, f"is without power ({why})")
+
+    def power_on(self, host: SimHost) -> None:
+        """A host boots, and libvirt starts what it starts by itself."""
+        if host.up:
+            return
+        host.up = True
+        host.boot += 1
+        host.sshd = host.libvirtd = "ok"
+        host.slow_s = 0.0
+        self.say(host.name, "has booted")
+        for vm in sorted(host.autostart):
+            self.begin_qemu(vm, host)
+
+    def host(self, name: HostName | str) -> SimHost:
+        """A host by its name."""
+        return self.hosts[HostName(name)]

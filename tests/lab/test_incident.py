@@ -1,0 +1,302 @@
+"""The incident that all this began with, on a real Ceph: the watcher is evicted, the qemu lives, and its VM is started.
+
+Whatever the old process does afterwards, it must not change a byte under the new one: that is looked at in the image.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.lab import faults
+from tests.lab.ceph import Ceph, write_from_vm
+from tests.lab.cluster import Lab
+from tests.lab.command import AdminNode, Ended, assert_refused, never_twice
+from tests.lab.proc import wait_until
+from tests.lab.vm import FileDisk, LabVm, RbdDisk
+
+pytestmark = pytest.mark.ceph
+SUSPECT = "kvm-01"
+OLD, NEW, LATE = 0x01, 0x0A, 0xEE
+"""What is written by the old process, by the new one, and by the old one when it comes back."""
+
+
+def admin_node(lab: Lab, ceph: Ceph, **ceph_settings: Any) -> AdminNode:
+    return AdminNode(
+        lab,
+        clusters={"lab": {"ceph": {**ceph.settings(), **ceph_settings}}},
+        fencing={"start_timeout": 20, "power_timeout": 40},
+    )
+
+
+def running(lab: Lab, ceph: Ceph, name: str = "web-01") -> tuple[LabVm, str]:
+    """A VM on the suspect that has written to its image, and so holds its lock."""
+    disk = ceph.create_image()
+    vm = lab.start_vm(SUSPECT, name, disk=disk)
+    assert write_from_vm(lab, vm, OLD) == "ok"
+    return vm, disk.image
+
+
+def cut_from_everyone(lab: Lab) -> None:
+    """Nobody reaches the suspect any more, and it reaches nobody but the storage."""
+    faults.partition(lab, [SUSPECT], [faults.ADMIN, *(name for name in lab.hosts if name != SUSPECT)])
+
+
+def assert_fenced_start(lab: Lab, ended: Ended, verdict: str) -> LabVm:
+    """Started on another host because its storage is fenced; the proof, its source and the risk are told."""
+    assert (ended.code, ended["decision"], ended["reason"]) == (0, "started", "storage_fenced"), ended
+    assert ended["verdict"] == verdict, ended
+    proof = [each for each in ended["evidence"] if "read back" in each["says"]]
+    assert len(proof) == 1, ended
+    assert proof[0]["kind"] == "storage"
+    assert "kvm-02" in proof[0]["source"], ended
+    assert any("network identity" in risk for risk in ended["residual_risk"]), ended
+    vm = lab.vms[ended["vm"]["name"]]
+    return LabVm(vm.uuid, vm.name, ended["host"], vm.xml, vm.disks)
+
+
+def assert_only_the_new_one_writes(lab: Lab, ceph: Ceph, new: LabVm, image: str) -> None:
+    """The new process takes the image's lock and writes; the old one, which lives, can't change a byte of it."""
+    assert write_from_vm(lab, new, NEW, timeout_s=60) == "ok"
+    assert ceph.holds(image, NEW)
+    assert SUSPECT in {qemu.host for qemu in lab.qemus(new.uuid)}
+    assert write_from_vm(lab, new, LATE, host=SUSPECT, timeout_s=60) != "ok"
+    assert ceph.holds(image, NEW)
+    assert write_from_vm(lab, new, NEW, offset=4096, timeout_s=60) == "ok"
+    assert ceph.holds(image, NEW, offset=4096)
+
+
+# ---------------------------------------------------------------- the incident
+
+
+def test_the_watcher_is_evicted_and_the_living_qemu_is_killed_before_the_vm_starts_elsewhere(
+    lab: Lab, ceph: Ceph
+) -> None:
+    vm, image = running(lab, ceph)
+    admin = admin_node(lab, ceph)
+    with ceph.cut_storage(SUSPECT):
+        ceph.wait_evicted(image)
+        assert lab.copies(vm.uuid) == 1
+        with never_twice(lab):
+            ended = admin.start_vm(vm.name)
+    assert (ended.code, ended["reason"], ended["verdict"]) == (0, "confirmed_dead", "confirmed_dead"), ended
+    [qemu] = lab.qemus(vm.uuid)
+    assert qemu.host == ended["host"] != SUSPECT
+    assert write_from_vm(lab, vm, NEW, host=qemu.host, timeout_s=60) == "ok"
+    assert ceph.holds(image, NEW)
+    assert ceph.blocklist() == [] or all(SUSPECT not in each for each in ceph.blocklist())
+
+
+def test_the_same_with_a_qemu_that_sigkill_does_not_end(lab: Lab, ceph: Ceph) -> None:
+    vm, image = running(lab, ceph)
+    admin = admin_node(lab, ceph)
+    pid = lab.qemu(vm).pid
+    with faults.unkillable(lab, pid):
+        with ceph.cut_storage(SUSPECT):
+            ceph.wait_evicted(image)
+            ended = admin.start_vm(vm.name)
+        new = assert_fenced_start(lab, ended, "still_alive")
+        says = " ".join(each["says"] for each in ended["evidence"])
+        assert "Watchers: none" in says
+        assert "proves nothing" in says
+        assert {qemu.pid for qemu in lab.qemus(vm.uuid)} > {pid}
+        assert write_from_vm(lab, new, NEW, timeout_s=60) == "ok"
+        told = admin.run("explain", ended["run"])
+        assert told.code == 0
+        assert "blocklist" in told.stdout
+    lab.wait_copies(vm.uuid, 1)
+    assert ceph.holds(image, NEW)
+    assert write_from_vm(lab, new, NEW, offset=4096, timeout_s=60) == "ok"
+    assert admin.quarantined() == {SUSPECT}
+
+
+def test_a_frozen_qemu_behind_a_silent_network_thaws_and_cannot_write_a_byte(lab: Lab, ceph: Ceph) -> None:
+    vm, image = running(lab, ceph)
+    admin = admin_node(lab, ceph)
+    with faults.unkillable(lab, lab.qemu(vm).pid):
+        cut_from_everyone(lab)
+        ceph.wait_evicted(image)
+        new = assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
+        assert write_from_vm(lab, new, NEW, timeout_s=60) == "ok"
+    assert_only_the_new_one_writes(lab, ceph, new, image)
+
+
+def test_a_healthy_qemu_behind_a_silent_network_is_shut_out_alone(lab: Lab, ceph: Ceph) -> None:
+    vm, image = running(lab, ceph)
+    other, _ = running(lab, ceph, "web-02")
+    admin = admin_node(lab, ceph)
+    cut_from_everyone(lab)
+    foretold = admin.run_json("start-vm", vm.name, "--dry-run")
+    assert (foretold.code, foretold["reason"]) == (0, "storage_fenced"), foretold
+    assert ceph.blocklist() == []
+    new = assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
+    assert_only_the_new_one_writes(lab, ceph, new, image)
+    assert write_from_vm(lab, other, NEW, timeout_s=60) == "ok"
+
+
+def test_without_a_known_client_the_whole_address_is_shut_out(lab: Lab, ceph: Ceph) -> None:
+    disk = ceph.create_image()
+    vm = lab.start_vm(SUSPECT, "web-01", disk=disk)
+    admin = admin_node(lab, ceph)
+    with faults.unkillable(lab, lab.qemu(vm).pid):
+        cut_from_everyone(lab)
+        ceph.wait_evicted(disk.image)
+        new = assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
+    assert ceph.blocklist() == [f"{lab.hosts[SUSPECT].address}:0/0"]
+    assert_only_the_new_one_writes(lab, ceph, new, disk.image)
+
+
+# ---------------------------------------------------------------- what is no storage fence
+
+
+@contextmanager
+def unkillable_vm(lab: Lab, vm: LabVm) -> Iterator[None]:
+    with faults.unkillable(lab, lab.qemu(vm).pid):
+        yield
+
+
+def test_a_disk_beside_the_rbd_ones_is_not_covered(lab: Lab, ceph: Ceph) -> None:
+    rbd, file = ceph.create_image(), lab.folder / "data.raw"
+    file.write_bytes(bytes(1 << 20))
+    vm = lab.start_vm(SUSPECT, "web-01", disk=(rbd, FileDisk(file)))
+    admin = admin_node(lab, ceph)
+    with unkillable_vm(lab, vm):
+        ended = admin.start_vm(vm.name)
+        assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
+    assert any("vdb (file)" in each["says"] for each in ended["evidence"]), ended
+    assert ceph.blocklist() == []
+
+
+def test_all_disks_must_be_covered_and_one_that_is_missing_in_ceph_is_not(lab: Lab, ceph: Ceph) -> None:
+    disk = ceph.create_image()
+    vm = lab.start_vm(SUSPECT, "web-01", disk=disk)
+    admin = AdminNode(
+        lab,
+        clusters={"lab": {"ceph": ceph.settings()}},
+        vms={vm.name: {"disks": ["rbd:rbd/no-such-image"]}},
+        fencing={"power_timeout": 40},
+    )
+    with unkillable_vm(lab, vm):
+        ended = admin.start_vm(vm.name)
+        assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
+    assert ceph.blocklist() == []
+
+
+def test_a_strangers_client_is_no_storage_fence_until_it_is_named(lab: Lab, ceph: Ceph) -> None:
+    vm, image = running(lab, ceph)
+    argv = ceph.node.inside(["rbd", "-c", str(ceph.conf), "watch", f"rbd/{image}"])
+    watch = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: len(ceph.watchers(image)) == 2, "the stranger watches", 30)
+        with unkillable_vm(lab, vm):
+            admin = admin_node(lab, ceph)
+            ended = admin.start_vm(vm.name)
+            assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
+            assert any(ceph.address in each["says"] and "mirrors" in each["says"] for each in ended["evidence"]), ended
+            assert ceph.blocklist() == []
+            ended = admin_node(lab, ceph, mirrors=[ceph.address]).start_vm(vm.name)
+            assert_fenced_start(lab, ended, "still_alive")
+            assert all(each.startswith(lab.hosts[SUSPECT].address) for each in ceph.blocklist())
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+def test_an_entry_that_could_not_be_added_is_no_storage_fence(lab: Lab, ceph: Ceph) -> None:
+    vm, _ = running(lab, ceph)
+    keyring = ceph.folder / "weak.keyring"
+    words = ["auth", "get-or-create", "client.weak", "mon", "allow r", "osd", "allow rwx pool=rbd"]
+    subprocess.run(["ceph", "-c", str(ceph.conf), *words, "-o", str(keyring)], check=True, capture_output=True)
+    admin = admin_node(lab, ceph, user="weak", keyring=str(keyring))
+    with unkillable_vm(lab, vm):
+        ended = admin.start_vm(vm.name)
+        assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
+    assert any("no lasting entry" in each["says"] for each in ended["evidence"]), ended
+    assert ceph.blocklist() == []
+
+
+def test_a_user_with_the_documented_rights_is_enough(lab: Lab, ceph: Ceph) -> None:
+    vm, _ = running(lab, ceph)
+    keyring = ceph.folder / "fence.keyring"
+    mon = 'profile rbd, allow command "osd blocklist", allow command "osd blocklist ls"'
+    words = ["auth", "get-or-create", "client.fence", "mon", mon, "osd", "profile rbd-read-only"]
+    subprocess.run(["ceph", "-c", str(ceph.conf), *words, "-o", str(keyring)], check=True, capture_output=True)
+    admin = admin_node(lab, ceph, user="fence", keyring=str(keyring))
+    with unkillable_vm(lab, vm):
+        assert_fenced_start(lab, admin.start_vm(vm.name), "still_alive")
+
+
+def test_a_sibling_without_a_way_to_ceph_is_passed_over(lab: Lab, ceph: Ceph) -> None:
+    vm, _ = running(lab, ceph)
+    faults.drop_ports(lab, "kvm-02", ceph.address)
+    admin = admin_node(lab, ceph)
+    with unkillable_vm(lab, vm):
+        ended = admin.start_vm(vm.name, "--to", "kvm-03")
+    assert (ended.code, ended["reason"]) == (0, "storage_fenced"), ended
+    assert any("asked on kvm-03" in each["source"] for each in ended["evidence"]), ended
+
+
+# ---------------------------------------------------------------- afterwards
+
+
+def test_rejoin_finds_what_is_left_and_then_lifts_the_entries(lab: Lab, ceph: Ceph) -> None:
+    vm, _ = running(lab, ceph)
+    admin = admin_node(lab, ceph)
+    ceph.block("192.0.2.7:0/9")
+    with unkillable_vm(lab, vm):
+        assert_fenced_start(lab, admin.start_vm(vm.name), "still_alive")
+        ended = admin.run("rejoin", SUSPECT, "--yes")
+        assert ended.code == 3, ended
+        assert f"still runs {vm.name}" in ended.stdout
+    lab.wait_copies(vm.uuid, 1)
+    ended = admin.run("rejoin", SUSPECT, "--yes")
+    assert ended.code == 3, ended
+    assert f"still defines {vm.name}" in ended.stdout
+    assert admin.quarantined() == {SUSPECT}
+    assert len(ceph.blocklist()) > 1
+    lab.hosts[SUSPECT].virsh(f"undefine {vm.uuid}")
+    ended = admin.run("rejoin", SUSPECT, "--yes")
+    assert ended.code == 0, ended
+    assert admin.quarantined() == set()
+    assert ceph.blocklist() == ["192.0.2.7:0/9"]
+
+
+def test_the_audit_renews_the_entries_of_a_quarantined_host_and_of_no_other(lab: Lab, ceph: Ceph) -> None:
+    vm, _ = running(lab, ceph)
+    admin = admin_node(lab, ceph, expire="2h")
+    with unkillable_vm(lab, vm):
+        assert_fenced_start(lab, admin.start_vm(vm.name), "still_alive")
+        [client] = ceph.blocklist()
+        other = f"{lab.hosts['kvm-03'].address}:0/77"
+        ceph.ceph("osd", "blocklist", "rm", client)  # a new end is not taken if it is nearer
+        for each in (client, other):
+            ceph.block(each, 1500)
+        assert lasts_s(ceph, client) < 1600
+        admin.run("audit")
+        assert lasts_s(ceph, client) > 7000
+        assert lasts_s(ceph, other) < 1600
+        before = lasts_s(ceph, client)
+        admin.run("audit")
+        assert lasts_s(ceph, client) <= before
+
+
+def lasts_s(ceph: Ceph, client: str) -> float:
+    """For how long an entry of the blocklist will last."""
+    [until] = [each["until"] for each in ceph.ceph("osd", "blocklist", "ls") if each["addr"] == client]
+    return (datetime.strptime(until, "%Y-%m-%dT%H:%M:%S.%f%z") - datetime.now(UTC)).total_seconds()
+
+
+def test_ten_volumes_are_fenced_together(lab: Lab, ceph: Ceph) -> None:
+    disks: tuple[RbdDisk, ...] = tuple(ceph.create_image() for _ in range(10))
+    vm = lab.start_vm(SUSPECT, "web-01", disk=disks)
+    admin = admin_node(lab, ceph)
+    cut_from_everyone(lab)
+    assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
+    entries = ceph.blocklist()
+    assert len(entries) == 10
+    assert f"{lab.hosts[SUSPECT].address}:0/0" not in entries
