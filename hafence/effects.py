@@ -263,6 +263,13 @@ class MemoryNeed(Effect[int | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Startable(Effect[str]):
+    """Why the VM has no definition that a target could start it from; '' when it has one."""
+
+    vm: Uuid
+
+
+@dataclass(frozen=True, slots=True)
 class HookResult:
     """What one before-start hook said. `error` is '' when it agreed."""
 
@@ -368,6 +375,10 @@ class LiftStorageFence(Effect[str]):
 
 @dataclass(frozen=True, slots=True)
 class RenewStorageFence(Effect[str]):
-    """Make the storage fence of a quarantined host last on; the answer is what was renewed, in words, or ''."""
+    """Make the storage fence of a quarantined host last on; the answer is what was done, in words, or ''.
+
+    `alone`: no VM that may use its storage is recorded or seen there, so that its whole address may be shut out.
+    """
 
     host: HostName
+    alone: bool

@@ -19,7 +19,6 @@ from typing import TypeVar
 from ..core.evidence import Evidence, Proof
 from ..core.model import CephSettings, Host, HostName, Uuid, Vm
 from ..core.storage import (
-    LASTING_S,
     Client,
     Entry,
     Image,
@@ -178,6 +177,10 @@ class Fencer:
             block = sorted({whole_host(client.ip) for client in block})
         try:
             entries = self._entries(block=block)
+            listed = {entry.client for entry in entries}
+            short = [c for c in uncovered(block, entries, time.time(), self._lasting_s) if c in listed]
+            if short:  # nothing has been started yet, so a moment without an entry does no harm here
+                entries = self._entries(block=short, lift=short)
         except CephError as error:
             says = f"{error}. Entries for {_listed(block)} may have been added: 'hafence rejoin' lifts them"
             return {vm: failed(says) for vm in plans}
@@ -200,7 +203,8 @@ class Fencer:
 
     @property
     def _lasting_s(self) -> float:
-        return min(LASTING_S, self.ceph.expire_s / 2)
+        """How long an entry must last to be counted on."""
+        return self.ceph.expire_s / 2
 
     def lift(self) -> str:
         """Remove every client's entry for the suspect's addresses. What was done, in words, 'failed' first if so."""
@@ -215,19 +219,29 @@ class Fencer:
             return f"failed: {_listed(sorted(left))} is still on the blocklist"
         return f"{_count(mine)} removed from Ceph's blocklist"
 
-    def renew(self) -> str:
-        """Make the suspect's entries last again that end within half their time. '' if there was nothing to do."""
+    def renew(self, alone: bool) -> str:
+        """Keep the suspect shut out beyond entries that end within half their time. '' if there was nothing to do.
+
+        Ceph does not move the end of an entry, and without it for a moment a leftover could write beside the VM's new
+        process. So the whole address is added, where the host is `alone`: with no VM that may use its storage.
+        """
+        now = time.time()
         try:
-            soon = time.time() + self.ceph.expire_s / 2
-            ending = [e.client for e in of_host(self._entries(), self.known.suspect) if e.until < soon]
-            if not ending:
+            mine = of_host(self._entries(), self.known.suspect)
+            ending = [entry.client for entry in mine if entry.until < now + self._lasting_s]
+            left = uncovered(ending, mine, now, self._lasting_s)
+            if not left:
                 return ""
-            left = uncovered(ending, self._entries(block=ending), time.time(), self.ceph.expire_s / 2)
+            whole = sorted({whole_host(client.ip) for client in left})
+            if alone and not set(whole) & set(left):
+                left = uncovered(left, self._entries(block=whole), now, self._lasting_s)
         except CephError as error:
             return f"failed: {error}"
-        if left:
-            return f"failed: no renewed entry was seen for {_listed(left)}"
-        return f"{_count(ending)} of {self.suspect.name} on Ceph's blocklist renewed"
+        if not left:
+            return f"{_listed(whole)} is on Ceph's blocklist for another {self.ceph.expire_s / 86400:.0f} days"
+        days = (min(entry.until for entry in mine if entry.client in left) - now) / 86400
+        why = "and Ceph can't make them last" if alone else "and VMs that may use its storage run on the host"
+        return f"failed: entries end in {days:.1f} days ({_listed(left)}), {why}"
 
 
 def _listed(clients: Iterable[Client]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..core.inventory import Faults
-from ..core.model import Inventory, Uuid, Vm
+from ..core.inventory import Faults, InventoryError
+from ..core.model import Inventory, StartMode, Uuid, Vm
 from .domain_xml import Domain, DomainError, read_domain_file
 from .inventory_files import list_files
 from .inventory_tree import Map
@@ -34,13 +34,24 @@ def check_domains(inventory: Inventory, vms: Iterable[Vm] | None = None) -> dict
     return domains
 
 
+def why_not_startable(inventory: Inventory, vm: Vm) -> str:
+    """Why there is nothing to start a VM from, in words; '' when there is. Asked before anything of it is killed."""
+    if inventory.cluster_of(vm.host).start is StartMode.COMMAND:
+        return ""
+    if vm.domain_xml is None:
+        return "the inventory has no domain_xml of it"
+    try:
+        check_domains(inventory, [vm])
+    except InventoryError as error:
+        return "; ".join(fault.says for fault in error.faults)
+    return ""
+
+
 def _compare(vm: Vm, domain: Domain) -> None:
     if domain.uuid != vm.uuid:
         raise DomainError(
             f"is of another VM: its uuid is {domain.uuid}, the inventory says {vm.uuid}; correct one of them"
         )
-    if domain.name != vm.name:
-        raise DomainError(f"names the VM {domain.name!r}, the inventory {vm.name!r}: use one name, libvirt's")
 
 
 def _with_places(path: str, wrong: dict[str, str]) -> Faults:

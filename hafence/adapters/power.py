@@ -138,7 +138,7 @@ def _call(device: PowerDevice, action: str, until: float) -> CommandRun | str:
     environment = {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SBIN}", "LC_ALL": "C"}
     with ExitStack() as stack:
         try:
-            secret = find_secret(device, os.environ.get)
+            secret = find_secret(device, os.environ)
             options = [(name, str(value)) for name, value in device.options if not name.startswith("password_")]
             if secret is not None:
                 hidden = without_secret_in_arguments(device, secret, stack)

@@ -11,7 +11,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +56,7 @@ class Hidden:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_secret(device: PowerDevice, environment: Callable[[str], str | None]) -> str | None:
+def find_secret(device: PowerDevice, environment: Mapping[str, str]) -> str | None:
     """The device's password, None if it has none. Raises OSError or ValueError, whose words never hold it."""
     for name, value in device.options:
         match name:
@@ -66,7 +66,7 @@ def find_secret(device: PowerDevice, environment: Callable[[str], str | None]) -
                 except UnicodeError:
                     raise ValueError(f"{value} is not UTF-8") from None
             case "password_env":
-                secret = environment(str(value))
+                secret = environment.get(str(value))
                 if secret is None:
                     raise ValueError(f"{value} is not in the environment")
                 return _one_line(secret, f"{value}")

@@ -102,8 +102,8 @@ def _hosts(scene: Scene) -> Iterator[AuditFinding]:
         )
     for host, says in sorted(scene.storage_fences.items()):
         if says.startswith("failed"):
-            saw = f"its storage fence could not be renewed and ends one day: {says.removeprefix('failed: ')}"
-            do = f"mend Ceph's command lines on a host of its cluster, or end what is left on {host} and rejoin it"
+            saw = f"its storage fence ends one day and could not be made to last: {says.removeprefix('failed: ')}"
+            do = f"end what is left on {host}, then 'hafence rejoin {host}'"
             yield AuditFinding("storage_fence_ends", Severity.CRITICAL, host, saw, do)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)

@@ -103,8 +103,8 @@ class CephSettings:
     keyring: str | None = None
     mirrors: tuple[str, ...] = ()
     """IP addresses of rbd-mirror daemons, backup hosts and other known clients that are no hypervisors."""
-    expire_s: float = 604800.0
-    """How long a blocklist entry lasts. The audit renews it while its host is in quarantine."""
+    expire_s: float = 30 * 86400.0
+    """How long a blocklist entry lasts. The audit sees to one that ends while its host is in quarantine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,6 @@ from dataclasses import dataclass, replace
 
 _ADDRESS = re.compile(r"(?:v[12]:|any:)?(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})/(\d{1,10})\Z")
 
-LASTING_S = 600.0
-"""An entry that ends sooner is not counted on: the VM would run unfenced soon after its start."""
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Client:
@@ -114,17 +111,19 @@ def with_clients(image: Image, before: Iterable[Client]) -> Image:
     return replace(image, lockers=tuple(dict.fromkeys((*image.lockers, *before))))
 
 
-def covers(entry: Entry, client: Client, now: float, lasting_s: float = LASTING_S) -> bool:
-    """Whether an entry keeps a client from writing, and will for at least `lasting_s`."""
+def covers(entry: Entry, client: Client, now: float, lasting_s: float) -> bool:
+    """Whether an entry keeps a client from writing, and will for at least `lasting_s`.
+
+    Ceph does not move the end of an entry that is there already, and makes short ones itself (an hour for one whose
+    lock was broken). One that ends soon would leave the VM unfenced soon after its start.
+    """
     if entry.until < now + lasting_s or entry.client.ip != client.ip:
         return False
     everyone = entry.client.port == 0 and entry.client.nonce == 0
     return everyone or entry.client == client
 
 
-def uncovered(
-    block: Iterable[Client], entries: Iterable[Entry], now: float, lasting_s: float = LASTING_S
-) -> tuple[Client, ...]:
+def uncovered(block: Iterable[Client], entries: Iterable[Entry], now: float, lasting_s: float) -> tuple[Client, ...]:
     """The clients that no entry covers."""
     listed = tuple(entries)
     return tuple(client for client in block if not any(covers(entry, client, now, lasting_s) for entry in listed))

@@ -30,6 +30,7 @@ from ..effects import (
     SecondLevelReply,
     Settle,
     Start,
+    Startable,
     StartOrder,
     StartReply,
     StartResult,
@@ -163,6 +164,12 @@ class HostPerformer:
         except (OSError, ValueError):
             return None
 
+    def startable(self, effect: Startable) -> str:
+        """Whether a target would have something to start the VM from."""
+        from ..adapters.inventory_domains import why_not_startable
+
+        return why_not_startable(self._inventory, self._inventory.vms[effect.vm])
+
     def _xml(self, vm: Uuid) -> str:
         path = self._inventory.vms[vm].domain_xml
         return _read(path) if path else ""
@@ -186,7 +193,7 @@ class HostPerformer:
 
     def renew_storage_fence(self, effect: RenewStorageFence) -> str:
         """Make a host's entries on Ceph's blocklist last on."""
-        return self._storage().renew(effect.host)
+        return self._storage().renew(effect.host, effect.alone)
 
     def _storage(self) -> StoragePerformer:
         """Loaded where a storage fence is wanted: most runs need none, and each import delays every VM's return.

@@ -55,10 +55,10 @@ class StoragePerformer:
         fencer = self._for_host(name)
         return fencer.lift() if fencer else ""
 
-    def renew(self, name: HostName) -> str:
-        """Renew a host's entries. '' if there was nothing to do; begins with 'failed' if it failed."""
+    def renew(self, name: HostName, alone: bool) -> str:
+        """Make a host's storage fence last. '' if there was nothing to do; begins with 'failed' if it failed."""
         fencer = self._for_host(name)
-        return fencer.renew() if fencer else ""
+        return fencer.renew(alone) if fencer else ""
 
     def _for_host(self, name: HostName) -> Fencer | None:
         host = self._inventory.hosts.get(name)

@@ -37,6 +37,7 @@ from ..effects import (
     Sleep,
     SpendStatement,
     Start,
+    Startable,
     Statement,
     StoreError,
     StoreHealth,
@@ -101,6 +102,11 @@ def _now(world: World, run: SimRun, _: Now) -> float:
 
 def _uptime(world: World, run: SimRun, _: Uptime) -> float:
     return world.now - run.admin.booted_at
+
+
+def _startable(world: World, run: SimRun, effect: Startable) -> str:
+    """Every VM of the simulated world has a definition."""
+    return ""
 
 
 def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:
@@ -243,6 +249,7 @@ AT_ONCE: dict[type, Callable[[World, SimRun, Any], Any]] = {
     Now: _now,
     Uptime: _uptime,
     MemoryNeed: _memory_need,
+    Startable: _startable,
     Tell: _tell,
 }
 _STORED: dict[type, Callable[[World, SimRun, Any], Any]] = {

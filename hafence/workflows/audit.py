@@ -1,7 +1,7 @@
 """`hafence audit`: read-only, for cron. Can every host be fenced; is every VM where it should be and nowhere else?
 
-One thing it does change: the blocklist entries of quarantined hosts are made to last on, or a leftover that was
-kept from its disks could write to them again one day.
+One thing it may change: a quarantined host whose entries on Ceph's blocklist end is kept shut out, or a leftover
+could write to its disks again one day.
 """
 
 from __future__ import annotations
@@ -10,8 +10,23 @@ from collections.abc import Mapping
 
 from ..core.fencing import FenceOrder, Finding, interpret
 from ..core.findings import Scene
+from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
-from ..effects import Fence, LookAt, MemoryNeed, Now, Recall, RenewStorageFence, StoreHealth, Story, Together, do
+from ..core.record import VmState, unseen
+from ..effects import (
+    Effect,
+    Fence,
+    LookAt,
+    MemoryNeed,
+    Now,
+    Recall,
+    Recollection,
+    RenewStorageFence,
+    StoreHealth,
+    Story,
+    Together,
+    do,
+)
 from .course import Run
 
 NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
@@ -31,7 +46,7 @@ def audit(run: Run) -> Story[Scene]:
         assert order.proxy is not None, "a rehearsal goes through a sibling"
         known = memory.machine_ids.get(order.suspect)
         paths[order.suspect][order.proxy] = interpret(order, reply, known)[NOBODY]
-    renewed = yield from _renew(run.inventory, memory.quarantine)
+    renewed = yield from _renew(run.inventory, memory, looks)
     vms = sorted(run.inventory.vms)
     needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
     return Scene(
@@ -46,13 +61,21 @@ def audit(run: Run) -> Story[Scene]:
     )
 
 
-def _renew(inventory: Inventory, quarantine: Mapping[HostName, str]) -> Story[dict[HostName, str]]:
-    """Renew the storage fences of quarantined hosts, and what came of each, in words."""
-    known = sorted(name for name in quarantine if name in inventory.hosts)
+def _renew(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]) -> Story[dict[HostName, str]]:
+    """Make the storage fences of quarantined hosts last, and what came of each, in words."""
+    known = sorted(name for name in memory.quarantine if name in inventory.hosts)
     hosts = [name for name in known if inventory.cluster_of(name).ceph is not None]
     if not hosts:
         return {}
-    answers = yield from do(Together(tuple(RenewStorageFence(name) for name in hosts)))
+    records = [memory.records.get(vm.uuid) or unseen(vm.uuid, vm.host) for vm in inventory.vms.values()]
+    elsewhere = {record.uuid for record in records if record.state is VmState.RUNNING}
+    effects: list[Effect[str]] = []
+    for name in hosts:
+        belonging = {record.uuid for record in records if record.host == name}
+        look = looks.get(name)
+        seen = look.active | set(look.copies) if isinstance(look, HostLook) else set()
+        effects.append(RenewStorageFence(name, alone=not belonging and seen <= elsewhere))
+    answers = yield from do(Together(tuple(effects)))
     return dict(zip(hosts, answers, strict=True))
 
 

@@ -16,7 +16,20 @@ from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart
 from ..core.record import VmRecord, VmState, mark_stopped, unseen
 from ..core.siblings import Candidates, choose_siblings
-from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, Recollection, RunHooks, Story, do
+from ..effects import (
+    Answer,
+    Ask,
+    LookAt,
+    MemoryNeed,
+    Now,
+    Quarantine,
+    Recall,
+    Recollection,
+    RunHooks,
+    Startable,
+    Story,
+    do,
+)
 from .course import Course, Run, conclude, copies_of, refuse, refused_by, under_lease
 from .fencing import View, evidence_age, fence_suspect
 from .second_level import spend_refuted
@@ -51,6 +64,12 @@ def _start(course: Course) -> Story[Outcome]:
     early = yield from check_copies(course, looks)
     if early is not None:
         return early
+    nothing = yield from do(Startable(course.vm.uuid))
+    if nothing:
+        message = f"no host could start {course.vm.name}: {nothing}"
+        return refuse(
+            course, Reason.NO_TARGET, message, ("correct its domain_xml; 'hafence inventory check' shows all",)
+        )
     placement = yield from place(course, memory, looks, suspect)
     if not placement.targets:
         siblings = choose_siblings(suspect, members, course.run.siblings, memory.quarantine, looks)

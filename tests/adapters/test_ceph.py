@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -191,12 +192,11 @@ MINE = "10.0.0.11:0/5"
 
 
 class Cluster:
-    """Answers as scripts/ceph.sh would, from what is set here."""
+    """Answers as scripts/ceph.sh would, from what is set here. Like Ceph, it does not move the end of an entry."""
 
     def __init__(self, watching: str = MINE, locking: str = "", source: str = "10.0.0.12", add: bool = True) -> None:
         self.watching, self.locking, self.source, self.add = watching, locking, source, add
         self.listed: dict[str, float] = {}
-        self.forget: str | None = None
 
     def run(self, program: Program) -> Run:
         preamble = program.text.partition("# shellcheck")[0]
@@ -209,12 +209,10 @@ class Cluster:
                 lines += [f"status {number} 0 {json.dumps(status)}", f"locks {number} 0 {json.dumps(locks)}"]
             lines.append(f"from {self.source}")
         else:
-            if self.add:
-                self.listed |= dict.fromkeys(given.get("BLOCK", "").split(), time.time() + float(given["EXPIRE_S"]))
-            if self.forget:
-                self.listed.pop(self.forget, None)
             for each in given.get("LIFT", "").split():
                 self.listed.pop(each)
+            for each in given.get("BLOCK", "").split() if self.add else ():
+                self.listed.setdefault(each, time.time() + float(given["EXPIRE_S"]))
             times = {a: time.strftime("%Y-%m-%dT%H:%M:%S.0+0000", time.gmtime(t)) for a, t in self.listed.items()}
             lines.append(f"blocklist 0 {json.dumps([{'addr': a, 'until': t} for a, t in times.items()])}")
         lines.append("end")
@@ -222,12 +220,12 @@ class Cluster:
         return Run(None, "", 0, out, "", 0.1)
 
 
-def hosts(**suspect: str) -> list[Host]:
+def hosts(**suspect: Any) -> list[Host]:
     found = [Host(HostName(f"kvm-0{n}"), "prod", f"10.0.0.1{n}") for n in range(1, 5)]
     return [replace(found[0], **suspect), *found[1:]]
 
 
-def fencer(cluster: Cluster, *before: Asker, expire_s: float = 3600.0, **suspect: str) -> Fencer:
+def fencer(cluster: Cluster, *before: Asker, expire_s: float = 3600.0, **suspect: Any) -> Fencer:
     every = hosts(**suspect)
     known = known_addresses(every[0], every, [HostName("kvm-02"), HostName("kvm-03")], ["10.0.0.50"], ["10.0.0.99"])
     askers = [*before, Asker("kvm-02", frozenset({"10.0.0.12"}), cluster.run)]
@@ -279,10 +277,20 @@ def test_a_sibling_that_was_looked_into_a_mirror_and_hafence_itself_are_no_stran
     assert list(cluster.listed) == [MINE]
 
 
-def test_an_entry_for_another_nonce_or_one_that_ends_soon_is_no_fence() -> None:
-    for entry, until in (("10.0.0.11:0/6", time.time() + 9999), (MINE, time.time() + 30), (MINE, time.time() - 1)):
+def test_an_entry_for_another_nonce_is_no_fence() -> None:
+    cluster = Cluster(add=False)
+    cluster.listed["10.0.0.11:0/6"] = time.time() + 9999
+    assert not fence(fencer(cluster))[0]
+
+
+def test_an_entry_that_ends_too_soon_is_put_there_anew_or_it_is_no_fence() -> None:
+    cluster = Cluster()
+    cluster.listed[MINE] = time.time() + 1700
+    assert fence(fencer(cluster))[0]
+    assert cluster.listed[MINE] > time.time() + 3500
+    for until in (time.time() + 1700, time.time() - 1):
         cluster = Cluster(add=False)
-        cluster.listed[entry] = until
+        cluster.listed[MINE] = until
         assert not fence(fencer(cluster))[0]
 
 
@@ -347,15 +355,23 @@ def test_lifting_removes_the_hosts_client_entries_and_no_others() -> None:
     assert fencer(cluster).lift() == "no entry on Ceph's blocklist"
 
 
-def test_renewing_is_for_entries_that_end_within_half_their_time() -> None:
+def test_a_host_that_is_alone_is_shut_out_as_a_whole_before_its_entries_end() -> None:
     cluster = Cluster()
     now = time.time()
     cluster.listed |= {MINE: now + 100, "10.0.0.11:0/6": now + 3000, "10.0.0.12:0/1": now + 100}
-    assert "1 entry of kvm-01" in fencer(cluster).renew()
-    assert cluster.listed[MINE] > now + 3500
-    assert cluster.listed["10.0.0.11:0/6"] == now + 3000
-    assert cluster.listed["10.0.0.12:0/1"] == now + 100
-    assert fencer(cluster).renew() == ""
-    cluster.listed[MINE] = now + 100
-    cluster.add = False
-    assert fencer(cluster).renew().startswith("failed: ")
+    before = dict(cluster.listed)
+    assert fencer(cluster).renew(alone=False).startswith("failed: entries end in 0.0 days (10.0.0.11:0/5)")
+    assert cluster.listed == before
+    assert fencer(cluster).renew(alone=True).startswith("10.0.0.11:0/0 is on Ceph's blocklist")
+    assert set(cluster.listed) - set(before) == {"10.0.0.11:0/0"}
+    assert fencer(cluster).renew(alone=True) == ""
+    cluster.listed["10.0.0.11:0/0"] = now + 50
+    assert fencer(cluster).renew(alone=True).startswith("failed: ")
+
+
+def test_nothing_is_renewed_that_lasts_and_nothing_is_said_to_be_that_was_not_seen() -> None:
+    cluster = Cluster(add=False)
+    cluster.listed |= {MINE: time.time() + 3000, "10.0.0.12:0/1": time.time() + 100}
+    assert fencer(cluster).renew(alone=True) == ""
+    cluster.listed[MINE] = time.time() + 100
+    assert fencer(cluster).renew(alone=True).startswith("failed: ")

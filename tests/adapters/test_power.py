@@ -68,10 +68,10 @@ def device(agent: str, **options: str | tuple[str, ...]) -> PowerDevice:
 def test_a_password_comes_from_a_file_a_variable_or_a_command(tmp_path: Path) -> None:
     file = tmp_path / "bmc"
     file.write_text(f"{SECRET}\n")
-    assert find_secret(device("fence_x", password_file=str(file)), {}.get) == SECRET
-    assert find_secret(device("fence_x", password_env="BMC"), {"BMC": SECRET}.get) == SECRET
-    assert find_secret(device("fence_x", password_command=("cat", str(file))), {}.get) == SECRET
-    assert find_secret(device("fence_x", ip="192.0.2.1"), {}.get) is None
+    assert find_secret(device("fence_x", password_file=str(file)), {}) == SECRET
+    assert find_secret(device("fence_x", password_env="BMC"), {"BMC": SECRET}) == SECRET
+    assert find_secret(device("fence_x", password_command=("cat", str(file))), {}) == SECRET
+    assert find_secret(device("fence_x", ip="192.0.2.1"), {}) is None
 
 
 @pytest.mark.parametrize("text", ["", "\n", "hunter2\naction=on\n", "hunter2\r\nx", "hun\0ter2", b"hunter2\xff"])
@@ -79,13 +79,13 @@ def test_a_password_of_no_or_two_lines_is_refused_and_not_repeated(tmp_path: Pat
     file = tmp_path / "bmc"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(ValueError, match="bmc") as caught:
-        find_secret(device("fence_x", password_file=str(file)), {}.get)
+        find_secret(device("fence_x", password_file=str(file)), {})
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_command_that_fails_is_refused_and_its_output_not_repeated() -> None:
     with pytest.raises(ValueError, match="exit 3") as caught:
-        find_secret(device("fence_x", password_command=("sh", "-c", "echo hunter2; exit 3")), {}.get)
+        find_secret(device("fence_x", password_command=("sh", "-c", "echo hunter2; exit 3")), {})
     assert "hunter2" not in str(caught.value)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from hafence.core.storage import (
-    LASTING_S,
     Client,
     Entry,
     Image,
@@ -84,14 +83,14 @@ def test_only_client_entries_of_the_hosts_own_addresses_are_its_storage_fence() 
         (Entry(Client("10.77.0.11", 0, 124), 1e9), False),
         (Entry(Client("10.77.0.11", 6800, 123), 1e9), False),
         (Entry(whole_host("10.77.0.12"), 1e9), False),
-        (Entry(SUSPECT, 1000.0 + LASTING_S - 1), False),
+        (Entry(SUSPECT, 1599.0), False),
         (Entry(SUSPECT, 999.0), False),
     ],
 )
 def test_only_a_lasting_entry_for_this_very_client_covers_it(entry: Entry, covered: bool) -> None:
-    assert covers(entry, SUSPECT, 1000.0) == covered
-    assert (uncovered([SUSPECT], [entry], 1000.0) == ()) == covered
+    assert covers(entry, SUSPECT, 1000.0, 600.0) == covered
+    assert (uncovered([SUSPECT], [entry], 1000.0, 600.0) == ()) == covered
 
 
 def test_a_narrow_entry_does_not_cover_a_whole_host() -> None:
-    assert uncovered([whole_host("10.77.0.11")], [Entry(SUSPECT, 1e9)], 1000.0) == (whole_host("10.77.0.11"),)
+    assert uncovered([whole_host("10.77.0.11")], [Entry(SUSPECT, 1e9)], 1000.0, 600.0) == (whole_host("10.77.0.11"),)

@@ -105,7 +105,7 @@ KILLED: dict[str, dict[str, Strike]] = {
 
 @pytest.mark.parametrize("strikes", KILLED.values(), ids=KILLED)
 def test_a_leftover_is_killed_and_proved_dead_whatever_ails(lab: Lab, strikes: dict[str, Strike]) -> None:
-    admin, vms = strike_all(lab, strikes)
+    admin, vms = strike_all(lab, strikes, fencing={"ssh_timeout": 6})
     old = {name: lab.qemus(vm.uuid) for name, vm in vms.items()}
     for name, ended in start_all(lab, admin, vms).items():
         assert_started(admin, vms[name], ended)

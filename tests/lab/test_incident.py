@@ -266,23 +266,35 @@ def test_rejoin_finds_what_is_left_and_then_lifts_the_entries(lab: Lab, ceph: Ce
     assert ceph.blocklist() == ["192.0.2.7:0/9"]
 
 
-def test_the_audit_renews_the_entries_of_a_quarantined_host_and_of_no_other(lab: Lab, ceph: Ceph) -> None:
+def test_the_audit_keeps_a_quarantined_host_shut_out_before_its_entries_end(lab: Lab, ceph: Ceph) -> None:
     vm, _ = running(lab, ceph)
     admin = admin_node(lab, ceph, expire="2h")
+    address = lab.hosts[SUSPECT].address
     with unkillable_vm(lab, vm):
         assert_fenced_start(lab, admin.start_vm(vm.name), "still_alive")
         [client] = ceph.blocklist()
+        assert lasts_s(ceph, client) > 7000
         other = f"{lab.hosts['kvm-03'].address}:0/77"
-        ceph.ceph("osd", "blocklist", "rm", client)  # a new end is not taken if it is nearer
+        ceph.ceph("osd", "blocklist", "rm", client)
         for each in (client, other):
             ceph.block(each, 1500)
-        assert lasts_s(ceph, client) < 1600
         admin.run("audit")
-        assert lasts_s(ceph, client) > 7000
-        assert lasts_s(ceph, other) < 1600
-        before = lasts_s(ceph, client)
-        admin.run("audit")
-        assert lasts_s(ceph, client) <= before
+        assert sorted(ceph.blocklist()) == sorted([client, other, f"{address}:0/0"])
+        assert lasts_s(ceph, f"{address}:0/0") > 7000
+        ended = admin.run("audit", "--json")
+        assert "storage_fence_ends" not in {each["code"] for each in ended["findings"]}
+        assert len(ceph.blocklist()) == 3
+
+
+def test_an_entry_that_ceph_made_and_that_ends_soon_is_not_counted_on(lab: Lab, ceph: Ceph) -> None:
+    vm, image = running(lab, ceph)
+    [client] = ceph.watchers(image)
+    admin = admin_node(lab, ceph, expire="2h")
+    ceph.block(client, 1500)
+    cut_from_everyone(lab)
+    ended = admin.start_vm(vm.name)
+    assert (ended.code, ended["reason"]) == (0, "storage_fenced"), ended
+    assert lasts_s(ceph, client) > 7000
 
 
 def lasts_s(ceph: Ceph, client: str) -> float:

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What Ceph says of images, or its blocklist, with entries added or removed before that. Needs lib.sh. Runs on a
+# What Ceph says of images, or its blocklist, with entries removed or added before that. Needs lib.sh. Runs on a
 # sibling, or on the admin node.
 #
 # CONF CEPH_USER KEYRING  of the ceph and rbd command lines (KEYRING may be empty)
@@ -83,8 +83,8 @@ main() {
     if [ -n "$IMAGES" ]; then
         look_at_images
     else
-        change add "$EXPIRE_S" "$BLOCK"
         change rm '' "$LIFT"
+        change add "$EXPIRE_S" "$BLOCK"
         ask blocklist ceph osd blocklist ls --format json
     fi
     say end
