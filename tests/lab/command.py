@@ -30,7 +30,7 @@ from .vm import LabVm, Qemu
 
 QUICK: Mapping[str, Any] = {"connect_timeout": 1, "ssh_timeout": 8, "start_timeout": 8}
 """The `fencing` section of these tests: time-outs that a lab host never needs, so that silence costs little."""
-SAMPLES_PER_S = 8
+SAMPLES_PER_S = 6
 LONGEST_S = 120.0
 """No command of these tests takes so long: one that does is killed, and that is a failure."""
 

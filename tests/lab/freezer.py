@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from .proc import CannotHere, wait_until
+from .proc import CannotHere, LabError, wait_until
 
 USUAL = Path("/sys/fs/cgroup/freezer")
 
@@ -40,7 +41,11 @@ class Freezer:
         group = self._hierarchy() / f"{self.prefix}-lab-{os.getpid()}-{self._count}"
         group.mkdir()
         for pid in pids:
-            (group / "cgroup.procs").write_text(str(pid))
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                (group / "cgroup.procs").write_text(str(pid))
+        if not (group / "cgroup.procs").read_text():
+            group.rmdir()
+            raise LabError(f"{pids} ended before they could be frozen")
         (group / "freezer.state").write_text("FROZEN")
         wait_until(lambda: (group / "freezer.state").read_text() == "FROZEN\n", f"{pids} are frozen")
         return group

@@ -57,7 +57,7 @@ def test_all_vms_of_a_host_are_fenced_in_one_session_and_others_live(lab: Lab) -
 
 def test_of_several_vms_the_one_that_lives_decides_the_exit_code_and_the_others_are_fenced(lab: Lab) -> None:
     stuck, killable = lab.start_vm(SUSPECT, "web-01"), lab.start_vm(SUSPECT, "web-02")
-    admin = AdminNode(lab)
+    admin = AdminNode(lab, fencing={"ssh_timeout": 5})
     faults.unkillable(lab, lab.qemu(stuck).pid)
     ended = admin.run_json("fence", "--host", SUSPECT, "--yes")
     assert ended.code == 3, ended

@@ -312,3 +312,19 @@ def test_ten_volumes_are_fenced_together(lab: Lab, ceph: Ceph) -> None:
     entries = ceph.blocklist()
     assert len(entries) == 10
     assert f"{lab.hosts[SUSPECT].address}:0/0" not in entries
+
+
+def test_where_python_lacks_cephs_module_the_command_line_does_it(lab: Lab, ceph: Ceph) -> None:
+    vm, _ = running(lab, ceph)
+    sibling = lab.hosts["kvm-02"]
+    programs = lab.folder / "no-python"
+    programs.mkdir(exist_ok=True)
+    (programs / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "python3").chmod(0o755)
+    sibling.exec(["mount", "--bind", str(programs), "/usr/local/bin"])
+    try:
+        cut_from_everyone(lab)
+        assert_fenced_start(lab, admin_node(lab, ceph).start_vm(vm.name), "ambiguous")
+    finally:
+        sibling.exec(["umount", "/usr/local/bin"])
+    assert len(ceph.blocklist()) == 1

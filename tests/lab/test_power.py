@@ -290,22 +290,3 @@ def test_a_bmc_that_lost_power_with_its_host_does_not_trap_the_admin(lab: Lab, s
     assert_started(admin, vm, ended, "operator_confirmed")
     assert any("both cords pulled" in each["says"] for each in ended["evidence"])
     assert ended["residual_risk"]
-
-
-def test_a_statement_holds_for_all_vms_of_the_host_and_ends_with_its_recovery(lab: Lab) -> None:
-    first, second = lab.start_vm(SUSPECT, "web-01"), lab.start_vm(SUSPECT, "web-02")
-    third = lab.start_vm("kvm-02", "web-03")
-    admin = AdminNode(lab, fencing={"unreachable": "prove"})
-    off = faults.power_off(lab, SUSPECT)
-    said = admin.run("confirm-dead", SUSPECT, "--reason", "burnt down", "--confirm", SUSPECT)
-    assert said.code == 0, said
-    for vm in (first, second):
-        assert_started(admin, vm, admin.run_json("start-vm", vm.name), "operator_confirmed")
-    assert stated(admin) == {SUSPECT}
-    off.heal()
-    assert admin.run_json("start-vm", third.name, "--to", "kvm-03").code == 3  # healthy, and all hosts are looked into
-    assert stated(admin) == set()
-
-
-def stated(admin: AdminNode) -> set[str]:
-    return {each["name"] for each in admin.status()["hosts"] if each.get("statement")}
