@@ -48,7 +48,10 @@ class Ended:
     @property
     def document(self) -> Document:
         """The one JSON document on stdout."""
-        found: Document = json.loads(self.stdout)
+        try:
+            found: Document = json.loads(self.stdout)
+        except ValueError as error:
+            raise AssertionError(f"no JSON document ({error}): {self}") from None
         return found
 
     def __getitem__(self, key: str) -> Any:
