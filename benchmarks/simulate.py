@@ -3,7 +3,7 @@
     python benchmarks/simulate.py [--rounds 5]
 
 start      `start-vm` of one VM with a live leftover, in a world of four hosts without faults: at least 2,000 per second
-search     tales of the exhaustive one-fault search, the oracle and the runs after it included
+search     tales of the exhaustive one-fault search of one run, and of two, the oracle included
 
 Processor time, not wall time: a busy machine makes nothing slower here. The best round counts. Exit status 1 where
 a bound is missed.
@@ -16,19 +16,22 @@ import gc
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hafence.core.outcome import Decision
 from hafence.sim.play import Theatre
-from hafence.sim.search import exhaustive
+from hafence.sim.search import collect_seldom, exhaustive
 from hafence.sim.situations import SUSPECT, VM_UUID, Means, inventory
 from hafence.sim.world import World
 from hafence.workflows.start_vm import start_vm
 
 STARTS = 2000
 AT_LEAST = 2000.0
+SHORT = ("sshd-gone", "respawns", "unkillable")
+"""Situations with few tales."""
 
 
 def one_start() -> None:
@@ -59,18 +62,23 @@ def starts() -> int:
     return STARTS
 
 
+def tales(pairs: bool) -> int:
+    """Many tales."""
+    return exhaustive("confirm", faults=1, pairs=pairs, situations=SHORT).cases
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     one_start()
     gc.collect()
-    gc.freeze()
+    collect_seldom()
     rate = best(rounds, starts)
     good = rate >= AT_LEAST
     print(f"start: {rate:,.0f} simulated starts per second (at least {AT_LEAST:,.0f}){'' if good else '   MISSED'}")
-    found = best(1, lambda: exhaustive("confirm", faults=1, pairs=False, situations=("healthy", "host-dead")).cases)
-    print(f"search: {found:,.0f} tales per second")
+    print(f"search: {best(1, partial(tales, False)):,.0f} tales of one run per second")
+    print(f"search: {best(1, partial(tales, True)):,.0f} tales of one and two runs per second")
     return 0 if good else 1
 
 

@@ -6,14 +6,13 @@ Each tale has a seed of its own, made of the search's seed and its number: any o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
 
-from ..core.model import Inventory
 from .events import Event
 from .explore import RUN_AT_S, Events
-from .run import Policy
 from .situations import ADMINS, SITUATIONS, SUSPECT, VM
-from .tale import Told, tell
+from .tale import Stage, Told
 
 HOSTS = ("kvm-01", "kvm-02", "kvm-03", "kvm-04")
 _SETTINGS = (
@@ -24,6 +23,9 @@ _SETTINGS = (
     ("starts", ("", "fails", "dies", "slow")),
     ("slow", ("0", "8", "40")),
 )
+
+_MANAGERS = ("respawns 0.4", "respawns 2", "respawns 30", "autostarts")
+"""What others do who care for the VM: some sooner, some later than `settle`."""
 
 
 def random_tale(seed: str, faults: int) -> tuple[str, Events]:
@@ -96,8 +98,13 @@ def _store(dice: Random, at: float, later: float) -> list[Event]:
 
 
 def _process(dice: Random, at: float, later: float) -> list[Event]:
-    does = dice.choice(("unkillable", "killable", "zombie-leader", "dies", "respawns 0.4"))
+    does = dice.choice(("unkillable", "killable", "zombie-leader", "dies", *_MANAGERS))
     return [Event(at, "qemu", f"{VM} {dice.choice((SUSPECT, *HOSTS))} {does}")]
+
+
+def _statement(dice: Random, at: float, later: float) -> list[Event]:
+    """A person says that the suspect is powered off. Mostly it is not."""
+    return [Event(at, "state", SUSPECT)]
 
 
 _KINDS: tuple[Callable[[Random, float, float], list[Event]], ...] = (
@@ -113,31 +120,34 @@ _KINDS: tuple[Callable[[Random, float, float], list[Event]], ...] = (
     _state_of_host,
     _store,
     _process,
+    _statement,
 )
 
 
-def random_tales(
-    world: Inventory, seed: str, first: int, runs: int, faults: int, policy: Policy | None = None
-) -> Iterator[tuple[str, Events, Told]]:
+def random_tales(stage: Stage, seed: str, first: int, runs: int, faults: int) -> Iterator[tuple[str, Events, Told]]:
     """So many random tales from the first of that number on, each told."""
     for number in range(first, first + runs):
         situation, events = random_tale(f"{seed}/{number}", faults)
-        yield situation, events, tell(world, events, policy)
+        yield situation, events, stage.tell(events)
 
 
-def shrink(world: Inventory, events: Events, rule: str, policy: Policy | None = None) -> Events:
-    """The shortest tale that still breaks the rule: events are left out for as long as that is so."""
-    short = events
+def shrink(stage: Stage, events: Events, rule: str) -> Events:
+    """The shortest tale that still breaks the rule: events are left out for as long as that is so.
+
+    Its times are those that an events file can hold, where that makes no difference.
+    """
+    written = tuple(replace(event, at=round(event.at, 4)) for event in events)
+    short = written if _breaks(stage, written, rule) else events
     again = True
     while again:
         again = False
         for number in range(len(short)):
             fewer = short[:number] + short[number + 1 :]
-            if any(event.verb == "run" for event in fewer) and _breaks(world, fewer, rule, policy):
+            if any(event.verb == "run" for event in fewer) and _breaks(stage, fewer, rule):
                 short, again = fewer, True
                 break
     return short
 
 
-def _breaks(world: Inventory, events: Events, rule: str, policy: Policy | None) -> bool:
-    return any(violation.rule == rule for violation in tell(world, events, policy).violations)
+def _breaks(stage: Stage, events: Events, rule: str) -> bool:
+    return any(violation.rule == rule for violation in stage.tell(events).violations)

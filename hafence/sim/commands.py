@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 from ..core.model import HostName, Inventory
@@ -12,24 +13,25 @@ from ..workflows.course import Run
 from ..workflows.fence import fence
 from ..workflows.people import confirm_dead, rejoin
 from ..workflows.start_vm import start_vm
-from .events import VERBS, BadEvent, Event
+from .arguments import BadEvent, read_admin, read_amount
+from .events import VERBS, Event
 from .play import Theatre
 from .run import SimRun
 
 _WISHES = {"--yes": "yes", "--dry-run": "dry_run"}
+_OPTIONS = frozenset({"--host", "--reason", "--confirm"})
 
 
 def begin_command(theatre: Theatre, admin: str, words: str) -> SimRun:
     """Begin the run that the words ask for, on an admin node, now."""
-    if admin not in theatre.world.admins:
-        raise BadEvent(f"no admin node {admin!r}; there are {', '.join(theatre.world.admins)}")
+    node = read_admin(theatre.world, admin)
     make, wishes = read_command(theatre.world.inventory, words)
-    return theatre.begin(admin, make, words, **wishes)
+    return theatre.begin(node.name, make, words, **wishes)
 
 
 def read_command(inventory: Inventory, words: str) -> tuple[Callable[[Run], Story[Any]], dict[str, Any]]:
     """The story that a command tells, and what the admin wants of it. BadEvent with a sentence."""
-    command, *rest = shlex.split(words) or [""]
+    command, *rest = _split(words) or [""]
     plain: list[str] = []
     wishes: dict[str, Any] = {}
     options: dict[str, str] = {}
@@ -47,14 +49,27 @@ def read_command(inventory: Inventory, words: str) -> tuple[Callable[[Run], Stor
         elif word == "--to":
             wishes["to"] = HostName(rest.pop(0))
         elif word == "--wait":
-            wishes["wait_s"] = float(rest.pop(0))
-        else:
+            wishes["wait_s"] = read_amount(rest.pop(0))
+        elif word in _OPTIONS:
             options[word] = rest.pop(0)
+        else:
+            raise BadEvent(f"{words!r}: no option {word}")
     if siblings:
         wishes["siblings"] = tuple(siblings)
     try:
         return _story(inventory, command, plain, options), wishes
-    except (LookupError, IndexError) as error:
+    except IndexError:
+        raise BadEvent(f"{words!r}: of which VM or host?") from None
+    except LookupError as error:
+        raise BadEvent(f"{words!r}: {error}") from None
+
+
+@cache
+def _split(words: str) -> tuple[str, ...]:
+    """The words of a command line. The search types the same few a million times."""
+    try:
+        return tuple(shlex.split(words))
+    except ValueError as error:
         raise BadEvent(f"{words!r}: {error}") from None
 
 
@@ -84,15 +99,21 @@ def verbs() -> list[str]:
 
 def schedule(theatre: Theatre, event: Event) -> None:
     """Have an event happen at its time. What is scheduled first comes first at the same moment."""
-    if event.verb == "run":
-        admin, _, words = event.what.partition(": ")
-        theatre.world.agenda.call_at(event.at, lambda: _begin(theatre, admin, words))
-        return
-    call = VERBS.get(event.verb)
+    call = _run if event.verb == "run" else VERBS.get(event.verb)
     if call is None:
         raise BadEvent(f"no event is called {event.verb!r}; there are {', '.join(verbs())}")
-    theatre.world.agenda.call_at(event.at, lambda: call(theatre, event.what))
+    theatre.world.agenda.call_at(event.at, partial(_happen, theatre, event, call))
 
 
-def _begin(theatre: Theatre, admin: str, words: str) -> None:
+def _happen(theatre: Theatre, event: Event, call: Callable[[Theatre, str], object]) -> None:
+    try:
+        call(theatre, event.what)
+    except BadEvent as error:
+        if event.place:
+            raise BadEvent(f"{event.place}: {error}") from None
+        raise
+
+
+def _run(theatre: Theatre, what: str) -> None:
+    admin, _, words = what.partition(": ")
     begin_command(theatre, admin, words)

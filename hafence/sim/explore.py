@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..core.model import Inventory
 from .events import Event
 from .faults import faults_before, points
-from .run import Policy
 from .situations import SITUATIONS, VM
-from .tale import Told, tell
+from .tale import Stage, Told
 
 RUN_AT_S = 40.0
 """When the first run begins: late enough that a watcher without packets has been evicted."""
@@ -25,24 +23,28 @@ def first_tales(situation: str, command: str = f"start-vm {VM} --yes") -> Events
     return (*SITUATIONS[situation], Event(RUN_AT_S, "run", f"admin-1: {command}"))
 
 
-def grow(events: Events, told: Told, after: float | None = None) -> Iterator[Events]:
-    """Every tale with one fault more: later than `after`, or than all faults that it has."""
-    last = after
-    if last is None:
-        last = max(event.at for event in events if event.verb not in ("release", "unfreeze"))
+def in_order(*events: Event) -> Events:
+    """Events in the order of their times; those of the same time stay as they are."""
+    return tuple(sorted(events, key=lambda event: event.at))
+
+
+def grow(
+    stage: Stage, events: Events, told: Told, after: float, two_runs: bool = False
+) -> Iterator[tuple[float, Events]]:
+    """Every tale with one fault more that comes later than `after`, and when it comes."""
     tried: set[Events] = set()
-    for at, step in points(told.steps, last):
-        for fault in faults_before(at, step):
-            tale = tuple(sorted((*events, *fault), key=lambda event: event.at))
+    for moment in points(told.steps, after):
+        for fault in faults_before(stage.inventory, events, moment, two_runs):
+            tale = in_order(*events, *fault)
             if tale not in tried:
                 tried.add(tale)
-                yield tale
+                yield moment.at, tale
 
 
-def tales(world: Inventory, begin: Events, faults: int, policy: Policy | None = None) -> Iterator[tuple[Events, Told]]:
+def tales(stage: Stage, begin: Events, faults: int, after: float = RUN_AT_S) -> Iterator[tuple[Events, Told]]:
     """The tale and all that grow from it by up to so many faults, each told."""
-    told = tell(world, begin, policy, trace=faults > 0)
+    told = stage.tell(begin, trace=faults > 0)
     yield begin, told
     if faults:
-        for events in grow(begin, told):
-            yield from tales(world, events, faults - 1, policy)
+        for at, events in grow(stage, begin, told, after):
+            yield from tales(stage, events, faults - 1, at)

@@ -1,40 +1,75 @@
 """Which faults can be put before a step, so that the search tries each where it makes a difference.
 
-A fault on a part of the world has the same effect before every step between two that touch the part. So it
-is tried only before steps that touch it (the partial-order reduction of the search), and at the end.
+A fault on a part of the world has the same effect before every step between two that read what it changes. So it
+is tried only before steps that read it (the partial-order reduction of the search). One that would change nothing
+there is not tried at all: no link is mended that passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from ..core.model import Inventory
 from .events import Event
 from .kernel import Step
-from .network import STORAGE, STORE
-from .situations import ADMINS, SUSPECT
+from .network import STORAGE, STORE, Network
+from .situations import ADMINS, SUSPECT, VM
 
 SHORT_HOLD_S = 70.0
 """Longer than evidence lives, shorter than a lease."""
 LONG_HOLD_S = 150.0
 """Longer than a lease."""
 STORE_AWAY_S = 8.0
+REBOOT_S = 20.0
 Fault = tuple[Event, ...]
 
+_CONNECTS = frozenset({"LookAt", "Witness", "Fence", "Start", "Settle", "FenceStorage", "Together", "part"})
+_SENDS = frozenset({"Fence", "Start", "Settle", "Together", "part"})
 
-def points(steps: list[Step], after: float) -> Iterator[tuple[float, Step]]:
-    """Moments at which faults are to be tried: one before each distinct step later than `after`.
 
-    The moment lies in the gap before the step. Of a run that waits for a lease only the first step counts.
+class Moment(NamedTuple):
+    """The gap before one or more steps of the same time. `does` are the effects that they begin, go on with or end."""
+
+    at: float
+    runs: frozenset[str]
+    does: frozenset[str]
+    on_host: str
+    """What scripts and libvirtd do in these steps, in words, or ''."""
+    touched: frozenset[str]
+
+
+def points(steps: list[Step], after: float) -> Iterator[Moment]:
+    """Moments at which faults are to be tried: one before all distinct steps later than `after`.
+
+    Of a run that waits for a lease only the first step counts.
     """
     before = after
-    label = ""
-    for step in steps:
-        at, name, _ = step
-        if at > before and at > after:
-            if not (name == label and name.endswith("TakeLease")):
-                yield _within(before, at), step
-            label = name
+    last: set[str] = set()
+    for at, labels, touched in _at_one_time(steps):
+        if at > before:
+            if not (labels == last and all(label.endswith("TakeLease") for label in labels)):
+                yield _moment(_within(before, at), labels, touched)
+            last = labels
         before = max(before, at)
+
+
+def _at_one_time(steps: list[Step]) -> Iterator[tuple[float, set[str], set[str]]]:
+    labels: set[str] = set()
+    touched: set[str] = set()
+    for number, (at, label, parts) in enumerate(steps):
+        labels.add(label)
+        touched |= parts
+        if number + 1 == len(steps) or steps[number + 1][0] != at:
+            yield at, labels, touched
+            labels, touched = set(), set()
+
+
+def _moment(at: float, labels: set[str], touched: set[str]) -> Moment:
+    of_runs = [label.partition(" ") for label in labels if label.startswith("run-")]
+    does = {effect for _, _, effect in of_runs} | {part for part in touched if part[0].isupper()}
+    on_host = " ".join(sorted(label for label in labels if not label.startswith("run-")))
+    return Moment(at, frozenset(run for run, _, _ in of_runs), frozenset(does), on_host, frozenset(touched))
 
 
 def _within(before: float, at: float) -> float:
@@ -42,62 +77,128 @@ def _within(before: float, at: float) -> float:
     return middle if before < middle < at else at
 
 
-def faults_before(at: float, step: Step) -> Iterator[Fault]:
-    """Every single fault that makes a difference before this step."""
-    _, label, touched = step
-    run, _, effect = label.partition(" ")
+class Standing:
+    """What the events of a tale before a moment have left in force."""
+
+    def __init__(self, world: Inventory, events: Iterable[Event], at: float) -> None:
+        self.power = any(host.power for host in world.hosts.values())
+        self.ceph = any(cluster.ceph for cluster in world.clusters.values())
+        self.network = Network((*ADMINS, *world.hosts, STORAGE, STORE))
+        self.said: set[tuple[str, str]] = set()
+        self.off: set[str] = set()
+        self.frozen: set[str] = set()
+        for event in events:
+            if event.at <= at:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        verb, what = event.verb, event.what
+        self.said.add((verb, what))
+        if verb in ("cut", "mend"):
+            one, link, other = what.split(" ")
+            if verb == "cut":
+                self.network.drop(one, other, link == "-")
+            else:
+                self.network.mend(one, other)
+        elif verb == "power_off":
+            self.off.add(what)
+            self.frozen.discard(what)
+        elif verb == "power_on":
+            self.off.discard(what)
+        elif verb == "freeze":
+            self.frozen.add(what)
+        elif verb == "unfreeze":
+            self.frozen.discard(what)
+
+    def link(self, at: float, one: str, other: str) -> Event:
+        """The event that changes a link: cut where it passes, mended where it does not."""
+        return Event(at, "cut" if self.network.passes(one, other) else "mend", f"{one} - {other}")
+
+    def suspect_alone(self) -> bool:
+        """Whether any link of the suspect is cut."""
+        return any(SUSPECT in pair for pair in self.network.cut)
+
+
+def faults_before(world: Inventory, events: Iterable[Event], moment: Moment, two_runs: bool) -> Iterator[Fault]:
+    """Every single fault that makes a difference at a moment of a tale."""
+    standing = Standing(world, events, moment.at)
+    yield from _admin_faults(moment, standing, two_runs)
+    if STORE in moment.touched:
+        yield from _store_faults(moment, two_runs)
+    if STORAGE in moment.touched:
+        yield (Event(moment.at, "storage", "down"),)
+    if "Recall" in moment.does and ("state", SUSPECT) not in standing.said:
+        yield (Event(moment.at, "state", SUSPECT),)
+    hosts = sorted(part for part in moment.touched if part in world.hosts)
+    for host in hosts:
+        yield from _host_faults(moment, standing, host, two_runs)
+        if host == SUSPECT:
+            yield from _suspect_faults(moment.at, standing)
+        elif "part" in moment.does or "Fence" in moment.does:
+            yield (standing.link(moment.at, host, SUSPECT),)
+
+
+def _admin_faults(moment: Moment, standing: Standing, two_runs: bool) -> Iterator[Fault]:
+    """Runs that crash, are suspended (of two runs only as `pairs.py` says) or interrupted, and lose a host."""
+    at = moment.at
     for admin in ADMINS:
-        if admin in touched:
-            yield (Event(at, "crash", admin),)
+        if admin not in moment.touched:
+            continue
+        yield (Event(at, "crash", admin),)
+        if not two_runs:
             for hold_s in (SHORT_HOLD_S, LONG_HOLD_S):
                 yield (Event(at, "hold", admin), Event(at + hold_s, "release", admin))
-            if run.startswith("run-"):
-                yield (Event(at, "interrupt", run),)
-            for part in touched:
-                if part.startswith("kvm-"):
-                    yield from _link_faults(at, admin, part)
-    if STORE in touched:
-        yield from _store_faults(at, touched)
-    if STORAGE in touched:
-        yield (Event(at, "storage", "down"),)
-    for part in touched:
-        if part.startswith("kvm-"):
-            yield from _host_faults(at, part, label)
-    if "Fence" in effect:
-        for part in sorted(touched):
-            if part.startswith("kvm-") and part != SUSPECT:
-                yield (Event(at, "cut", f"{part} - {SUSPECT}"),)
-                yield (Event(at, "mend", f"{part} - {SUSPECT}"),)
+        for part in sorted(moment.touched):
+            if part.startswith("kvm-"):
+                yield (standing.link(at, admin, part),)
+    for run in sorted(moment.runs):
+        yield (Event(at, "interrupt", run),)
 
 
-def _link_faults(at: float, admin: str, host: str) -> Iterator[Fault]:
-    yield (Event(at, "cut", f"{admin} - {host}"),)
-    yield (Event(at, "cut", f"{host} > {admin}"),)
-    yield (Event(at, "mend", f"{admin} - {host}"),)
-
-
-def _store_faults(at: float, touched: set[str]) -> Iterator[Fault]:
-    yield (Event(at, "store", "down"),)
+def _store_faults(moment: Moment, two_runs: bool) -> Iterator[Fault]:
+    """Before the step in which a question arrives it is lost; before the one in which its answer does, the answer."""
+    at = moment.at
     yield (Event(at, "store", "down"), Event(at + STORE_AWAY_S, "store", "up"))
+    if not two_runs:
+        yield (Event(at, "store", "down"),)
+        return
     for admin in ADMINS:
-        if admin in touched:
-            yield (Event(at, "cut", f"store > {admin}"), Event(at + STORE_AWAY_S, "mend", f"store - {admin}"))
+        if admin in moment.touched:
+            yield (Event(at, "cut", f"{admin} - store"),)
 
 
-def _host_faults(at: float, host: str, label: str) -> Iterator[Fault]:
-    yield (Event(at, "power_off", host),)
-    yield (Event(at, "freeze", host),)
-    yield (Event(at, "freeze", host), Event(at + LONG_HOLD_S, "unfreeze", host))
-    yield (Event(at, "sshd", f"{host}=gone"),)
-    yield (Event(at, "libvirtd", f"{host}=hung"),)
-    yield (Event(at, "slow", f"{host}=40"),)
-    yield (Event(at, "cut", f"{host} - storage"),)
-    yield (Event(at, "mend", f"{host} - storage"),)
-    if host == SUSPECT:
-        for verb in ("power_on", "thaw", "unfreeze"):
-            yield (Event(at, verb, host),)
-        yield (Event(at, "mend", f"{host} - *"),)
-        yield (Event(at, "bmc", f"{host}=gone"),)
-    elif "Start" in label or "start" in label or "libvirtd" in label:
+def _host_faults(moment: Moment, standing: Standing, host: str, two_runs: bool) -> Iterator[Fault]:
+    at = moment.at
+    script = host in moment.on_host
+    if host not in standing.off:
+        yield (Event(at, "power_off", host),)
+        yield (Event(at, "power_off", host), Event(at + REBOOT_S, "power_on", host))
+    if host not in standing.frozen | standing.off:
+        yield (Event(at, "freeze", host), Event(at + LONG_HOLD_S, "unfreeze", host))
+        if not two_runs:
+            yield (Event(at, "freeze", host),)
+    if moment.does & _CONNECTS:
+        yield (Event(at, "sshd", f"{host}=gone"),)
+    if script or "LookAt" in moment.does:
+        yield (Event(at, "libvirtd", f"{host}=hung"),)
+    if moment.does & _SENDS:
+        yield (Event(at, "slow", f"{host}=40"),)
+    if standing.ceph:
+        yield (standing.link(at, host, STORAGE),)
+    if host != SUSPECT and (script or "Start" in moment.does):
         for how in ("fails", "dies", "slow"):
             yield (Event(at, "starts", f"{host}={how}"),)
+
+
+def _suspect_faults(at: float, standing: Standing) -> Iterator[Fault]:
+    """What heals at the wrong moment, and a power fence that is gone."""
+    if SUSPECT in standing.off or standing.power:
+        yield (Event(at, "power_on", SUSPECT),)
+    if SUSPECT in standing.frozen:
+        yield (Event(at, "unfreeze", SUSPECT),)
+    if ("qemu", f"{VM} {SUSPECT} unkillable") in standing.said:
+        yield (Event(at, "thaw", SUSPECT),)
+    if standing.suspect_alone():
+        yield (Event(at, "mend", f"{SUSPECT} - *"),)
+    if standing.power:
+        yield (Event(at, "bmc", f"{SUSPECT}=gone"),)

@@ -55,17 +55,23 @@ def inventory_text(inventory: Inventory) -> str:
     return "\n".join(lines) + "\n"
 
 
-def readme_text(title: str, violations: list[Violation]) -> str:
+def readme_text(title: str, violations: list[Violation], policy: str) -> str:
     """What a person should know before reading the events."""
+    found = f"Found by `hafence simulate --explore --policy {policy}`. Play it with the same `--policy`."
     broken = "\n".join(f"- {violation.rule}: {violation.says}" for violation in violations)
-    return f"# {title}\n\nFound by `hafence simulate --explore`. What it broke:\n\n{broken}\n"
+    return f"# {title}\n\n{found} What it broke:\n\n{broken}\n"
 
 
 def write_folder(
-    path: Path, title: str, inventory: Inventory, events: tuple[Event, ...], violations: list[Violation]
+    path: Path,
+    title: str,
+    inventory: Inventory,
+    events: tuple[Event, ...],
+    violations: list[Violation],
+    policy: str = "confirm",
 ) -> None:
     """Write a scenario folder without an expectation: a person blesses one when the bug is mended."""
     path.mkdir(parents=True, exist_ok=True)
-    (path / "README.md").write_text(readme_text(title, violations), encoding="utf-8")
+    (path / "README.md").write_text(readme_text(title, violations, policy), encoding="utf-8")
     (path / "inventory.yaml").write_text(inventory_text(inventory), encoding="utf-8")
     (path / EVENTS).write_text(events_text(events), encoding="utf-8")

@@ -14,7 +14,19 @@ NORMAL, UNKILLABLE, ZOMBIE_LEADER = "S", "D", "Z"
 class Qemu:
     """One process of a VM. It can write to the VM's disks while it lives and reaches them."""
 
-    __slots__ = ("alive", "born_at", "by", "host", "kill_pending", "pid", "respawns_after_s", "state", "vm")
+    __slots__ = (
+        "alive",
+        "born_at",
+        "by",
+        "host",
+        "kill_pending",
+        "pid",
+        "respawns_after_s",
+        "state",
+        "stray",
+        "unbidden",
+        "vm",
+    )
 
     def __init__(self, vm: Uuid, host: SimHost, pid: int, born_at: float, by: str) -> None:
         self.vm = vm
@@ -24,6 +36,10 @@ class Qemu:
         self.by = by
         """The run whose start brought it, or '' where it was there before or a manager brought it."""
         self.alive = True
+        self.stray = False
+        """Whether libvirt knows nothing of it: a manager, or a failed migration, left it there."""
+        self.unbidden = False
+        """Whether another manager (libvirt's autostart is one) brought it when the VM had long been dead here."""
         self.state = NORMAL
         self.kill_pending = False
         self.respawns_after_s: float | None = None
@@ -33,10 +49,12 @@ class Qemu:
 class Job:
     """A start in libvirtd's hands. `lock` is the lock that virsh holds on when its script has given up on it."""
 
-    __slots__ = ("lock",)
+    __slots__ = ("lock", "slow")
 
-    def __init__(self) -> None:
+    def __init__(self, slow: bool) -> None:
         self.lock: object | None = None
+        self.slow = slow
+        """Held in a hook, with the domain's lock: it can't be destroyed, and `virsh list` waits for it."""
 
 
 class SimHost(Owner):
@@ -50,6 +68,7 @@ class SimHost(Owner):
         "defined",
         "firewall",
         "jobs",
+        "lacks",
         "libvirtd",
         "locks",
         "machine_id",
@@ -69,17 +88,21 @@ class SimHost(Owner):
         self.boot = 1
         self.up = True
         self.sshd = "ok"
-        """ok | gone | hung (no banner) | login (refused) | key (another one) | forced (nobody may look) | noforward."""
+        """ok | gone | hung (no banner) | login (refused) | key (another one) | unknown (its key, to the admin) |
+        forced (nobody may look, tunnels pass) | nosession (the same, by MaxSessions) | noforward."""
         self.libvirtd = "ok"
-        """ok | hung | absent."""
+        """ok | hung | gone (its VMs live) | absent (virsh too)."""
+        self.lacks = ""
+        """'' | ping | flock: a program that is not installed."""
         self.firewall = ""
-        """'' | drop | reject: what it does with TCP from outside; it answers ARP all the same."""
+        """'' | drop | drop-tcp | drop-ping | reject | reject-net | reject-port: what it does with what comes from
+        outside; it answers ARP all the same."""
         self.slow_s = 0.0
         """How much later than sent a script begins (a host that pages)."""
         self.start_fault = ""
         """'' | fails | dies (right after) | slow: what becomes of a start here."""
         self.bmc = "ok"
-        """ok | ignores (accepts 'off' and does nothing) | gone."""
+        """ok | ignores (accepts 'off' and does nothing) | gone (or can't tell on from off: no agent then sends one)."""
         self.clock_offset_s = 0.0
         self.memory_total_mib = 65536
         self.memory_free_mib = 32768

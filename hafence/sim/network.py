@@ -17,11 +17,21 @@ _BY_SSHD = {
     "ok": None,
     "forced": None,
     "noforward": None,
+    "nosession": None,
     "gone": Trouble.REFUSED,
     "hung": Trouble.NO_BANNER,
     "login": Trouble.LOGIN_FAILED,
     "key": Trouble.HOST_KEY_CHANGED,
+    "unknown": Trouble.HOST_KEY_UNKNOWN,
 }
+_BY_FIREWALL = {
+    "drop": (Trouble.TIMED_OUT, frozenset[Sign]()),
+    "drop-tcp": (Trouble.TIMED_OUT, frozenset({Sign.PING})),
+    "reject": (Trouble.FAST_NO_ROUTE, frozenset({Sign.ICMP_ERROR})),
+    "reject-net": (Trouble.FAST_NO_ROUTE, frozenset({Sign.ICMP_ERROR})),
+    "reject-port": (Trouble.REFUSED, frozenset({Sign.RST, Sign.ICMP_ERROR})),
+}
+"""What a connection meets at a host's firewall, and the signs of life that get past it."""
 
 
 class Network:
@@ -66,8 +76,8 @@ def trouble_reaching(network: Network, source: str, host: SimHost) -> Trouble | 
         return Trouble.TIMED_OUT
     if not host.up:
         return Trouble.NO_ROUTE
-    if host.firewall:
-        return Trouble.TIMED_OUT if host.firewall == "drop" else Trouble.FAST_NO_ROUTE
+    if host.firewall in _BY_FIREWALL:
+        return _BY_FIREWALL[host.firewall][0]
     if host.held:
         return Trouble.NO_BANNER
     return _BY_SSHD[host.sshd]
@@ -87,9 +97,9 @@ def signs_seen(network: Network, source: str, host: SimHost, same_segment: bool)
     if not host.up or not network.passes(source, host.name):
         return frozenset()
     signs = {Sign.NEIGHBOUR} if same_segment else set()
-    if host.firewall == "reject":
-        signs.add(Sign.ICMP_ERROR)
-    elif not host.firewall:
+    if host.firewall in _BY_FIREWALL:
+        return frozenset(signs | _BY_FIREWALL[host.firewall][1])
+    if host.firewall != "drop-ping":
         signs.add(Sign.PING)
-        signs.add(Sign.RST if host.sshd == "gone" else Sign.SYN_ACK)
+    signs.add(Sign.RST if host.sshd == "gone" else Sign.SYN_ACK)
     return frozenset(signs)

@@ -105,8 +105,7 @@ def _uptime(world: World, run: SimRun, _: Uptime) -> float:
 
 
 def _startable(world: World, run: SimRun, effect: Startable) -> str:
-    """Every VM of the simulated world has a definition."""
-    return ""
+    return world.unstartable.get(effect.vm, "")
 
 
 def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:

@@ -9,11 +9,10 @@ from typing import Any
 from ..core.outcome import Outcome
 from ..effects import Interrupted, LeaseLost, StoreError, Story
 from ..workflows.course import Run
-from ..workflows.people import HostOutcome
 from .kernel import Act
 from .perform import AT_ONCE, perform
 from .run import Policy, SimRun
-from .words import outcome_words, words
+from .words import end_words, outcome_words, words
 from .world import Admin, World
 
 MAX_STEPS = 20_000
@@ -65,6 +64,7 @@ class Theatre:
             run.effect = effect
             if tracing and run.task is not None:
                 run.task.label = f"{run.id} {type(effect).__name__}"
+                self.world.touch(type(effect).__name__)
             answer, error = None, None
             if run.owed:
                 run.owed = False
@@ -79,7 +79,8 @@ class Theatre:
             except (LeaseLost, StoreError, Interrupted) as thrown:
                 error = thrown
             if self.world.log is not None:
-                for line in words(self.world.inventory, effect, error if error is not None else answer):
+                told = error if error is not None else answer
+                for line in words(self.world.inventory, effect, told, self.world.store.machine_ids):
                     self.world.say(run.id, line)
 
     def _end(self, run: SimRun, result: Any) -> None:
@@ -101,12 +102,8 @@ class Theatre:
         for outcome in run.outcomes:
             for line in outcome_words(outcome):
                 self.world.say(run.id, line)
-        match run.result:
-            case HostOutcome():
-                done = "done" if run.result.done else "refused"
-                self.world.say(run.id, f"{done}: {run.result.message}")
-            case StoreError() | Interrupted():
-                self.world.say(run.id, f"ended by {type(run.result).__name__}: {run.result}")
+        for line in end_words(run.result):
+            self.world.say(run.id, line)
         if run.bug is not None:
             self.world.say(run.id, f"BUG: {type(run.bug).__name__}: {run.bug}")
 

@@ -40,7 +40,7 @@ class Arm:
 def arms() -> tuple[Arm, ...]:
     """Every row: each policy with and without storage and power fences, and the published drafts' reading."""
     rows = [
-        Arm(Means(name, storage, power).words, Means(name, storage, power), Policy())
+        Arm(name, Means(name, storage, power), Policy())
         for name in ("proceed", "confirm", "prove")
         for storage in (False, True)
         for power in (False, True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 from ..core.outcome import Decision
@@ -32,13 +31,18 @@ class Report:
     policy: str
     means: str = ""
     cases: int = 0
+    searches: Counter[str] = field(default_factory=Counter)
+    """How many of the cases are of which search."""
     split_brains: int = 0
     """Tales with a split-brain that no run had named beforehand: each is a failure."""
     named_split_brains: int = 0
     """Tales with a split-brain that a run had named as its residual risk before it started the VM."""
+    unbidden_split_brains: int = 0
+    """Tales in which another manager brought the VM back long after its death: beyond the bound of the promise."""
     decisions: Counter[str] = field(default_factory=Counter)
     """What the first run of each tale came to."""
-    start_seconds: list[float] = field(default_factory=list)
+    start_seconds: Counter[float] = field(default_factory=Counter)
+    """Of the starts that nobody suspended: how many took so many virtual seconds, from the command to the end."""
     failed: int = 0
     failures: list[Failure] = field(default_factory=list)
 
@@ -59,20 +63,29 @@ class Report:
 
     @property
     def median_start_s(self) -> float | None:
-        """The middle of the virtual seconds that a start took, from the command to the end."""
-        return median(self.start_seconds) if self.start_seconds else None
+        """The middle of the virtual seconds that a start took."""
+        passed = 0
+        for seconds, count in sorted(self.start_seconds.items()):
+            passed += count
+            if 2 * passed >= self.start_seconds.total():
+                return seconds
+        return None
+
+    def per_million(self, count: int) -> int:
+        """A count as it would be in a million cases."""
+        return round(1_000_000 * count / self.cases) if self.cases else 0
 
     def take(self, situation: str, events: tuple[Event, ...], told: Told) -> None:
         """Count one tale."""
         self.cases += 1
-        splits = told.theatre.world.splits
-        self.named_split_brains += any(split.named for split in splits)
-        self.split_brains += any(not split.named for split in splits)
+        self.named_split_brains += any(split.named for split in told.splits)
+        self.unbidden_split_brains += any(split.unbidden for split in told.splits)
+        self.split_brains += any(violation.rule == "split_brain" for violation in told.violations)
         run = told.theatre.runs[0]
         decision = told.decision
         self.decisions[decision.value if decision else "crashed" if run.crashed else "no outcome"] += 1
         if decision is Decision.STARTED and run.ended_at is not None and run.held_s == 0:
-            self.start_seconds.append(round(run.ended_at - run.began_at, 2))
+            self.start_seconds[round(run.ended_at - run.began_at, 2)] += 1
         if told.violations:
             self.failed += 1
             if len(self.failures) < KEPT:
@@ -81,10 +94,12 @@ class Report:
     def add(self, other: Report) -> None:
         """Count another report's tales too."""
         self.cases += other.cases
+        self.searches.update(other.searches)
         self.split_brains += other.split_brains
         self.named_split_brains += other.named_split_brains
+        self.unbidden_split_brains += other.unbidden_split_brains
         self.decisions.update(other.decisions)
-        self.start_seconds += other.start_seconds
+        self.start_seconds.update(other.start_seconds)
         self.failed += other.failed
         self.failures += other.failures[: KEPT - len(self.failures)]
 
@@ -94,8 +109,10 @@ class Report:
             "cases": self.cases,
             "split_brains": self.split_brains,
             "policy": self.policy,
-            "means": self.means,
+            "fences": self.means,
+            "searches": dict(sorted(self.searches.items())),
             "named_split_brains": self.named_split_brains,
+            "unbidden_split_brains": self.unbidden_split_brains,
             "decisions": dict(sorted(self.decisions.items())),
             "median_start_seconds": self.median_start_s,
             "held": self.held,

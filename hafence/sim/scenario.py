@@ -11,19 +11,22 @@ a person to read before it is believed.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..adapters.inventory_tree import Map, Seq
 from ..adapters.inventory_yaml import read_inventory, read_tree
 from ..core.inventory import Faults
-from ..core.model import Inventory
+from ..core.model import HostName, Inventory
+from .arguments import BadEvent, read_amount
 from .commands import schedule, verbs
-from .events import BadEvent, Event
+from .events import Event
 from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
 from .play import Theatre
+from .run import Policy
 from .situations import ADMINS
-from .world import World
+from .world import EPOCH, World
 
 EXPECTED = "expect.log"
 EVENTS = "events.yaml"
@@ -58,12 +61,12 @@ class Result:
         return "\n".join(lines)
 
 
-def play_folder(path: str | Path, bless: bool = False) -> Result:
+def play_folder(path: str | Path, bless: bool = False, policy: Policy | None = None) -> Result:
     """Play a scenario folder. InventoryError or BadEvent (with the place) if it can't be read."""
     folder = Path(path)
     inventory = read_inventory(str(folder / "inventory.yaml"))
     events = read_events(folder / EVENTS)
-    log, violations = play_events(inventory, events)
+    log, violations = play_events(inventory, events, policy)
     wanted = folder / EXPECTED
     if bless:
         wanted.write_text(log, encoding="utf-8")
@@ -71,10 +74,12 @@ def play_folder(path: str | Path, bless: bool = False) -> Result:
     return Result(str(path), log, expected, violations, bless)
 
 
-def play_events(inventory: Inventory, events: tuple[Event, ...]) -> tuple[str, tuple[Violation, ...]]:
+def play_events(
+    inventory: Inventory, events: tuple[Event, ...], policy: Policy | None = None
+) -> tuple[str, tuple[Violation, ...]]:
     """The log of a story, and what the oracle has against it. Liveness is for the search alone."""
     world = World(inventory, ADMINS)
-    theatre = Theatre(world)
+    theatre = Theatre(world, policy)
     lines: list[str] = []
     world.log = lambda at, who, text: lines.append(f"{at:7.1f}  {who:9} {text}")
     for uuid, vm in inventory.vms.items():
@@ -100,7 +105,13 @@ def _in_the_end(world: World) -> list[str]:
             for qemu in world.qemus.get(uuid, [])
         ]
         lines.append(f"in the end {vm.name} is recorded as {believed}; it runs on {', '.join(copies) or 'no host'}")
+    lines += [f"in the end {host} is in quarantine" for host in sorted(world.store.quarantined)]
+    lines += [f"in the end a person's word holds that {host} is powered off" for host in sorted(_stated(world))]
     return lines
+
+
+def _stated(world: World) -> Iterable[HostName]:
+    return world.store.recall(EPOCH + world.now).statements
 
 
 def read_events(path: Path) -> tuple[Event, ...]:
@@ -117,26 +128,35 @@ def read_events(path: Path) -> tuple[Event, ...]:
         if not isinstance(item, Map):
             raise BadEvent(f"{path}:{line}: write each event as {{at: SECONDS, VERB: …}}")
         try:
-            events.append(_event(item))
+            events.append(_event(item, f"{path}:{line}"))
         except BadEvent as error:
             raise BadEvent(f"{path}:{line}: {error}") from None
+    _check_interrupts(events)
     return tuple(sorted(events, key=lambda event: event.at))
 
 
-def _event(item: Map) -> Event:
+def _check_interrupts(events: list[Event]) -> None:
+    """Runs are named by number before they are: one that never is would never be interrupted, and nobody told."""
+    runs = {f"run-{n}" for n in range(1, 1 + sum(1 for event in events if event.verb == "run"))}
+    for event in events:
+        if event.verb == "interrupt" and event.what not in runs:
+            raise BadEvent(f"{event.place}: no run {event.what!r}; there will be {', '.join(sorted(runs)) or 'none'}")
+
+
+def _event(item: Map, place: str) -> Event:
     texts: dict[str, str] = {}
     for key, value in item.values.items():
         if value is not None and not isinstance(value, str):
             raise BadEvent(f"{key} wants a text")
         texts[key] = value or ""
     try:
-        at = float(texts.pop("at", ""))
-    except ValueError:
-        raise BadEvent("at: wants a number of seconds") from None
+        at = read_amount(texts.pop("at", ""))
+    except BadEvent as error:
+        raise BadEvent(f"at: wants a number of seconds: {error}") from None
     admin = texts.pop("on", ADMINS[0]) if "run" in texts else None
     if len(texts) != 1:
         raise BadEvent(f"one thing happens at a time, out of {', '.join(verbs())}")
     [(verb, what)] = texts.items()
     if verb not in verbs():
         raise BadEvent(f"no event is called {verb!r}; there are {', '.join(verbs())}")
-    return Event(at, verb, f"{admin}: {what}" if admin else what)
+    return Event(at, verb, f"{admin}: {what}" if admin else what, place)

@@ -80,6 +80,12 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     return Printed("\n".join(lines), status)
 
 
+def libvirtd_is_busy(host: SimHost) -> bool:
+    """Whether a domain's lock is held for so long that `virsh list` waits in vain: by a start in a hook, or by the
+    destruction of a process that does not end."""
+    return any(job.slow for job in host.jobs.values()) or any(q.kill_pending and not q.stray for q in host.qemus)
+
+
 def _rehearsed(living: list[Qemu]) -> Ends:
     if not living:
         return Ends("dead", 0, 0)
@@ -92,7 +98,8 @@ def _end_leftovers(
     host.autostart.difference_update(order.vms)
     if host.libvirtd == "ok":
         for vm in order.vms:
-            host.jobs.pop(vm, None)  # libvirt gives up a start that it is asked to destroy
+            if vm in host.jobs and not host.jobs[vm].slow:
+                del host.jobs[vm]  # libvirt gives up a start that it is asked to destroy
     sent: set[int] = set()
     leftovers = [qemu for living in first.values() for qemu in living]
     if leftovers:
@@ -103,7 +110,7 @@ def _end_leftovers(
             if qemu.alive and qemu.pid not in sent and world.now < until:
                 sent.add(qemu.pid)
                 world.say(host.name, f"SIGKILL to qemu {qemu.pid} of {world.name_of(qemu.vm)}")
-                world.kill(qemu)
+                world.kill(qemu, by_libvirt=host.libvirtd == "ok" and not qemu.stray)
         if world.now >= until - order.settle_s - SPARE_S:
             break
         yield KILLED_S if not any(qemu.alive for qemu in leftovers) else POLL_S
@@ -130,13 +137,15 @@ def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str
         return Ends("alive", len(known), killed, survivors[0].state, said)
     if why:
         return Ends("unknown", len(known), killed, "", why)
-    if not known and vm in host.jobs:
-        return Ends("unknown", 0, 0, "", "libvirt-sees-what-proc-does-not")
+    if vm in host.locks:
+        return Ends("unknown", len(known), killed, "", "a-start-is-under-way")
     return Ends("dead", len(known), killed)
 
 
 def start_script(world: World, host: SimHost, order: StartOrder, by: str, until: float) -> Act[Settled]:
     """Start a VM under the target's lock, if neither `until` (the world's time) nor a higher ticket forbids it."""
+    if host.lacks == "flock":
+        return _look(host, order.vm) or Settled(StartResult.CLEAN, "it lacks flock")
     end = world.now + order.within_s
     lock = yield from _lock(world, host, order.vm, end)
     if lock is None:
@@ -160,7 +169,7 @@ def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until
     if world.now >= until:
         world.say(host.name, f"the start of {name} by {by} comes too late and does nothing")
         return Settled(StartResult.CLEAN, "the time allowed for the start had passed before libvirt was asked")
-    job = host.jobs[order.vm] = Job()
+    job = host.jobs[order.vm] = Job(host.start_fault == "slow")
     world.agenda.spawn(_libvirt_start(world, host, order.vm, by, job), host, f"{host.name} libvirtd")
     while host.jobs.get(order.vm) is job:
         if world.now >= until:
@@ -194,6 +203,8 @@ def _libvirt_start(world: World, host: SimHost, vm: Uuid, by: str, job: Job) -> 
 
 def settle_script(world: World, host: SimHost, order: StartOrder, until: float) -> Act[Settled]:
     """Wait for the lock, raise the ticket, look."""
+    if host.lacks == "flock":
+        return Settled(StartResult.UNKNOWN, "it lacks flock")
     lock = yield from _lock(world, host, order.vm, world.now + order.within_s)
     if lock is None:
         return Settled(StartResult.UNKNOWN, "another start of the VM is still under way there")
@@ -212,7 +223,7 @@ def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float)
         world.touch(host.name)
     if (seen := _look(host, order.vm)) is not None:
         return seen
-    if host.libvirtd != "ok":
+    if host.libvirtd in ("hung", "gone"):
         return Settled(StartResult.UNKNOWN, "libvirt does not answer")
     return Settled(StartResult.CLEAN, "no copy of it is there and no start is under way")
 

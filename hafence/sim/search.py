@@ -1,8 +1,7 @@
-"""The searches that `hafence simulate --explore` makes, and the table that compares policies.
+"""The searches that `hafence simulate --explore` makes.
 
 Exhaustive: in every situation one run with up to so many faults before every step that they can make a
-difference to; and two runs with up to one fault less, under the bound of `pairs.py`. Random: so many tales, each
-with a seed of its own.
+difference to; and two runs, under the bound of `pairs.py`. Random: so many tales, each with a seed of its own.
 """
 
 from __future__ import annotations
@@ -14,17 +13,22 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from .chance import random_tales, shrink
+from .events import Event
 from .explore import Events, first_tales, tales
+from .oracle import QUIET_S
 from .pairs import pair_tales
 from .policies import Arm, arm_of, arms
 from .report import Failure, Report
 from .situations import SITUATIONS, inventory
-from .tale import Told
+from .tale import Stage, Told
 
+ALONE, PAIR, RANDOM = "one run", "two runs", "random"
 CHUNK = 2000
 """Random tales that are told in one piece of work."""
+GARBAGE = 20_000
+"""Objects between two rounds of the garbage collector. A tale leaves a few thousand, all of them garbage."""
 SHRUNK = 5
-"""Failures that are shrunk; more of them are mostly the same story again."""
+"""Stories that are told of failures; more of them are mostly the same again."""
 Tales = Iterable[tuple[str, Events, Told]]
 
 
@@ -34,10 +38,9 @@ class Piece:
 
     arm: Arm
     kind: str
-    """alone | pair | random."""
+    """ALONE | PAIR | RANDOM."""
     situation: str = ""
     faults: int = 0
-    every_return: bool = False
     seed: str = ""
     first: int = 0
     runs: int = 0
@@ -53,12 +56,13 @@ def exhaustive(
     jobs: int = 1,
     progress: Callable[[Report], None] | None = None,
 ) -> Report:
-    """Every tale of one run with up to `faults` faults; with `pairs`, of two runs with up to one less."""
+    """Every tale of one run with up to `faults` faults; with `pairs`, of two runs too."""
     arm = arm_of(policy, storage, power)
-    pieces = [Piece(arm, "alone", name, faults) for name in situations]
+    names = tuple(situations)
+    pieces = [Piece(arm, ALONE, name, faults) for name in names]
     if pairs:
-        pieces += [Piece(arm, "pair", name, max(0, faults - 1), faults == 1) for name in situations]
-    return _search(arm, policy, pieces, jobs, progress)
+        pieces += [Piece(arm, PAIR, name, count) for count in sorted({0, faults}) for name in names]
+    return _search(arm, pieces, jobs, progress)
 
 
 def at_random(
@@ -72,7 +76,7 @@ def at_random(
     progress: Callable[[Report], None] | None = None,
 ) -> Report:
     """So many random tales of up to three runs and up to so many faults each."""
-    return _at_random(arm_of(policy, storage, power), policy, runs, faults, seed, jobs, progress)
+    return _at_random(arm_of(policy, storage, power), runs, faults, seed, jobs, progress)
 
 
 def compare(
@@ -83,21 +87,21 @@ def compare(
     progress: Callable[[Report], None] | None = None,
 ) -> list[Report]:
     """The same random tales under every policy, with and without second-level fences: the rows of the table."""
-    return [_at_random(arm, arm.name, runs, faults, seed, jobs, progress) for arm in arms()]
+    return [_at_random(arm, runs, faults, seed, jobs, progress) for arm in arms()]
 
 
 def _at_random(
-    arm: Arm, name: str, runs: int, faults: int, seed: str, jobs: int, progress: Callable[[Report], None] | None
+    arm: Arm, runs: int, faults: int, seed: str, jobs: int, progress: Callable[[Report], None] | None
 ) -> Report:
     pieces = [
-        Piece(arm, "random", seed=seed, first=first, runs=min(CHUNK, runs - first), faults=faults)
+        Piece(arm, RANDOM, seed=seed, first=first, runs=min(CHUNK, runs - first), faults=faults)
         for first in range(0, runs, CHUNK)
     ]
-    return _search(arm, name, pieces, jobs, progress)
+    return _search(arm, pieces, jobs, progress)
 
 
-def _search(arm: Arm, name: str, pieces: list[Piece], jobs: int, progress: Callable[[Report], None] | None) -> Report:
-    whole = Report(name, arm.means.words)
+def _search(arm: Arm, pieces: list[Piece], jobs: int, progress: Callable[[Report], None] | None) -> Report:
+    whole = Report(arm.name, arm.means.words)
     for part in _done(pieces, jobs):
         whole.add(part)
         if progress is not None:
@@ -114,55 +118,62 @@ def _done(pieces: list[Piece], jobs: int) -> Iterator[Report]:
         yield from pool.map(do_piece, pieces)
 
 
+def collect_seldom() -> None:
+    """What is there by now is there for good: the garbage collector need not look through it again and again."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
+
+
 def do_piece(piece: Piece) -> Report:
     """Do one piece of a search."""
-    gc.freeze()  # what is there by now is there for good: no need to look through it again and again
+    collect_seldom()
     report = Report(piece.arm.name, piece.arm.means.words)
     for situation, events, told in _tales(piece):
         report.take(situation, events, told)
+    report.searches[piece.kind] = report.cases
     return report
 
 
 def _tales(piece: Piece) -> Tales:
-    world, policy, name = inventory(piece.arm.means), piece.arm.policy, piece.situation
-    if piece.kind == "random":
-        return random_tales(world, piece.seed, piece.first, piece.runs, piece.faults, policy)
-    if piece.kind == "pair":
-        found = pair_tales(world, name, piece.faults, piece.every_return, policy)
+    stage, name = Stage(inventory(piece.arm.means), piece.arm.policy), piece.situation
+    if piece.kind == RANDOM:
+        return random_tales(stage, piece.seed, piece.first, piece.runs, piece.faults)
+    if piece.kind == PAIR:
+        found = pair_tales(stage, name, piece.faults)
     else:
-        found = tales(world, first_tales(name), piece.faults, policy)
+        found = tales(stage, first_tales(name), piece.faults)
     return ((name, events, told) for events, told in found)
 
 
 def shortest(report: Report, arm: Arm) -> list[Failure]:
-    """The first failure of each kind, as short as it can be told."""
-    world = inventory(arm.means)
+    """The first failure of each kind, as short as it can be told, and what came of it then."""
+    stage = Stage(inventory(arm.means), arm.policy)
     kinds: dict[tuple[str, str], Failure] = {}
     for failure in report.failures:
         kinds.setdefault((failure.violations[0].rule, failure.situation), failure)
-    short = []
-    for failure in list(kinds.values())[:SHRUNK]:
+    short: dict[tuple[str, ...], Failure] = {}
+    for failure in kinds.values():
         rule = failure.violations[0].rule
-        events = shrink(world, failure.events, rule, arm.policy)
-        kept = [violation for violation in failure.violations if violation.rule == rule]
-        short.append(Failure(failure.situation, events, kept))
-    return short
+        events = shrink(stage, failure.events, rule)
+        same = (rule, *(f"{event.verb} {event.what}" for event in events if event.verb != "run"))
+        if same not in short:
+            told = stage.tell(events)
+            short[same] = Failure(failure.situation, events, [v for v in told.violations if v.rule == rule])
+        if len(short) == SHRUNK:
+            break
+    return list(short.values())
 
 
-def table(reports: list[Report]) -> str:
-    """The comparison of policies as text: counts per million runs, the middle time to start in virtual seconds."""
-    head: tuple[str, ...] = ("policy", "split-brains", "of these named", "starts", "refusals", "seconds to start")
-    rows: list[tuple[str, ...]] = [head]
-    for report in reports:
-        each = 1_000_000 / report.cases if report.cases else 0.0
-        both = report.split_brains + report.named_split_brains
-        seconds = report.median_start_s
-        counts = (both, report.named_split_brains, report.starts, report.refusals)
-        spent = "-" if seconds is None else f"{seconds:.1f}"
-        rows.append((report.policy, *(f"{count * each:,.0f}" for count in counts), spent))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = []
-    for name, *numbers in rows:
-        right = [text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True)]
-        lines.append("  ".join((name.ljust(widths[0]), *right)))
-    return "\n".join(lines) + "\n"
+def as_scenario(failure: Failure, arm: Arm) -> Events:
+    """The events of a failure with what the search does after them, as far as it takes that to show the failure:
+    every fault is mended, and the command is run again."""
+    rule = failure.violations[0].rule
+    told = Stage(inventory(arm.means), arm.policy).tell(failure.events, liveness=False)
+    if any(violation.rule == rule for violation in told.violations):
+        return failure.events
+    last = max(event.at for event in failure.events)
+    mended = (*failure.events, Event(last + QUIET_S, "heal"))
+    if rule != "liveness":
+        return mended
+    first = next(event for event in failure.events if event.verb == "run")
+    return (*mended, Event(last + 2 * QUIET_S, "run", first.what))

@@ -17,23 +17,24 @@ CEPH_S = 0.4
 
 
 def power_off(world: World, run: SimRun, effect: PowerOff) -> Act[SecondLevelReply]:
-    """Ask the host's BMC, and believe only what is seen afterwards."""
+    """Ask the host's BMC, and believe only what is seen afterwards. A rehearsal is done where it answers."""
     host = world.host(effect.host)
     yield POWER_S / 2
     world.touch(host.name)
     if host.bmc == "gone":
         yield POWER_S
-        return SecondLevelReply("power", False, "its BMC does not answer", ())
+        return _not_off(world, run, host.name, "its BMC does not answer, or can't tell")
     if effect.rehearse:
-        return SecondLevelReply("power", not host.up, "on" if host.up else "off", _off(world, run, host.name, host.up))
+        return SecondLevelReply("power", True, "on" if host.up else "off", _off(world, run, host.name, host.up))
     if clock(world, run) >= effect.not_after:
-        return SecondLevelReply("power", False, "the lease had ended", ())
+        return _not_off(world, run, host.name, "the lease had ended")
     if host.bmc == "ok":
         world.power_off(host, f"switched off by {run.id}")
     yield POWER_S / 2
     world.touch(host.name)
-    says = "accepted 'off' and is still on" if host.up else "seen off"
-    return SecondLevelReply("power", not host.up, says, _off(world, run, host.name, host.up))
+    if host.up:
+        return _not_off(world, run, host.name, "accepted 'off' and is still on")
+    return SecondLevelReply("power", True, "seen off", _off(world, run, host.name, host.up))
 
 
 def _off(world: World, run: SimRun, name: str, up: bool) -> tuple[Evidence, ...]:
@@ -42,32 +43,56 @@ def _off(world: World, run: SimRun, name: str, up: bool) -> tuple[Evidence, ...]
     return (Evidence("power", f"BMC of {name}", clock(world, run), f"{name} is off", Proof.HOST_OFF),)
 
 
+def _not_off(world: World, run: SimRun, name: str, says: str) -> SecondLevelReply:
+    return SecondLevelReply("power", False, says, (Evidence("power", name, clock(world, run), says, Proof.NOTHING),))
+
+
 def fence_storage(world: World, run: SimRun, effect: FenceStorage) -> Act[dict[Uuid, SecondLevelReply]]:
-    """Put the VMs' clients on the blocklist and see them there. A missing watcher is noted and proves nothing."""
+    """Put the VMs' clients on the blocklist and see them there. A watcher that is seen is noted as what it is."""
     yield CEPH_S / 2
     suspect = world.host(effect.suspect)
     world.touch(STORAGE)
     world.touch(suspect.name)
-    if not _some_way_to_storage(world, run, effect.siblings):
-        return {vm: SecondLevelReply("storage", False, "nobody reaches the storage", ()) for vm in effect.vms}
-    clients = {vm: world.storage.clients_to_block(world.qemus.get(vm, ()), suspect.name) for vm in effect.vms}
-    if not effect.rehearse and clock(world, run) < effect.not_after:
-        for client in {client for known in clients.values() for client in known}:
-            _block(world, client, expire_s(world, effect.suspect))
+    replies = {vm: _failed(world, run, "a disk is not in Ceph", ()) for vm in effect.vms if vm in world.uncovered}
+    covered = [vm for vm in effect.vms if vm not in world.uncovered]
+    if not _some_way_to_storage(world, run, effect.siblings) or clock(world, run) >= effect.not_after:
+        return replies | {vm: _failed(world, run, "nobody reaches the storage", ()) for vm in covered}
+    signs = {vm: _watching(world, run, vm, effect.suspect) for vm in covered}
+    clients: dict[Uuid, list[Client]] = {}
+    for vm in covered:
+        if _strangers(world, vm, effect):
+            replies[vm] = _failed(world, run, "another host uses its image too", signs[vm])
+        else:
+            clients[vm] = world.storage.clients_to_block(vm, world.qemus.get(vm, ()), suspect.name, effect.alone)
+    if effect.rehearse:
+        would = "would put its clients on the blocklist (foretold)"
+        return replies | {vm: SecondLevelReply("storage", True, would, signs[vm]) for vm in clients}
+    for client in dict.fromkeys(client for known in clients.values() for client in known):
+        _block(world, client, expire_s(world, effect.suspect))
     yield CEPH_S / 2
     world.touch(STORAGE)
     reached = _some_way_to_storage(world, run, effect.siblings)
-    listed = world.storage.blocklist
-    return {
-        vm: _storage_reply(world, run, vm, effect.suspect, reached and all(client in listed for client in known))
-        for vm, known in clients.items()
-    }
+    for vm, known in clients.items():
+        seen = reached and all(client in world.storage.blocklist for client in known)
+        lasts = clock(world, run) + expire_s(world, effect.suspect) / 2 if (suspect.name, None) in known else None
+        replies[vm] = _blocked(world, run, effect.suspect, signs[vm], seen, lasts)
+    return replies
+
+
+def _strangers(world: World, vm: Uuid, effect: FenceStorage) -> bool:
+    """Whether a host that nobody has looked into is a client of the VM's image too."""
+    known = {effect.suspect, *effect.siblings}
+    return not known.issuperset(HostName(name) for name in _watchers(world, vm))
+
+
+def _watchers(world: World, vm: Uuid) -> list[str]:
+    return world.storage.watchers(vm, world.qemus.get(vm, ()), world.now)
 
 
 def _block(world: World, client: Client, lasts_s: float) -> None:
-    world.storage.blocklist[client] = world.now + lasts_s
-    world.agenda.call_at(world.now + lasts_s + 0.001, world.watch_all)
     host, pid = client
+    world.storage.block(client, world.now + lasts_s, world.host(host).qemus)
+    world.agenda.call_at(world.now + lasts_s + 0.001, world.watch_all)
     world.say(STORAGE, f"keeps {f'the client of qemu {pid} on {host}' if pid else f'every client of {host}'} out")
 
 
@@ -78,21 +103,31 @@ def expire_s(world: World, host: HostName) -> float:
     return ceph.expire_s
 
 
-def _storage_reply(world: World, run: SimRun, vm: Uuid, suspect: HostName, seen: bool) -> SecondLevelReply:
-    at = clock(world, run)
-    watchers = world.storage.watchers(world.qemus.get(vm, ()), world.network, world.now)
-    note = Evidence("watchers", STORAGE, at, f"watchers: {', '.join(watchers) or 'none'}", Proof.NOTHING)
-    if vm in world.uncovered:
-        return SecondLevelReply("storage", False, "a writable disk is not in Ceph", (note,))
+def _watching(world: World, run: SimRun, vm: Uuid, suspect: HostName) -> tuple[Evidence, ...]:
+    watchers = _watchers(world, vm)
+    proves = Proof.HOST_ALIVE if suspect in watchers else Proof.NOTHING
+    return (Evidence("watchers", STORAGE, clock(world, run), f"watchers: {', '.join(watchers) or 'none'}", proves),)
+
+
+def _failed(world: World, run: SimRun, says: str, signs: tuple[Evidence, ...]) -> SecondLevelReply:
+    nothing = Evidence("storage", STORAGE, clock(world, run), says, Proof.NOTHING)
+    return SecondLevelReply("storage", False, says, (*signs, nothing))
+
+
+def _blocked(
+    world: World, run: SimRun, suspect: HostName, signs: tuple[Evidence, ...], seen: bool, lasts: float | None
+) -> SecondLevelReply:
     if not seen:
-        return SecondLevelReply("storage", False, "the blocklist does not show it", (note,))
-    proof = Evidence("blocklist", STORAGE, at, f"{suspect} is kept out", Proof.DISKS_FENCED)
-    return SecondLevelReply("storage", True, "seen on the blocklist", (note, proof))
+        return _failed(world, run, "the blocklist does not show it", signs)
+    proof = Evidence("blocklist", STORAGE, clock(world, run), f"{suspect} is kept out", Proof.DISKS_FENCED)
+    return SecondLevelReply("storage", True, "seen on the blocklist", (*signs, proof), lasts)
 
 
 def _some_way_to_storage(world: World, run: SimRun, siblings: tuple[HostName, ...]) -> bool:
     if not world.storage.up:
         return False
+    if world.network.passes(run.admin.name, STORAGE):
+        return True
     for name in siblings:
         world.touch(name)
         reached = trouble_reaching(world.network, run.admin.name, world.host(name)) is None
@@ -101,21 +136,40 @@ def _some_way_to_storage(world: World, run: SimRun, siblings: tuple[HostName, ..
     return False
 
 
-def lift_storage_fence(world: World, _: SimRun, effect: LiftStorageFence) -> Act[str]:
+def _members(world: World, host: HostName) -> tuple[HostName, ...]:
+    cluster = world.inventory.hosts[host].cluster
+    return tuple(member.name for member in world.inventory.members(cluster) if member.name != host)
+
+
+def lift_storage_fence(world: World, run: SimRun, effect: LiftStorageFence) -> Act[str]:
     """Take the host off the blocklist."""
     yield CEPH_S
     world.touch(STORAGE)
+    if world.inventory.cluster_of(effect.host).ceph is None:
+        return ""
+    if not _some_way_to_storage(world, run, _members(world, effect.host)):
+        return "failed: nobody reaches the storage"
     if not world.storage.lift(effect.host):
         return ""
     world.watch_all()
     return f"the blocklist lets {effect.host} in again"
 
 
-def renew_storage_fence(world: World, _: SimRun, effect: RenewStorageFence) -> Act[str]:
-    """Make the host's entries last on."""
+def renew_storage_fence(world: World, run: SimRun, effect: RenewStorageFence) -> Act[str]:
+    """Keep the host out beyond entries that end soon. Ceph does not move the end of one: the whole host is added."""
     yield CEPH_S
     world.touch(STORAGE)
-    mine = [client for client in world.storage.blocklist if client[0] == effect.host]
-    for client in mine:
-        _block(world, client, expire_s(world, effect.host))
-    return f"{len(mine)} entries of {effect.host} renewed" if mine else ""
+    if world.inventory.cluster_of(effect.host).ceph is None:
+        return ""
+    if not _some_way_to_storage(world, run, _members(world, effect.host)):
+        return "failed: nobody reaches the storage"
+    lasts_s = expire_s(world, effect.host)
+    mine = {client: until for client, until in world.storage.blocklist.items() if client[0] == effect.host}
+    whole: Client = (effect.host, None)
+    lasting = {client for client, until in mine.items() if until >= world.now + lasts_s / 2}
+    if whole in lasting or lasting >= mine.keys():
+        return ""
+    if not effect.alone or whole in mine:
+        return "failed: entries end soon"
+    _block(world, whole, lasts_s)
+    return f"every client of {effect.host} is kept out"

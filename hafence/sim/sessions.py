@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.evidence import Sign, WitnessReport
-from ..core.fencing import FenceOrder, Reply, Trouble
+from ..core.fencing import FenceOrder, Reply, Trouble, met_straight
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.model import HostName, Uuid
 from ..effects import Fence, LookAt, Settle, Start, StartReply, StartResult, Witness
@@ -14,19 +14,24 @@ from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .network import seconds_to_meet, signs_seen, trouble_reaching
 from .run import SimRun
-from .scripts import Printed, Settled, fence_script, settle_script, start_script
+from .scripts import Printed, Settled, fence_script, libvirtd_is_busy, settle_script, start_script
 from .world import EPOCH, World
 
 GRACE_S = 3.0
 """How much longer than a script may take hafence waits for its end."""
 LOOK_S = 0.3
 OPEN_S = 0.05
-_SILENT = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE})
+_SPOKE = frozenset({Trouble.REFUSED, Trouble.HOST_KEY_CHANGED, Trouble.HOST_KEY_UNKNOWN, Trouble.SESSION_REFUSED})
+"""After any other trouble a sibling must be seen to work, or it is the one that is frozen or gone."""
 _OF_SIBLING = {
     Trouble.LOGIN_FAILED: Trouble.SIBLING_LOGIN,
     Trouble.HOST_KEY_CHANGED: Trouble.SIBLING_HOST_KEY,
+    Trouble.HOST_KEY_UNKNOWN: Trouble.SIBLING_HOST_KEY,
 }
-_LIBVIRT = {"ok": Libvirt.OK, "hung": Libvirt.HUNG, "absent": Libvirt.ABSENT}
+_LIBVIRT = {"ok": Libvirt.OK, "hung": Libvirt.HUNG, "gone": Libvirt.FAILED, "absent": Libvirt.ABSENT}
+_RUNS_NOTHING = frozenset({"forced", "nosession"})
+"""How an sshd is that takes the login and runs none of our scripts."""
+_BY_PING = frozenset({Sign.PING, Sign.ICMP_ERROR})
 
 
 _NONE: frozenset[Uuid] = frozenset()
@@ -47,8 +52,11 @@ def fence(world: World, run: SimRun, effect: Fence) -> Act[Reply]:
     nonce = f"{run.id}.{world.agenda.steps}"
     suspect = world.host(order.suspect)
     trouble = yield from _open(world, run, order)
-    if trouble is not None:
-        reply = Reply(nonce, trouble, None, "", world.now - begun, clock(world, run))
+    if trouble is None and suspect.sshd == "nosession":
+        trouble = Trouble.SESSION_REFUSED
+    if trouble is not None or suspect.sshd == "forced":
+        status = None if trouble is not None else 1
+        reply = Reply(nonce, trouble, status, "", world.now - begun, clock(world, run))
         return run.policy.doctor(order, reply)
     within_s = min(order.within_s, order.not_after - clock(world, run))
     script = fence_script(world, suspect, order, nonce, world.now + within_s)
@@ -81,7 +89,7 @@ def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:
     if order.proxy is not None:
         world.touch(order.proxy)
         if trouble_reaching(world.network, run.admin.name, world.host(order.proxy)) is not None:
-            return Trouble.SIBLING_FROZEN if trouble in _SILENT else trouble or Trouble.SIBLING_LOST
+            return trouble if trouble in _SPOKE else Trouble.SIBLING_FROZEN
     if trouble is None and trouble_reaching(world.network, source, suspect) is not None:
         return Trouble.NO_REPLY_IN_TIME
     return trouble
@@ -114,7 +122,7 @@ def _way_back(world: World, run: SimRun, host: SimHost, proxy: HostName | None) 
         world.touch(proxy)
         sibling = world.host(proxy)
         if not (world.network.passes(source, proxy) and sibling.up) or sibling.held:
-            return Trouble.SIBLING_LOST
+            return Trouble.SIBLING_FROZEN
         source = proxy
     if not (world.network.passes(source, host.name) and host.up) or host.held:
         return Trouble.NO_REPLY_IN_TIME
@@ -146,9 +154,9 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
     world.touch(host.name)
     if trouble is None and not (host.up and world.network.passes(run.admin.name, host.name)):
         trouble = Trouble.NO_REPLY_IN_TIME
-    if trouble is not None:
+    if trouble is not None or host.sshd in _RUNS_NOTHING:
         result = StartResult.CLEAN if isinstance(effect, Start) else StartResult.UNKNOWN
-        return StartReply(result, trouble.value, clock(world, run))
+        return StartReply(result, met_straight(trouble) if trouble else "it runs no script", clock(world, run))
     until = world.now + min(order.within_s, not_after - clock(world, run))
     if isinstance(effect, Start):
         run.sent.append((world.now, order.vm, order.target))
@@ -158,7 +166,7 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
     task = world.agenda.spawn(script, host, f"{host.name} {type(effect).__name__.lower()}", host.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, host, None)
     if trouble is not None:
-        return StartReply(StartResult.UNKNOWN, trouble.value, clock(world, run))
+        return StartReply(StartResult.UNKNOWN, met_straight(trouble), clock(world, run))
     settled: Settled = task.value
     return StartReply(settled.result, settled.says, clock(world, run))
 
@@ -181,8 +189,8 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         if trouble is not None:
             slowest = max(slowest, seconds_to_meet(trouble, timeout_s))
             looks[name] = Silence(name, clock(world, run), trouble)
-        elif host.sshd == "forced":
-            looks[name] = Blind(name, clock(world, run), "its login runs a forced command")
+        elif host.sshd in _RUNS_NOTHING:
+            looks[name] = Blind(name, clock(world, run), "its login runs a forced command, or opens no session")
         else:
             looks[name] = _look(world, run, name, host)
     if slowest:
@@ -192,23 +200,33 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
 
 def _look(world: World, run: SimRun, name: HostName, host: SimHost) -> HostLook:
     copies: dict[Uuid, int] = {}
+    known: set[Uuid] = set()
     for qemu in host.qemus:
         copies[qemu.vm] = copies.get(qemu.vm, 0) + 1
-    sees = host.libvirtd == "ok"
+        if not qemu.stray:
+            known.add(qemu.vm)
+    occupied = bool(host.jobs or host.qemus) and host.libvirtd == "ok"
+    libvirt = Libvirt.HUNG if occupied and libvirtd_is_busy(host) else _LIBVIRT[host.libvirtd]
+    sees = libvirt is Libvirt.OK
     return HostLook(
         name,
         clock(world, run),
         host.clock_offset_s - run.admin.clock_offset_s,
         host.machine_id,
         str(host.boot),
-        _LIBVIRT[host.libvirtd],
+        libvirt,
         copies,
-        frozenset((*copies, *host.jobs)) if sees and (copies or host.jobs) else _NONE,
+        frozenset((*known, *host.jobs)) if sees and (known or host.jobs) else _NONE,
         frozenset(host.defined) if sees and host.defined else _NONE,
-        frozenset(host.autostart) if sees and host.autostart else _NONE,
+        frozenset(host.autostart) if host.autostart else _NONE,
         host.memory_total_mib if sees else None,
         host.memory_free_mib if sees else None,
+        _missing(host) if host.lacks or host.libvirtd == "absent" else (),
     )
+
+
+def _missing(host: SimHost) -> tuple[str, ...]:
+    return tuple(program for program in (host.lacks, "virsh" if host.libvirtd == "absent" else "") if program)
 
 
 def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessReport, ...]]:
@@ -219,7 +237,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
     yield LOOK_S
     world.touch(suspect.name)
     seen: dict[HostName | None, frozenset[Sign]] = {name: _signs(world, name, suspect) for name in working}
-    seen[None] = signs_seen(world.network, run.admin.name, suspect, same_segment=False)
+    seen[None] = signs_seen(world.network, run.admin.name, suspect, run.admin.same_segment)
     if not all(seen.values()):
         yield run.inventory.settings.connect_timeout_s
         world.touch(suspect.name)
@@ -235,17 +253,26 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
             reports.append(WitnessReport(witness_name, clock(world, run), frozenset(), False, says))
             continue
         peers = [host.name for host in members if host.name != witness_name] if witness_name else []
-        reached = sum(1 for peer in peers if signs_seen(world.network, witness_name or "", world.host(peer), False))
+        reached = sum(1 for peer in peers if _by_tcp(world, witness_name or "", peer))
         signs = seen[witness_name]
+        # A suspect's "network unreachable" reads like a route that the witness itself lacks.
+        sees = not (suspect.firewall == "reject-net" and signs)
+        if witness_name and world.host(witness_name).lacks == "ping":
+            sees, signs = False, signs - _BY_PING
         says = ", ".join(sorted(sign.value for sign in signs)) or "no sign of life"
-        reports.append(WitnessReport(witness_name, clock(world, run), signs, True, says, len(peers), reached))
+        reports.append(WitnessReport(witness_name, clock(world, run), signs, sees, says, len(peers), reached))
     return tuple(reports)
+
+
+def _by_tcp(world: World, witness: str, peer: HostName) -> bool:
+    """Whether a peer takes or refuses a connection."""
+    return not signs_seen(world.network, witness, world.host(peer), False).isdisjoint((Sign.SYN_ACK, Sign.RST))
 
 
 def _can_witness(world: World, run: SimRun, name: HostName) -> bool:
     world.touch(name)
     host = world.host(name)
-    return host.sshd != "forced" and trouble_reaching(world.network, run.admin.name, host) is None
+    return host.sshd not in _RUNS_NOTHING and trouble_reaching(world.network, run.admin.name, host) is None
 
 
 def _signs(world: World, name: HostName, suspect: SimHost) -> frozenset[Any]:

@@ -35,9 +35,9 @@ class Means:
 
     @property
     def words(self) -> str:
-        """For people."""
+        """The fences of the second level, for people."""
         fences = [name for name, there in (("storage", self.storage), ("power", self.power)) if there]
-        return f"{self.policy}, {' and '.join(fences) or 'no'} fence"
+        return f"{' and '.join(fences) or 'no'} fence"
 
 
 @cache
@@ -82,6 +82,18 @@ SITUATIONS: dict[str, tuple[Event, ...]] = {
     "unkillable": _at_first(f"qemu {VM} {SUSPECT} unkillable"),
     "zombie-leader": _at_first(f"qemu {VM} {SUSPECT} zombie-leader"),
     "respawns": _at_first(f"qemu {VM} {SUSPECT} respawns 0.4"),
+    "respawns-meanwhile": _at_first(f"qemu {VM} {SUSPECT} respawns 2"),
+    "respawns-late": _at_first(f"qemu {VM} {SUSPECT} respawns 30"),
+    "isolated-respawns-late": _at_first(
+        *(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store")),
+        f"qemu {VM} {SUSPECT} respawns 30",
+    ),
+    "autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts"),
+    "host-dead-autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts", f"power_off {SUSPECT}"),
+    "isolated-autostarts": _at_first(
+        f"qemu {VM} {SUSPECT} autostarts",
+        *(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store")),
+    ),
     "libvirt-hung": _at_first(f"libvirtd {SUSPECT}=hung"),
     "half-open": _at_first(*(f"cut {SUSPECT} > {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS))),
     "wrong-statement": _at_first(

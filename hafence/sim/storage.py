@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..core.model import HostName
+from ..core.model import HostName, Uuid
 from .hosts import Qemu
 from .network import STORAGE, Network
 
@@ -22,13 +22,19 @@ Client = tuple[str, int | None]
 class SimStorage:
     """One Ceph cluster that holds the disks of every VM. `blocklist` holds until when each client is kept out."""
 
-    __slots__ = ("blocklist", "lost_at", "up")
+    __slots__ = ("blocklist", "ended", "locks", "lost_at", "unwatched", "up")
 
     def __init__(self) -> None:
         self.up = True
         self.blocklist: dict[Client, float] = {}
         self.lost_at: dict[HostName, float] = {}
         """Since when a host's packets have not reached the storage."""
+        self.locks: dict[Uuid, Client] = {}
+        """Who took the lock of a VM's images last. A client that dies leaves it behind."""
+        self.ended: dict[tuple[Uuid, str], float] = {}
+        """When a VM's client on a host was killed: it counts as a watcher until it is evicted."""
+        self.unwatched: set[Client] = set()
+        """Clients that were shut out: they watch no more, even when they are let in again and can write."""
 
     def can_write(self, qemu: Qemu, network: Network, now: float) -> bool:
         """Whether a process could write to its VM's disks at this moment."""
@@ -42,10 +48,39 @@ class SimStorage:
         name = qemu.host.name
         return any(now < self.blocklist.get(client, 0.0) for client in ((name, None), (name, qemu.pid)))
 
-    def clients_to_block(self, vm_qemus: Iterable[Qemu], host: str) -> list[Client]:
-        """The VM's clients on a host: the storage knows who holds an image's lock. If nobody does, the whole host."""
-        known: list[Client] = [(host, qemu.pid) for qemu in vm_qemus if qemu.alive and qemu.host.name == host]
-        return known or [(host, None)]
+    def lapsed(self, qemu: Qemu, now: float) -> bool:
+        """Whether an entry that had kept the process out has ended by itself."""
+        clients: set[Client] = {(qemu.host.name, None), (qemu.host.name, qemu.pid)}
+        return not clients.isdisjoint(self.blocklist) and not self.keeps_out(qemu, now)
+
+    def begins(self, qemu: Qemu, network: Network, now: float) -> None:
+        """A process opens its VM's images, and takes their lock if it can."""
+        if self.can_write(qemu, network, now):
+            self.locks[qemu.vm] = (qemu.host.name, qemu.pid)
+
+    def ends(self, qemu: Qemu, clean: bool, now: float) -> None:
+        """A process ends. One that was asked to closes its images; one that was killed leaves lock and watch behind."""
+        client = (qemu.host.name, qemu.pid)
+        if clean:
+            if self.locks.get(qemu.vm) == client:
+                del self.locks[qemu.vm]
+        elif client not in self.unwatched:
+            self.ended[qemu.vm, qemu.host.name] = now
+
+    def block(self, client: Client, until: float, there: Iterable[Qemu]) -> None:
+        """Shut a client out, or every client of a host; `there` are the processes on it."""
+        self.blocklist[client] = until
+        host, pid = client
+        self.unwatched |= {(host, qemu.pid) for qemu in there if pid in (None, qemu.pid)}
+
+    def clients_to_block(self, vm: Uuid, vm_qemus: Iterable[Qemu], host: str, alone: bool) -> list[Client]:
+        """The VM's clients on a host, and whoever left a lock there. If there is none, and where no other VM is on
+        the host, the whole host."""
+        known: set[Client] = {(host, qemu.pid) for qemu in vm_qemus if qemu.alive and qemu.host.name == host}
+        lock = self.locks.get(vm)
+        if lock is not None and lock[0] == host:
+            known.add(lock)
+        return [*known] if known and not alone else [*known, (host, None)]
 
     def lift(self, host: str) -> bool:
         """Let a host in again. Whether anything of it was kept out."""
@@ -54,11 +89,12 @@ class SimStorage:
             del self.blocklist[client]
         return bool(entries)
 
-    def watchers(self, qemus: Iterable[Qemu], network: Network, now: float) -> list[str]:
+    def watchers(self, vm: Uuid, qemus: Iterable[Qemu], now: float) -> list[str]:
         """The hosts whose clients `rbd status` still names."""
-        seen = set()
+        seen = {host for (of, host), at in self.ended.items() if of == vm and now - at < EVICTED_AFTER_S}
         for qemu in qemus:
             lost = self.lost_at.get(HostName(qemu.host.name))
-            if qemu.alive and (lost is None or now - lost < EVICTED_AFTER_S) and not self.keeps_out(qemu, now):
+            unwatched = (qemu.host.name, qemu.pid) in self.unwatched
+            if qemu.alive and (lost is None or now - lost < EVICTED_AFTER_S) and not unwatched:
                 seen.add(qemu.host.name)
         return sorted(seen)

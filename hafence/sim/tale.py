@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.model import Inventory
 from ..core.outcome import Decision
 from .commands import schedule
 from .events import Event
 from .kernel import Step
-from .oracle import QUIET_S, Violation, check_liveness, check_records, check_runs, check_splits
+from .liveness import Known, check_liveness, mend_everything
+from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
 from .play import Theatre
 from .run import Policy
 from .situations import ADMINS, VM_UUID
-from .world import World
+from .world import Split, World
 
 
 @dataclass(slots=True)
@@ -24,11 +25,13 @@ class Told:
     violations: list[Violation]
     steps: list[Step]
     """When each step was made and what it touched, until the faults were mended; empty unless asked for."""
+    splits: list[Split]
+    """The split-brains until the mended world was at rest. Those of the runs after it are violations, or named."""
 
     @property
     def named_splits(self) -> int:
         """Split-brains that a run had named as a risk."""
-        return sum(1 for split in self.theatre.world.splits if split.named)
+        return sum(1 for split in self.splits if split.named)
 
     @property
     def decision(self) -> Decision | None:
@@ -37,12 +40,26 @@ class Told:
         return outcomes[0].decision if outcomes else None
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all tales of a search share: the inventory, the policy, and what came of worlds that were left behind."""
+
+    inventory: Inventory
+    policy: Policy = field(default_factory=Policy)
+    known: Known = field(default_factory=dict)
+
+    def tell(self, events: tuple[Event, ...], trace: bool = False, liveness: bool = True) -> Told:
+        """Tell a tale on this stage."""
+        return tell(self.inventory, events, self.policy, trace, liveness, self.known)
+
+
 def tell(
     inventory: Inventory,
     events: tuple[Event, ...],
     policy: Policy | None = None,
     trace: bool = False,
     liveness: bool = True,
+    known: Known | None = None,
 ) -> Told:
     """Play a tale about the first VM and hold the oracle against it. The first `run` is run again in the end."""
     world = World(inventory, ADMINS)
@@ -54,18 +71,20 @@ def tell(
         schedule(theatre, event)
     last = max((event.at for event in events), default=0.0)
     ended = theatre.play(last + QUIET_S)
-    violations = [] if ended else [Violation("budget", "the story never comes to rest")]
-    splits = len(world.splits)
     if trace:
         steps = list(steps)
         world.agenda.trace = None
         world.agenda.touched = None
-    violations += check_records(theatre)
+    violations = check_records(theatre)
     words = next((event.what for event in events if event.verb == "run"), "")
-    if liveness and words and ended:
+    again = liveness and bool(words) and ended
+    if again:
+        ended = mend_everything(theatre, last + QUIET_S)
+    if not ended:
+        violations.append(Violation("budget", "the story never comes to rest"))
+    violations += check_runs(theatre) + check_splits(theatre)
+    told = Told(theatre, violations, steps, list(world.splits))
+    if again and ended:
         admin, _, command = words.partition(": ")
-        violations += check_liveness(theatre, admin, command, VM_UUID)
-    violations += check_runs(theatre)
-    violations += check_splits(theatre)
-    assert splits <= len(world.splits), "splits are only ever added"
-    return Told(theatre, violations, steps)
+        violations += check_liveness(theatre, admin, command, VM_UUID, known)
+    return told

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..core.fencing import interpret
-from ..core.looks import HostLook, Look, Silence
-from ..core.model import Inventory
-from ..core.outcome import Outcome
+from ..core.looks import HostLook, Look, Silence, shows_life
+from ..core.model import HostName, Inventory
+from ..core.outcome import Exit, Outcome, exit_of
 from ..effects import (
     Busy,
     DropLease,
@@ -30,6 +31,7 @@ from ..effects import (
     RunHooks,
     SecondLevelReply,
     Settle,
+    SpendStatement,
     Start,
     StoreError,
     TakeLease,
@@ -37,28 +39,32 @@ from ..effects import (
     Witness,
     WriteRecord,
 )
+from ..workflows.people import HostOutcome
 
 
-def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
-    """The lines that tell an effect and its answer; none for what is of no interest."""
+def words(inventory: Inventory, effect: Effect[Any], answer: Any, machines: Mapping[HostName, str]) -> list[str]:
+    """The lines that tell an effect and its answer; none for what is of no interest. `machines`: known machine-ids."""
     if isinstance(answer, LeaseLost | StoreError | Interrupted):
         kind = {LeaseLost: "lost its lease", StoreError: "store error", Interrupted: "interrupted"}[type(answer)]
         return [f"{type(effect).__name__}: {kind}{f' ({answer})' if str(answer) else ''}"]
     match effect:
         case Together(parts):
-            return [line for part, each in zip(parts, answer, strict=True) for line in words(inventory, part, each)]
+            told = zip(parts, answer, strict=True)
+            return [line for part, each in told for line in words(inventory, part, each, machines)]
         case RenewLease() | Recall():
             return []
         case TakeLease() | DropLease() | WriteRecord() | Quarantine() | LiftQuarantine() | LearnMachine():
             return _stored(inventory, effect, answer)
         case RecordStatement():
             return [f"records the statement on {effect.host}"]
+        case SpendStatement():
+            return [f"ends the statement on {effect.host}: {effect.why}"]
         case LookAt():
             return [f"looks: {name} {_look(inventory, look)}" for name, look in sorted(answer.items())]
         case Fence(order):
             how = "rehearses the fence of" if order.rehearse else "fences"
             through = f"through {order.proxy}" if order.proxy else "straight"
-            findings = interpret(order, answer)
+            findings = interpret(order, answer, machines.get(order.suspect))
             return [
                 f"{how} {_vm(inventory, vm)} on {order.suspect} {through}: {found.verdict.value}, {found.detail}"
                 for vm, found in findings.items()
@@ -99,7 +105,7 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
 
 def _look(inventory: Inventory, look: Look) -> str:
     if isinstance(look, Silence):
-        return f"is silent: {look.says}"
+        return f"{'lets nobody in' if shows_life(look) else 'is silent'}: {look.says}"
     if not isinstance(look, HostLook):
         return f"lets nobody look: {look.says}"
     copies = [f"{count} of {_vm(inventory, vm)}" for vm, count in sorted(look.copies.items())]
@@ -112,7 +118,7 @@ def _report(could_look: bool, says: str) -> str:
 
 
 def _level(name: str, reply: SecondLevelReply) -> str:
-    seen = "".join(f"; {evidence.says}" for evidence in reply.evidence)
+    seen = "".join(f"; {evidence.says}" for evidence in reply.evidence if evidence.says != reply.says)
     return f"{name}: {'done' if reply.done else 'not done'}, {reply.says}{seen}"
 
 
@@ -124,4 +130,23 @@ def outcome_words(outcome: Outcome) -> list[str]:
     """The lines that end a run."""
     verdict = outcome.verdict.value if outcome.verdict else "no verdict"
     first = f"exit {int(outcome.exit)}: {outcome.decision.value} ({outcome.reason.value}, {verdict}): {outcome.message}"
-    return [first, *(f"residual risk: {risk}" for risk in outcome.residual_risk)]
+    risks = [f"residual risk: {risk}" for risk in outcome.residual_risk]
+    notes = [f"note: {note}" for note in outcome.notes] if outcome.dry_run else []
+    return [*notes, first, *risks]
+
+
+def end_words(result: Any) -> list[str]:
+    """The lines that end a run beside its outcomes: of a command on a host, of several VMs, of a run cut short."""
+    match result:
+        case HostOutcome():
+            if result.done:
+                return [f"exit {int(Exit.DONE)}: done: {result.message}"]
+            ways = f" Way out: {'; or '.join(result.ways_out)}." if result.ways_out else ""
+            return [f"exit {int(result.exit)}: refused: {result.message.rstrip('.')}.{ways}"]
+        case StoreError():
+            return [f"exit {int(Exit.STORE)}: {result}. Nothing was killed and nothing started."]
+        case Interrupted():
+            return [f"exit {int(Exit.INTERRUPTED)}: interrupted"]
+        case (Outcome(), Outcome(), *_):
+            return [f"exit {int(exit_of(result))} of all {len(result)}"]
+    return []

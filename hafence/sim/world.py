@@ -28,26 +28,30 @@ _WORDS = re.compile(r"[ ;:,]+")
 class Admin(Owner):
     """A node on which people run hafence. Its clock is the world's, plus its offset."""
 
-    __slots__ = ("booted_at", "clock_offset_s", "held_since")
+    __slots__ = ("booted_at", "clock_offset_s", "held_since", "same_segment")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.clock_offset_s = 0.0
         self.booted_at = -1e6
         self.held_since = 0.0
+        self.same_segment = False
+        """Whether it sees the hosts' ARP. One behind a router sees one sign of life less."""
 
 
 class Split:
     """A moment at which two living processes of a VM could write."""
 
-    __slots__ = ("at", "named", "vm", "writers")
+    __slots__ = ("at", "named", "unbidden", "vm", "writers")
 
-    def __init__(self, at: float, vm: Uuid, writers: tuple[str, ...], named: bool) -> None:
+    def __init__(self, at: float, vm: Uuid, writers: tuple[str, ...], named: bool, unbidden: bool) -> None:
         self.at = at
         self.vm = vm
         self.writers = writers
         self.named = named
         """Whether a run had said beforehand that this could be."""
+        self.unbidden = unbidden
+        """Whether nobody had, and another manager brought the VM back when it had long been dead: beyond the bound."""
 
 
 class World:
@@ -73,6 +77,7 @@ class World:
         "store",
         "store_clock_offset_s",
         "uncovered",
+        "unstartable",
     )
 
     def __init__(self, inventory: Inventory, admins: tuple[str, ...] = ("admin-1",)) -> None:
@@ -93,6 +98,8 @@ class World:
         self.store_clock_offset_s = 0.0
         self.uncovered: frozenset[Uuid] = frozenset()
         """VMs with a writable disk that the storage fence does not cover."""
+        self.unstartable: dict[Uuid, str] = {}
+        """VMs that no host could start, and why."""
         self.runs_gone: set[str] = set()
         self.risks: list[tuple[float, str]] = []
         """What runs have told so far, and when; the residual risks are among it."""
@@ -120,22 +127,27 @@ class World:
 
     # ---------------------------------------------------------------- processes
 
-    def begin_qemu(self, vm: Uuid, host: SimHost, by: str = "") -> Qemu:
-        """A qemu comes to life."""
+    def begin_qemu(self, vm: Uuid, host: SimHost, by: str = "", stray: bool = False) -> Qemu:
+        """A qemu comes to life; a `stray` one behind libvirt's back."""
         self.next_pid += 1
         qemu = Qemu(vm, host, self.next_pid, self.now, by)
+        qemu.stray = stray
+        died_at = self.lost.get((vm, host.name), 0.0)
+        qemu.unbidden = not by and self.now > 0 and self.now - died_at > self.inventory.settings.settle_s
         host.qemus.append(qemu)
         self.qemus.setdefault(vm, []).append(qemu)
+        self.storage.begins(qemu, self.network, self.now)
         self.say(host.name, f"qemu {qemu.pid} of {self.name_of(vm)} begins")
         self.watch(vm)
         return qemu
 
-    def end_qemu(self, qemu: Qemu) -> None:
-        """A qemu dies. One that a manager looks after comes back."""
+    def end_qemu(self, qemu: Qemu, clean: bool = False) -> None:
+        """A qemu dies, `clean` where it could close its images. One that a manager looks after comes back."""
         if not qemu.alive:
             return
         qemu.alive = False
         self.lost[qemu.vm, qemu.host.name] = self.now
+        self.storage.ends(qemu, clean, self.now)
         qemu.host.qemus.remove(qemu)
         self.qemus[qemu.vm].remove(qemu)
         self.say(qemu.host.name, f"qemu {qemu.pid} of {self.name_of(qemu.vm)} ends")
@@ -143,12 +155,12 @@ class World:
             life, host = qemu.host.life, qemu.host
             self.agenda.call_at(self.now + qemu.respawns_after_s, lambda: self._respawn(qemu, host, life))
 
-    def kill(self, qemu: Qemu) -> None:
-        """SIGKILL. A process in state D takes it when it wakes."""
+    def kill(self, qemu: Qemu, by_libvirt: bool = False) -> None:
+        """SIGKILL, which a process in state D takes when it wakes. libvirt sends SIGTERM first, which a qemu obeys."""
         if qemu.state == "D":
             qemu.kill_pending = True
         else:
-            self.end_qemu(qemu)
+            self.end_qemu(qemu, clean=by_libvirt and qemu.state == "S")
 
     def thaw(self, host: SimHost) -> None:
         """Processes in state D wake, and die of a pending kill."""
@@ -160,7 +172,7 @@ class World:
 
     def _respawn(self, qemu: Qemu, host: SimHost, life: int) -> None:
         if host.life == life and host.up:
-            self.begin_qemu(qemu.vm, host)
+            self.begin_qemu(qemu.vm, host, stray=True)
 
     def name_of(self, vm: Uuid) -> str:
         """A VM's name."""
@@ -186,17 +198,21 @@ class World:
             return
         unnamed = [q for q in writers if not any(self._names(at, risk, q) for at, risk in self.risks)]
         named = len(unnamed) <= 1
-        self.splits.append(Split(self.now, vm, where, named))
-        how = "which had been named as a risk" if named else "WHICH NOBODY HAD NAMED"
+        unbidden = not named and sum(not q.unbidden for q in unnamed) <= 1
+        self.splits.append(Split(self.now, vm, where, named, unbidden))
+        how = "which another manager brought about" if unbidden else "WHICH NOBODY HAD NAMED"
+        how = "which had been named as a risk" if named else how
         self.say("world", f"SPLIT-BRAIN of {self.name_of(vm)}: {' and '.join(where)} can write, {how}")
 
-    @staticmethod
-    def _names(at: float, risk: str, qemu: Qemu) -> bool:
+    def _names(self, at: float, risk: str, qemu: Qemu) -> bool:
         """Whether a risk, told at that time, names what this process does now."""
         if qemu.host.name not in _WORDS.split(risk):
             return False
         anew = "started there anew" in risk and qemu.born_at > at
-        return anew or "write to the same disks" in risk
+        if "moved there without hafence" in risk:
+            return not qemu.by
+        lapsed = "as long as the entries" in risk and self.storage.lapsed(qemu, self.now)
+        return anew or lapsed or "write to the same disks" in risk
 
     def watch_all(self) -> None:
         """Look at every VM: a link was mended, an entry ended, a host came back."""

@@ -1,18 +1,39 @@
-"""The promises hold in every tale that the search can tell. CI runs the whole search (`hafence simulate --explore`)."""
+"""The promises hold in every tale that the search can tell.
+
+Here: one run with one fault, and two runs without; `test_search_two_runs.py` has two runs with one fault, and
+`.ci/nightly` the searches with two.
+"""
+
+from collections.abc import Iterator
 
 import pytest
 
-from hafence.sim.explore import first_tales
+from hafence.core.decision import Reason
+from hafence.core.outcome import Decision
+from hafence.sim.comparison import as_json, table
+from hafence.sim.explore import Events, first_tales, tales
+from hafence.sim.pairs import pair_tales
 from hafence.sim.policies import arm_of
-from hafence.sim.search import at_random, compare, exhaustive, shortest, table
-from hafence.sim.situations import SITUATIONS, inventory
-from hafence.sim.tale import tell
+from hafence.sim.search import at_random, compare, exhaustive, shortest
+from hafence.sim.situations import SITUATIONS, Means, inventory
+from hafence.sim.tale import Stage, Told, tell
 
-ONE_FAULT = ("healthy", "host-dead", "isolated", "unkillable", "out-of-memory")
+PROOFS = [("prove", False, False), ("prove", True, False), ("prove", False, True), ("confirm", True, False)]
+"""Policies and fences under which nothing writes twice."""
 
 
 def told(report_failures: list[object]) -> str:
     return "\n".join(str(failure) for failure in report_failures[:3])
+
+
+def every_tale(policy: str, storage: bool, power: bool, faults: int) -> Iterator[tuple[Events, Told]]:
+    stage = Stage(inventory(Means(policy, storage, power)))
+    for situation in SITUATIONS:
+        yield from tales(stage, first_tales(situation), faults)
+
+
+def verbs_and_words(events: Events) -> set[str]:
+    return {event.verb for event in events} | {word for event in events for word in event.what.split()}
 
 
 @pytest.mark.parametrize("policy", ["proceed", "confirm", "prove"])
@@ -24,31 +45,47 @@ def test_every_situation_keeps_every_promise_without_a_fault(policy: str, storag
     assert report.cases == len(SITUATIONS)
 
 
-@pytest.mark.parametrize("situation", ONE_FAULT)
-def test_one_run_with_any_one_fault_keeps_every_promise(situation: str) -> None:
-    report = exhaustive("confirm", faults=1, pairs=False, situations=(situation,))
-    assert report.held, told(list(report.failures))
-    assert report.cases > 150
+@pytest.mark.parametrize(("policy", "storage", "power"), PROOFS)
+def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage: bool, power: bool) -> None:
+    """Exhaustive for one run and one fault. Two bounds, both named: what a person states wrongly is believed, and
+    a host that was switched off may bring the VM back when it is switched on. One is not foreseen: another manager
+    that brings the VM back later than `settle`. A storage fence keeps that out too."""
+    cases = shut_out = 0
+    for events, tale in every_tale(policy, storage, power, faults=1):
+        cases += 1
+        assert not tale.violations, (events, tale.violations)
+        reasons = {o.reason for run in tale.theatre.runs for o in run.outcomes if o.decision is Decision.STARTED}
+        if reasons == {Reason.STORAGE_FENCED}:
+            shut_out += 1
+            assert not tale.splits, (events, [split.writers for split in tale.splits])
+        for split in tale.splits:
+            if split.named:
+                assert {"state", "autostarts"} & verbs_and_words(events), (events, split.writers)
+            else:
+                assert split.unbidden
+                assert {"autostarts", "respawns"} & verbs_and_words(events), (events, split.writers)
+    assert cases > 7000
+    assert (shut_out > 1000) == (storage and not power)
 
 
-def test_two_runs_suspended_anywhere_keep_every_promise() -> None:
-    report = exhaustive("confirm", faults=0, pairs=True, situations=("healthy", "isolated"))
-    assert report.held, told(list(report.failures))
-    assert report.cases > 100
+@pytest.mark.parametrize(("policy", "storage"), [("prove", False), ("confirm", True)])
+def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: bool) -> None:
+    stage = Stage(inventory(Means(policy, storage)))
+    for situation in ("healthy", "isolated", "unkillable", "host-dead", "out-of-memory"):
+        for events, tale in pair_tales(stage, situation, 0):
+            assert not tale.violations, (events, tale.violations)
+            assert not tale.splits, (events, [split.writers for split in tale.splits])
 
 
-@pytest.mark.parametrize(("policy", "storage"), [("prove", False), ("confirm", True), ("prove", True)])
-def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage: bool) -> None:
-    situations = tuple(name for name in ("isolated", "half-open", "isolated-storage-too"))
-    report = exhaustive(policy, storage, faults=1, pairs=False, situations=situations)
-    assert report.held, told(list(report.failures))
-    assert (report.split_brains, report.named_split_brains) == (0, 0)
-
-
-def test_with_confirm_the_residual_risk_comes_true_only_where_it_was_named() -> None:
-    report = exhaustive("confirm", faults=1, pairs=False, situations=("isolated",))
-    assert report.named_split_brains > 0
-    assert report.split_brains == 0
+def test_with_confirm_a_risk_comes_true_only_where_the_run_had_named_it() -> None:
+    named = 0
+    for events, tale in every_tale("confirm", storage=False, power=False, faults=1):
+        assert not tale.violations, (events, tale.violations)
+        for split in tale.splits:
+            named += split.named
+            risks = [risk for at, risk in tale.theatre.world.risks if at <= split.at and "kvm-01" in risk]
+            assert split.unbidden or risks, (events, split.writers)
+    assert named > 1000
 
 
 def test_random_tales_keep_every_promise() -> None:
@@ -68,19 +105,24 @@ def test_two_processes_find_what_one_finds() -> None:
     alone = exhaustive("confirm", faults=0, pairs=True, situations=("healthy", "host-dead"), jobs=1)
     shared = exhaustive("confirm", faults=0, pairs=True, situations=("healthy", "host-dead"), jobs=2)
     assert alone.as_json() == shared.as_json()
+    assert alone.searches == {"one run": 2, "two runs": alone.cases - 2}
 
 
 def test_the_table_compares_the_policies_and_shows_what_the_drafts_cost() -> None:
     rows = compare(runs=300, faults=2, seed="table")
-    by_name = {row.policy: row for row in rows}
-    drafts = by_name["ssh-failure-counts-as-dead"]
+    assert len(rows) == 3 * 2 * 2 + 1
+    drafts = rows[-1]
+    assert drafts.policy == "ssh-failure-counts-as-dead"
     assert drafts.split_brains > 0
     assert not drafts.held
-    assert all(row.held for row in rows if row is not drafts)
-    assert by_name["prove, no fence"].split_brains == 0
+    assert all(row.held for row in rows[:-1])
+    assert all(row.split_brains == 0 for row in rows[:-1])
     text = table(rows)
-    assert text.count("\n") == len(rows) + 1
-    assert "ssh-failure-counts-as-dead" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "ssh failure is death" in text
+    document = as_json(rows)
+    assert (document["split_brains"], document["held"], document["cases"]) == (0, True, 300 * len(rows))
+    assert document["policies"][-1]["per_million"]["split_brains"] == round(1_000_000 * drafts.split_brains / 300)
 
 
 def test_a_failure_is_shrunk_to_a_story_that_still_fails() -> None:
@@ -92,6 +134,7 @@ def test_a_failure_is_shrunk_to_a_story_that_still_fails() -> None:
         assert len(failure.events) <= 6
         again = tell(inventory(arm.means), failure.events, arm.policy)
         assert failure.violations[0].rule in {violation.rule for violation in again.violations}
+        assert failure.violations[0] in again.violations
 
 
 def test_a_tale_is_the_same_every_time_it_is_told() -> None:

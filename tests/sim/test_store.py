@@ -68,7 +68,7 @@ class Both:
         revision = self.revision.get(vm, 0) - (1 if stale else 0)
         if revision < 0:
             return
-        record = VmRecord(vm, VmState.RUNNING, HostName("kvm-02"), None, revision, run, 7, False, now)
+        record = VmRecord(vm, VmState.RUNNING, HostName("kvm-02"), None, revision, run, 7, None, now)
         there: VmRecord | None = None
         here: VmRecord | None = None
         with suppress(LeaseLost):

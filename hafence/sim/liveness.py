@@ -1,0 +1,117 @@
+"""Rule 5 of the oracle: when every fault is mended, running the command again ends with exactly one copy of the VM, up.
+
+What comes of it depends only on what the story has left behind. Millions of tales leave a few hundred worlds; what
+is known of one is not tried again.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..core.decision import Reason
+from ..core.model import Uuid
+from .commands import begin_command
+from .events import heal
+from .oracle import QUIET_S, Violation, check_runs, check_splits
+from .play import Theatre
+from .world import EPOCH, World
+
+RERUNS = 4
+"""How often the command is run again before liveness is called violated."""
+Known = dict[tuple[str, str, str], list[Violation]]
+"""What came of the worlds that were left behind so far, under one policy and inventory."""
+
+
+def mend_everything(theatre: Theatre, at: float) -> bool:
+    """Every fault ends at a moment, and the world comes to rest. False if it never does."""
+    theatre.world.agenda.call_at(at, partial(heal, theatre))
+    return theatre.play(at + QUIET_S)
+
+
+def check_liveness(theatre: Theatre, admin: str, words: str, vm: Uuid, known: Known | None = None) -> list[Violation]:
+    """Run the command again in a mended world, and hold the oracle against that too."""
+    if known is None:
+        known = {}
+    left = (admin, words, left_behind(theatre.world))
+    if left not in known:
+        runs, splits = len(theatre.runs), len(theatre.world.splits)
+        found = _run_again(theatre, admin, words, vm)
+        known[left] = found + check_runs(theatre, runs) + check_splits(theatre, splits)
+    return known[left]
+
+
+def left_behind(world: World) -> str:
+    """All that a run can meet in a mended world at rest, without what only tells when and by whom it was brought about.
+
+    Tickets and lease tokens are left out: those of a later run are always higher.
+    """
+    now = EPOCH + world.now
+    quiet_s = world.inventory.settings.quiet_time_s
+    store = world.store
+    records = [
+        (
+            vm,
+            record.words,
+            record.grounds,
+            [(each.host, each.until > now) for each in record.shut_out],
+            record.started_at is not None and now - record.started_at <= quiet_s,
+        )
+        for vm, record in sorted(store.records.items())
+    ]
+    leases = [vm for vm, held in sorted(store.leases.items()) if held.expires_at > now]
+    stated = [name for name, said in sorted(store.statements.items()) if said.expires_at > now]
+    stored = (records, leases, stated, sorted(store.quarantined), sorted(store.machine_ids.items()))
+    whole = sorted(host for (host, pid), until in world.storage.blocklist.items() if pid is None and until > world.now)
+    hosts = [
+        (
+            host.name,
+            host.up,
+            host.machine_id,
+            sorted((q.vm, q.state, q.by != "", q.stray, world.storage.keeps_out(q, world.now)) for q in host.qemus),
+            sorted(host.jobs),
+            sorted(host.locks),
+            sorted(host.defined),
+            sorted(host.autostart),
+        )
+        for host in world.hosts.values()
+    ]
+    return repr((stored, whole, hosts, world.operator, world.death_seen))
+
+
+def _run_again(theatre: Theatre, admin: str, words: str, vm: Uuid) -> list[Violation]:
+    """First as it was typed, then plainly, with consent; and what a refusal names as the way out is done."""
+    world = theatre.world
+    last = ""
+    for number in range(RERUNS):
+        again = words if number == 0 else f"start-vm {vm} --yes"
+        run = begin_command(theatre, admin, again)
+        theatre.play(world.now + QUIET_S)
+        if not run.outcomes:
+            return [Violation("liveness", f"{run.id} came to no outcome ({run.result})")]
+        outcome = run.outcomes[0]
+        last = f"{outcome.decision.value}, {outcome.reason.value}: {outcome.message}"
+        if _is_up(world, vm):
+            return []
+        if outcome.reason in (Reason.TWO_COPIES, Reason.RUNNING_ELSEWHERE):
+            _follow_way_out(theatre, admin, vm)
+    where = ", ".join(q.host.name for q in world.qemus.get(vm, [])) or "nowhere"
+    return [Violation("liveness", f"after {RERUNS} more runs {world.name_of(vm)} runs {where}; the last said {last}")]
+
+
+def _is_up(world: World, vm: Uuid) -> bool:
+    """One copy can write. A leftover that the storage keeps out is no second one: the record knows of it."""
+    return len(world.writers(vm)) == 1
+
+
+def _follow_way_out(theatre: Theatre, admin: str, vm: Uuid) -> None:
+    """What a person does who is told of a copy that should not be: fence it, as the refusal says.
+
+    Of several copies that is one that can't write, else the oldest.
+    """
+    world = theatre.world
+    writers = world.writers(vm)
+    useless = [qemu for qemu in world.qemus.get(vm, []) if qemu not in writers]
+    older = min(useless or writers, key=lambda q: q.born_at, default=None)
+    if older is not None and (useless or len(writers) > 1):
+        begin_command(theatre, admin, f"fence {vm} --host {older.host.name} --yes")
+        theatre.play(world.now + QUIET_S)

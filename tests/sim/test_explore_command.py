@@ -1,0 +1,109 @@
+"""`hafence simulate --explore` as people and scripts use it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hafence.sim.events import Event
+from hafence.sim.explore import first_tales
+from hafence.sim.folder import write_folder
+from hafence.sim.oracle import Violation
+from hafence.sim.policies import SshFailureIsDeath, arm_of
+from hafence.sim.report import Failure
+from hafence.sim.scenario import play_events, play_folder
+from hafence.sim.search import as_scenario, exhaustive
+from hafence.sim.situations import Means, inventory
+
+DRAFTS = "ssh-failure-counts-as-dead"
+
+
+def hafence(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hafence", *words], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_the_whole_search_of_one_run_as_a_document() -> None:
+    done = hafence("simulate", "--explore", "--single", "--faults", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["policy"], document["fences"], document["split_brains"]) == ("confirm", "no fence", 0)
+    assert document["cases"] == document["searches"]["one run"] > 20
+    assert document["unbidden_split_brains"] > 0
+    assert document["stories"] == []
+
+
+def test_the_table_of_policies_fits_80_columns_and_the_document_has_every_row() -> None:
+    wanted = ("simulate", "--explore", "--compare", "--random", "60", "--seed", "columns")
+    shown = hafence(*wanted)
+    assert shown.returncode == 0, shown.stderr
+    assert all(len(line) <= 80 for line in shown.stdout.splitlines())
+    rows = json.loads(hafence(*wanted, "--json").stdout)["policies"]
+    assert {(row["policy"], row["fences"]) for row in rows} == {
+        *(
+            (policy, fences)
+            for policy in ("proceed", "confirm", "prove")
+            for fences in ("no fence", "storage fence", "power fence", "storage and power fence")
+        ),
+        (DRAFTS, "no fence"),
+    }
+    for row in rows:
+        assert row["cases"] == 60
+        assert set(row["per_million"]) >= {"split_brains", "named_split_brains", "refusals"}
+        assert row["median_start_seconds"] is None or row["median_start_seconds"] > 0
+
+
+def test_what_the_drafts_break_is_written_as_scenarios_that_play_to_the_same_end(tmp_path: Path) -> None:
+    done = hafence(
+        "simulate", "--explore", "--policy", DRAFTS, "--random", "100", "--write", str(tmp_path / "found"), "--json"
+    )
+    assert done.returncode == 3
+    document = json.loads(done.stdout)
+    assert document["split_brains"] > 0
+    assert document["stories"]
+    for story in document["stories"]:
+        played = hafence("simulate", "--policy", DRAFTS, story["folder"])
+        assert played.returncode == 3
+        assert story["broken"] in played.stderr
+        assert DRAFTS in (Path(story["folder"]) / "README.md").read_text()
+        ours = hafence("simulate", story["folder"])
+        assert "the oracle" not in ours.stderr, "what hafence itself does keeps the promise in the same story"
+
+
+def test_a_story_of_the_exhaustive_search_plays_to_the_same_end_from_its_folder(tmp_path: Path) -> None:
+    report = exhaustive(DRAFTS, faults=1, pairs=False, situations=("isolated", "half-open"))
+    assert report.failures
+    for number, failure in enumerate(report.failures[::40]):
+        folder = tmp_path / str(number)
+        write_folder(folder, "found", inventory(Means("proceed")), failure.events, failure.violations)
+        log, found = play_events(inventory(Means("proceed")), failure.events, SshFailureIsDeath())
+        result = play_folder(folder, policy=SshFailureIsDeath())
+        assert result.log == log
+        assert result.violations == found
+        assert set(failure.violations) >= set(found) != set()
+
+
+def test_a_story_after_which_the_vm_stays_down_is_written_with_the_run_that_does_not_bring_it_up() -> None:
+    failure = Failure("healthy", first_tales("healthy"), [Violation("liveness", "an example")])
+    *before, mended, again = as_scenario(failure, arm_of("confirm"))
+    assert tuple(before) == failure.events
+    assert mended.verb == "heal"
+    assert again == Event(again.at, "run", failure.events[-1].what)
+    assert again.at > mended.at > failure.events[-1].at
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--explore", "--policy", "hope"), "no policy 'hope'"),
+        (("--compare",), "give scenario folders, or --explore"),
+        ((), "give scenario folders, or --explore"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(words: tuple[str, ...], says: str) -> None:
+    done = hafence("simulate", *words)
+    assert done.returncode == 2
+    assert says in done.stderr
