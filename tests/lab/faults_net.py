@@ -33,6 +33,28 @@ def cut(lab: Lab, one: str, other: str) -> Fault:
     return _rules(lab, f"{one} and {other} cut apart", rules)
 
 
+def lose_frames(lab: Lab, one: str, other: str) -> Fault:
+    """A switch that loses what a pair sends to each other, ARP too: either looks to the other as if it had no power.
+
+    What comes in is dropped, not what goes out: a packet that is not sent would make nobody ask for an address.
+    """
+    packets, arps = [], []
+    for near, far in ((one, other), (other, one)):
+        if near != ADMIN:
+            peer = lab.network.admin_address if far == ADMIN else lab.hosts[far].address
+            packets.append((lab.hosts[near], f"INPUT -s {peer} -j DROP"))
+            arps += [(lab.hosts[near], f"INPUT -s {peer} -j DROP"), (lab.hosts[near], f"OUTPUT -d {peer} -j DROP")]
+    what = f"{one} and {other} lose each other's frames"
+    lost = [_rules(lab, what, packets), _rules(lab, what, arps, "arptables")]
+
+    def mend() -> None:
+        for each in lost:
+            each.heal()
+        lab.forget_neighbours()
+
+    return Fault(lab, what, mend)
+
+
 def isolate(lab: Lab, name: str) -> Fault:
     """Every packet from and to a host is dropped. It lives, and still answers ARP."""
     host = lab.hosts[name]
@@ -128,13 +150,13 @@ def address_taken_over(lab: Lab, name: str, by: str) -> Fault:
     return Fault(lab, f"{by} has the address of {name}", give_back)
 
 
-def _rules(lab: Lab, what: str, rules: list[tuple[LabHost, str]]) -> Fault:
+def _rules(lab: Lab, what: str, rules: list[tuple[LabHost, str]], program: str = "iptables -w") -> Fault:
     for host, rule in rules:
-        host.net("iptables", "-w", "-I", *rule.split())
+        host.net(*program.split(), "-I", *rule.split())
 
     def remove() -> None:
         for host, rule in rules:
-            host.net("iptables", "-w", "-D", *rule.split())
+            host.net(*program.split(), "-D", *rule.split())
 
     return Fault(lab, what, remove)
 

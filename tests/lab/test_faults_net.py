@@ -20,6 +20,16 @@ def test_a_cut_pair_times_out_and_all_others_pass(lab: Lab) -> None:
     assert tcp(one, other.address) == "banner"
 
 
+def test_a_pair_whose_frames_are_lost_does_not_even_answer_arp(lab: Lab) -> None:
+    one, other, third, _ = lab.hosts.values()
+    with faults.lose_frames(lab, "kvm-01", "kvm-02"):
+        lab.forget_neighbours()
+        assert tcp(other, one.address, timeout_s=5) == "no route"
+        wait_until(lambda: neighbour(other, one.address) == "FAILED", "the neighbour entry has failed")
+        assert tcp(third, one.address) == "banner"
+    assert tcp(other, one.address) == "banner"
+
+
 def test_a_host_cut_from_the_admin_node_is_reached_by_its_siblings(lab: Lab) -> None:
     one, other, *_ = lab.hosts.values()
     with faults.cut(lab, faults.ADMIN, "kvm-01"):

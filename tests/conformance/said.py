@@ -1,0 +1,126 @@
+"""An answer, reduced to what workflows and rules read of it: lines that must be the same in both worlds.
+
+Not compared: sentences for people, process numbers, exact seconds, sizes of memory. Two troubles count as one: whether
+silence ends in a time-out or in "no route" depends on how long the kernel has known the neighbour. A "no route" that
+comes too fast is told apart where a verdict is made of it, in a fence's reply; elsewhere nothing reads which it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hafence.core.evidence import WitnessReport
+from hafence.core.fencing import Finding, Trouble, interpret
+from hafence.core.looks import Blind, HostLook, Look, Silence, shows_life
+from hafence.core.model import Inventory, Uuid
+from hafence.effects import (
+    Effect,
+    Fence,
+    FenceStorage,
+    LiftStorageFence,
+    LookAt,
+    PowerOff,
+    RenewStorageFence,
+    SecondLevelReply,
+    Settle,
+    Start,
+    Together,
+    Witness,
+)
+
+CLOCKS_AGREE_S = 5.0
+SHORT_MIB = 64
+
+
+def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
+    """What is read of the answer to an effect."""
+    names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
+    match effect:
+        case Together(parts):
+            return [line for part, each in zip(parts, answer, strict=True) for line in lines(inventory, part, each)]
+        case LookAt():
+            return [f"look {host}: {_look(names, each)}" for host, each in answer.items()]
+        case Fence(order):
+            how = f"{'rehearsal' if order.rehearse else 'fence'} {order.suspect} through {order.proxy or 'nobody'}"
+            findings = interpret(order, answer)
+            return [f"{how}, {names[vm]}: {_finding(each, order.rehearse)}" for vm, each in findings.items()]
+        case Witness(suspect):
+            return [f"witness {report.name} of {suspect}: {_report(report)}" for report in answer]
+        case Start(order) | Settle(order):
+            what = type(effect).__name__.lower()
+            return [f"{what} {names[order.vm]} on {order.target}: {answer.result.value}"]
+        case PowerOff(host):
+            return [f"power off {host}: {_second_level(answer)}"]
+        case FenceStorage(suspect):
+            return [f"storage fence of {names[vm]} on {suspect}: {_second_level(each)}" for vm, each in answer.items()]
+        case LiftStorageFence(host):
+            return [f"lift {host}: {'failed' if answer.startswith('failed') else 'well'}"]
+        case RenewStorageFence(host):
+            what = "failed" if answer.startswith("failed") else "renewed" if answer else "nothing to do"
+            return [f"renew {host}: {what}"]
+    raise AssertionError(f"nothing tells what is read of {effect}")
+
+
+def _look(names: Mapping[Uuid, str], look: Look) -> str:
+    match look:
+        case Blind():
+            return "blind"
+        case Silence():
+            return f"{_trouble(look.trouble, fast=False)}, {'shows' if shows_life(look) else 'no sign of'} life"
+        case HostLook():
+            copies = ", ".join(f"{names[vm]} x{count}" for vm, count in sorted(look.copies.items(), key=str))
+            agrees = abs(look.clock_offset_s) < CLOCKS_AGREE_S
+            memory = _memory(look)
+            return (
+                f"libvirt {look.libvirt.value}; copies [{copies}]; active {_vms(names, look.active)};"
+                f" defined {_vms(names, look.defined)}; autostart {_vms(names, look.autostart)};"
+                f" memory {memory}; clock {'agrees' if agrees else 'differs'};"
+                f" machine {'told' if look.machine_id else 'not told'}; missing {sorted(look.missing)}"
+            )
+
+
+def _memory(look: HostLook) -> str:
+    if look.memory_free_mib is None or look.memory_total_mib is None:
+        return "not told"
+    return "short" if look.memory_free_mib < SHORT_MIB else "there"
+
+
+def _vms(names: Mapping[Uuid, str], vms: Iterable[Uuid]) -> str:
+    return "[" + ", ".join(sorted(names[vm] for vm in vms)) + "]"
+
+
+_SILENT = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE})
+
+
+def _trouble(trouble: Trouble, fast: bool) -> str:
+    if trouble in _SILENT or (trouble is Trouble.FAST_NO_ROUTE and not fast):
+        return "nothing answers"
+    return trouble.name
+
+
+def _finding(finding: Finding, rehearse: bool) -> str:
+    said = finding.verdict.value
+    if finding.trouble is not None:
+        said += f", {_trouble(finding.trouble, fast=True)}"
+    if finding.sibling_side:
+        said += ", on the sibling's side"
+    if finding.facts:
+        facts = finding.facts
+        said += f"; found {facts['found']}, killed {facts['killed']}, {facts['why'] or 'no more to say'}"
+        if rehearse:
+            said += f", {'in' if facts['state'] == 'D' else 'not in'} state D"
+    return f"{said}; machine {'told' if finding.machine_id else 'not told'}"
+
+
+def _report(report: WitnessReport) -> str:
+    signs = ", ".join(sorted(sign.name for sign in report.signs)) or "no sign"
+    if not report.could_look:
+        return f"could not look everywhere ({signs})"
+    return f"{signs}; {report.peers_reached} of {report.peers_asked} others reached"
+
+
+def _second_level(reply: SecondLevelReply) -> str:
+    proofs = ", ".join(sorted({each.proves.value for each in reply.evidence})) or "no evidence"
+    lasts = "shut out for long" if reply.shut_out_until is not None else "not shut out as a whole"
+    return f"{'done' if reply.done else 'not done'}; {proofs}; {lasts}"

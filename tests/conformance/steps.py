@@ -1,0 +1,210 @@
+"""What a tale is made of, and the story that it becomes: the same generator for the real runner and the simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hafence.core.fencing import FenceOrder
+from hafence.core.model import HostName, Inventory, Uuid
+from hafence.effects import (
+    Effect,
+    Fence,
+    FenceStorage,
+    LiftStorageFence,
+    LookAt,
+    Now,
+    PowerOff,
+    RenewStorageFence,
+    Settle,
+    Start,
+    StartOrder,
+    Story,
+    Together,
+    Witness,
+    do,
+)
+from tests.conformance.said import lines
+from tests.lab import faults
+
+if TYPE_CHECKING:
+    from tests.conformance.worlds import Real
+
+SETTLE_S = 0.5
+LEASE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A VM as the tale begins. `how`: persistent, transient, autostarts (all running), or absent (known to nobody)."""
+
+    name: str
+    host: str
+    how: str = "persistent"
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """Something that happens: by the real world's means, and by the simulated one's events (`VERB ARGUMENT`).
+
+    `fault` is its name in tests.lab.faults, '' where it is none of those. `sim_waits_s` passes in the simulation
+    alone, for what takes the lab as long as it takes.
+    """
+
+    fault: str
+    real: Callable[[Real], object]
+    sim: tuple[str, ...]
+    sim_waits_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Midway:
+    """A strike in the midst of the next effect: in the lab as soon as `when` holds, in the simulation so much later."""
+
+    strike: Strike
+    when: Callable[[Real], object]
+    sim_after_s: float
+
+
+def strike(fault: str, *arguments: object, sim: Sequence[str] = ()) -> Strike:
+    """A fault of tests.lab.faults. An argument that is callable is asked, with the Real, when it is due."""
+
+    def make(real: Real) -> object:
+        given = [each(real) if callable(each) else each for each in arguments]
+        return getattr(faults, fault)(real.lab, *given)
+
+    return Strike(fault, make, tuple(sim))
+
+
+def does(real: Callable[[Real], object], *sim: str, sim_waits_s: float = 0.0) -> Strike:
+    """Something that happens and is no fault of tests.lab.faults."""
+    return Strike("", real, sim, sim_waits_s)
+
+
+Ask = Callable[[Inventory, float], Effect[Any]]
+"""An effect, made when it is due: of the inventory and the admin node's clock."""
+Step = Strike | Midway | Ask
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+def look(*hosts: str) -> Ask:
+    """Look into hosts."""
+    return lambda inventory, now: LookAt(tuple(HostName(name) for name in hosts))
+
+
+def witness(suspect: str, *siblings: str) -> Ask:
+    """Siblings and the admin node look for signs of life."""
+    return lambda inventory, now: Witness(HostName(suspect), tuple(HostName(name) for name in siblings))
+
+
+def fence(
+    suspect: str,
+    through: str | None,
+    *vms: str,
+    within_s: float = 6.0,
+    rehearse: bool = False,
+    lease_s: float = LEASE_S,
+) -> Ask:
+    """Fence VMs (those whose home is the suspect, where none are named)."""
+
+    def make(inventory: Inventory, now: float) -> Effect[Any]:
+        named = tuple(uuid_of(inventory, name) for name in vms)
+        there = tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect)
+        proxy = HostName(through) if through else None
+        order = FenceOrder(
+            HostName(suspect), proxy, named or there, within_s, SETTLE_S, now + lease_s, rehearse=rehearse
+        )
+        return Fence(order)
+
+    return make
+
+
+def start(vm: str, target: str, ticket: int = 1, within_s: float = 6.0, lease_s: float = LEASE_S) -> Ask:
+    """Start a VM."""
+    return lambda inventory, now: Start(_start_order(inventory, vm, target, ticket, now + lease_s, within_s))
+
+
+def settle(vm: str, target: str, ticket: int = 1, within_s: float = 6.0) -> Ask:
+    """Find out what became of a start."""
+    return lambda inventory, now: Settle(_start_order(inventory, vm, target, ticket, now + LEASE_S, within_s))
+
+
+def _start_order(
+    inventory: Inventory, vm: str, target: str, ticket: int, not_after: float, within_s: float
+) -> StartOrder:
+    return StartOrder(uuid_of(inventory, vm), HostName(target), ticket, not_after, within_s)
+
+
+def power_off(host: str, rehearse: bool = False, within_s: float = LEASE_S) -> Ask:
+    """Switch a host off."""
+    return lambda inventory, now: PowerOff(HostName(host), now + within_s, rehearse)
+
+
+def fence_storage(
+    suspect: str, *siblings: str, rehearse: bool = False, alone: bool = False, lease_s: float = LEASE_S
+) -> Ask:
+    """Fence the storage of the VMs whose home is the suspect."""
+
+    def make(inventory: Inventory, now: float) -> Effect[Any]:
+        vms = tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect)
+        names = tuple(HostName(name) for name in siblings)
+        return FenceStorage(HostName(suspect), vms, names, now + lease_s, rehearse, alone)
+
+    return make
+
+
+def lift(host: str) -> Ask:
+    """Lift a host's storage fence."""
+    return lambda inventory, now: LiftStorageFence(HostName(host))
+
+
+def renew(host: str, alone: bool) -> Ask:
+    """Make a host's storage fence last."""
+    return lambda inventory, now: RenewStorageFence(HostName(host), alone)
+
+
+def at_once(*asks: Ask) -> Ask:
+    """Several effects together."""
+    return lambda inventory, now: Together(tuple(ask(inventory, now) for ask in asks))
+
+
+def uuid_of(inventory: Inventory, name: str) -> Uuid:
+    """A VM's UUID."""
+    return inventory.find_vm(name).uuid
+
+
+# ---------------------------------------------------------------- the story
+
+
+class Striker(Protocol):
+    """A world's way to let something happen."""
+
+    def before_effect(self) -> None:
+        """Called before each effect."""
+
+    def strike(self, it: Strike) -> Story[None]:
+        """Let it happen now."""
+
+    def strike_midway(self, it: Midway) -> None:
+        """See to it that it happens during the next effect."""
+
+
+def story(inventory: Inventory, steps: Sequence[Step], striker: Striker) -> Story[list[str]]:
+    """Play the steps in their order; the answers, as lines."""
+    said: list[str] = []
+    for step in steps:
+        if isinstance(step, Strike):
+            yield from striker.strike(step)
+            continue
+        if isinstance(step, Midway):
+            striker.strike_midway(step)
+            continue
+        striker.before_effect()
+        now = yield from do(Now())
+        effect = step(inventory, now)
+        answer = yield from do(effect)
+        said += lines(inventory, effect, answer)
+    return said

@@ -1,0 +1,134 @@
+"""The storage fence on a real Ceph and on the simulated storage: clients, watchers, entries of the blocklist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conformance.steps import Placed, Step, Strike, does, fence, fence_storage, lift, renew, strike
+from tests.conformance.worlds import Real, compare
+from tests.lab.ceph import Ceph, write_from_vm
+from tests.lab.cluster import Lab
+from tests.lab.fault import Fault
+from tests.lab.vm import Disk, FileDisk, RbdDisk
+
+SUSPECT, SIBLING, OTHER, FOURTH = "kvm-01", "kvm-02", "kvm-03", "kvm-04"
+WEB = [Placed("web", SUSPECT)]
+
+
+def settings(ceph: Ceph) -> dict[str, Any]:
+    """An inventory whose cluster has this Ceph."""
+    return {"clusters": {"lab": {"ceph": ceph.settings()}}, "fencing": {"power_timeout": 20}}
+
+
+def image(ceph: Ceph) -> RbdDisk:
+    return ceph.create_image()
+
+
+def writes(name: str = "web") -> Strike:
+    """The VM writes, and so takes its image's lock. In the simulation every process has done so."""
+
+    def write(real: Real) -> None:
+        assert write_from_vm(real.lab, real.lab.vms[name], 0x01) == "ok"
+
+    return does(write)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["among others", "alone"])
+def test_a_client_that_watches(lab: Lab, ceph: Ceph, alone: bool) -> None:
+    steps: list[Step] = [
+        writes(),
+        fence_storage(SUSPECT, SIBLING, alone=alone, rehearse=True),
+        fence_storage(SUSPECT, SIBLING, alone=alone),
+        fence_storage(SUSPECT, SIBLING, alone=alone),
+        renew(SUSPECT, alone),
+        lift(SUSPECT),
+        lift(SUSPECT),
+        renew(SUSPECT, alone),
+        fence_storage(SUSPECT, rehearse=True),
+    ]
+    compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
+
+
+def test_an_image_that_nobody_has_opened_costs_the_whole_host(lab: Lab, ceph: Ceph) -> None:
+    steps: list[Step] = [fence_storage(SUSPECT, SIBLING, rehearse=True), fence_storage(SUSPECT, SIBLING), lift(SUSPECT)]
+    compare(lab, [Placed("web", SUSPECT, "absent")], steps, {"web": image(ceph)}, **settings(ceph))
+
+
+def test_a_client_that_was_evicted_is_known_by_its_lock(lab: Lab, ceph: Ceph) -> None:
+    disk = image(ceph)
+
+    def cut(real: Real) -> None:
+        ceph.cut_storage(SUSPECT)
+        ceph.wait_evicted(disk.image)
+
+    evicted = does(cut, f"cut {SUSPECT} - storage", sim_waits_s=31)
+    steps: list[Step] = [
+        writes(),
+        evicted,
+        fence_storage(SUSPECT, SIBLING, rehearse=True),
+        fence_storage(SUSPECT, SIBLING),
+    ]
+    compare(lab, WEB, steps, {"web": disk}, **settings(ceph))
+
+
+def test_a_client_whose_host_lost_its_power_watches_for_a_while(lab: Lab, ceph: Ceph) -> None:
+    off = strike("power_off", SUSPECT, sim=[f"power_off {SUSPECT}"])
+    steps: list[Step] = [writes(), off, fence_storage(SUSPECT, SIBLING, rehearse=True), fence_storage(SUSPECT, SIBLING)]
+    compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
+
+
+def test_a_client_that_was_killed_is_the_one_that_is_shut_out(lab: Lab, ceph: Ceph) -> None:
+    steps: list[Step] = [writes(), fence(SUSPECT, SIBLING), fence_storage(SUSPECT, SIBLING)]
+    compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
+
+
+def test_a_sibling_without_a_way_to_the_storage_is_passed_over(lab: Lab, ceph: Ceph) -> None:
+    cut = strike("drop_ports", SIBLING, lambda real: ceph.address, sim=[f"cut {SIBLING} - storage"])
+    steps: list[Step] = [writes(), cut, fence_storage(SUSPECT, SIBLING)]
+    compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
+
+
+def test_a_storage_that_does_not_answer(lab: Lab, ceph: Ceph) -> None:
+    def hang(real: Real) -> None:
+        group = lab.freezer.freeze(ceph.node.processes())
+        Fault(lab, "Ceph hangs", lambda: lab.freezer.thaw(group))
+
+    def go_on(real: Real) -> None:
+        for fault in list(lab.faults):
+            fault.heal()
+
+    steps: list[Step] = [
+        does(hang, "storage down"),
+        fence_storage(SUSPECT, SIBLING, lease_s=4),
+        does(go_on, "storage up"),
+        fence_storage(SUSPECT, SIBLING),
+    ]
+    compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
+
+
+def test_a_disk_that_is_not_in_the_storage(lab: Lab, ceph: Ceph) -> None:
+    path = lab.folder / "elsewhere.raw"
+    path.write_bytes(bytes(4096))
+    disks: dict[str, Disk | tuple[Disk, ...]] = {"web": (image(ceph), FileDisk(path)), "db": image(ceph)}
+    steps: list[Step] = [
+        does(lambda real: None, "disks web=uncovered"),
+        fence_storage(SUSPECT, SIBLING, rehearse=True),
+        fence_storage(SUSPECT, SIBLING),
+    ]
+    compare(lab, [*WEB, Placed("db", SUSPECT)], steps, disks, **settings(ceph))
+
+
+def test_a_client_on_a_host_that_nobody_has_looked_into(lab: Lab, ceph: Ceph) -> None:
+    steps: list[Step] = [
+        does(lambda real: None),
+        fence_storage(FOURTH, SIBLING, rehearse=True),
+        fence_storage(FOURTH, SIBLING),
+        fence_storage(FOURTH, SIBLING, OTHER),
+    ]
+    disk = image(ceph)
+    there = does(
+        lambda real: real.lab.hosts[OTHER].virsh(f"create {real.lab.vms['web'].xml}"), f"qemu web {OTHER} begins"
+    )
+    compare(lab, [Placed("web", FOURTH, "absent")], [there, *steps], {"web": disk}, **settings(ceph))
