@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from tests.lab.proc import CannotHere
 from tests.lab.require import lack, on_ci
@@ -12,6 +14,12 @@ from tests.lab.require import lack, on_ci
 pytest_plugins = ("tests.lab.fixtures",)
 
 REAL_PARTS = ("lab", "ceph", "bmc")
+
+# A slow machine is no fault of an answer, so there is no deadline; CI tries the same examples every time, in about
+# a minute. HYPOTHESIS_PROFILE=nightly tries other ones every time, ten times as many.
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=100)
+settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.hookimpl(wrapper=True)
