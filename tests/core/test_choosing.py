@@ -149,10 +149,23 @@ def test_anti_affinity_is_a_shared_group_or_a_name_either_way() -> None:
 
 
 def test_memory_granted_by_the_inventory_bounds_what_libvirt_reports() -> None:
-    assert free_memory(host("kvm-02"), look("kvm-02")) == 4096
-    assert free_memory(host("kvm-02", memory_mib=6144), look("kvm-02")) == 2048
-    assert free_memory(host("kvm-02", memory_mib=1024), look("kvm-02")) == 0
-    assert free_memory(host("kvm-02", memory_mib=6144), look("kvm-02", memory_free_mib=None)) is None
+    assert free_memory(host("kvm-02"), look("kvm-02"), 9000) == 4096
+    assert free_memory(host("kvm-02", memory_mib=6144), look("kvm-02"), 1000) == 4096
+    assert free_memory(host("kvm-02", memory_mib=6144), look("kvm-02"), 4000) == 2144
+    assert free_memory(host("kvm-02", memory_mib=1024), look("kvm-02")) == 1024
+    assert free_memory(host("kvm-02", memory_mib=1024), look("kvm-02"), 2000) == 0
+    assert free_memory(host("kvm-02", memory_mib=6144), look("kvm-02", memory_free_mib=None), 144) == 6000
+    assert free_memory(host("kvm-02"), look("kvm-02", memory_free_mib=None), 144) is None
+
+
+def test_the_vms_that_run_on_a_host_count_against_what_it_is_granted() -> None:
+    granted = [host("kvm-02", memory_mib=2048)]
+    busy: dict[HostName, Look] = {HostName("kvm-02"): look("kvm-02", uuid(5))}
+    room = Room(vm(1), 1024, {}, {}, {uuid(5): 1024, uuid(6): 4096})
+    assert choose_targets(HostName("kvm-01"), granted, room, {}, busy).targets == ("kvm-02",)
+    more = Room(vm(1), 1024, {}, {HostName("kvm-02"): frozenset({uuid(6)})}, {uuid(5): 1024, uuid(6): 4096})
+    got = choose_targets(HostName("kvm-01"), granted, more, {}, busy)
+    assert got.excluded == (("kvm-02", "has 0 MiB free, the VM needs 1024"),)
 
 
 def test_hosts_that_cannot_be_looked_into_are_chosen_by_the_records() -> None:

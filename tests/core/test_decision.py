@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -203,6 +204,30 @@ def test_a_failed_power_fence_names_the_ways_out_of_a_bmc_without_power() -> Non
     assert isinstance(got, Refused)
     assert "confirm-dead kvm-01" in " ".join(got.ways_out)
     assert "ceph" in " ".join(got.ways_out)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.CONFIRMED_DEAD, Verdict.UNREACHABLE])
+def test_a_start_names_the_hosts_into_which_nobody_could_look(verdict: Verdict) -> None:
+    hidden = (HostName("kvm-03"), HostName("kvm-04"))
+    got = judge(case(verdict, reports=SILENT, unseen=hidden))
+    assert isinstance(got, Allowed)
+    assert "kvm-03 and kvm-04; a copy that was moved there without hafence" in got.risks[-1]
+
+
+def test_a_vm_that_was_found_on_the_suspect_was_not_moved_away() -> None:
+    killed = Finding(Verdict.CONFIRMED_DEAD, "", {"found": "1", "killed": "1"})
+    got = judge(replace(case(Verdict.CONFIRMED_DEAD, unseen=(HostName("kvm-03"),)), findings=(killed,)))
+    assert isinstance(got, Allowed)
+    assert got.risks == ()
+
+
+def test_the_storm_guards_way_out_is_another_look_and_no_fence_that_may_be_configured_already() -> None:
+    got = judge(case(Verdict.UNREACHABLE, reports=SILENT, cut_off="3 of 4 hosts are silent"))
+    assert isinstance(got, Refused)
+    assert got.reason is Reason.STORM_GUARD
+    assert "a machine that reaches the cluster" in got.ways_out[0]
+    assert "confirm-dead kvm-01" in got.ways_out[1]
+    assert "configure" not in " ".join(got.ways_out)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from hafence.core.fencing import (
     Trouble,
     Verdict,
     interpret,
+    met_straight,
     way_out,
     weigh,
 )
@@ -113,6 +114,20 @@ def test_another_machine_behind_the_address_is_ambiguous() -> None:
     assert verdict(GOOD, 0, MACHINE) is Verdict.CONFIRMED_DEAD
     assert verdict(GOOD, 0, "f" * 32) is Verdict.AMBIGUOUS
     assert verdict(GOOD.replace(MACHINE, "-"), 0, MACHINE) is Verdict.AMBIGUOUS
+
+
+def test_another_machine_names_the_way_to_take_a_reinstalled_host_back() -> None:
+    assert "'hafence rejoin kvm-01'" in interpret(order(), reply(GOOD), "f" * 32)[VM].detail
+
+
+@pytest.mark.parametrize(
+    "trouble", [trouble for trouble in Trouble if trouble not in SIBLING_SIDE], ids=lambda trouble: trouble.name
+)
+def test_a_trouble_met_on_the_way_to_any_other_host_speaks_of_no_suspect_and_no_sibling(trouble: Trouble) -> None:
+    assert "suspect" not in met_straight(trouble)
+    assert "sibling" not in met_straight(trouble)
+    assert "it's" not in met_straight(trouble)
+    assert met_straight(trouble, "more") == f"{met_straight(trouble)} (more)"
 
 
 @pytest.mark.parametrize("trouble", Trouble)

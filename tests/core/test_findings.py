@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from hafence.core.decision import Reason
 from hafence.core.fencing import Finding, Trouble, Verdict
 from hafence.core.findings import Scene, Severity, find_all, worst
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import HostName
-from hafence.core.record import mark_starting, mark_stopped, unseen
+from hafence.core.record import mark_running, mark_starting, mark_stopped, unseen
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
 
@@ -63,13 +64,41 @@ def test_a_vm_elsewhere_and_a_vm_gone() -> None:
     assert codes(scene(looks={K1: look("kvm-01")}, inventory=not_ha)) == {"vm_gone": Severity.WARNING}
 
 
-def test_a_stopped_vm_that_runs_nowhere_is_as_recorded_and_one_being_started_is_named() -> None:
-    stopped = mark_stopped(unseen(uuid(1), K1), "r1", True)
-    assert codes(scene(looks={K1: look("kvm-01")}, records={uuid(1): stopped})) == {}
+def test_a_stopped_ha_vm_is_named_and_one_being_started_is() -> None:
+    stopped = mark_stopped(unseen(uuid(1), K1), "r1", Reason.CONFIRMED_DEAD)
+    down = {"looks": {K1: look("kvm-01")}, "records": {uuid(1): stopped}}
+    assert codes(scene(**down)) == {"vm_stopped": Severity.WARNING}
+    assert codes(scene(**down, inventory=inventory(vms=[vm(1, ha=False)]))) == {}
     starting = mark_starting(stopped, K2, "r1", 1)
     assert codes(scene(looks={K1: look("kvm-01")}, records={uuid(1): starting})) == {
         "start_unsettled": Severity.WARNING
     }
+
+
+def test_a_leftover_that_a_storage_fence_keeps_from_the_disks_is_no_split_brain_while_it_lasts() -> None:
+    stopped = mark_stopped(unseen(uuid(1), K1), "r1", Reason.STORAGE_FENCED, 100.0)
+    running = mark_running(mark_starting(stopped, K2, "r1", 7), K2, "r1", 5.0)
+    looks: dict[HostName, Look] = {K2: look("kvm-02", uuid(1))}
+    seen = {"records": {uuid(1): running}, "looks": looks}
+    fenced = {"quarantined": Severity.WARNING, "fenced_leftover": Severity.WARNING}
+    assert codes(scene(**seen, quarantine={K1: "fenced"}, at=99.0)) == fenced
+    split = {"split_brain": Severity.CRITICAL}
+    assert codes(scene(**seen, quarantine={K1: "fenced"}, at=100.0)) == {**split, "quarantined": Severity.WARNING}
+    assert codes(scene(**seen, at=99.0)) == split
+    third: dict[HostName, Look] = {**looks, K3: look("kvm-03", uuid(1))}
+    found = find_all(scene(records={uuid(1): running}, looks=third, quarantine={K1: "fenced"}, at=99.0))
+    assert found[0].code == "split_brain"
+
+
+def test_without_the_store_nobody_knows_where_a_vm_should_be_and_two_copies_are_two_copies() -> None:
+    lost = {"store_problems": (("store_unreadable", "state.db: permission denied"),), "remembered": False}
+    assert codes(scene(**lost)) == {"store_unreadable": Severity.UNKNOWN}
+    assert codes(scene(**lost, looks={K1: look("kvm-01"), K2: look("kvm-02", uuid(1))})) == {
+        "store_unreadable": Severity.UNKNOWN
+    }
+    twice = find_all(scene(**lost, looks={K2: look("kvm-02", uuid(1))}))
+    assert [finding.code for finding in twice] == ["split_brain", "store_unreadable"]
+    assert worst(twice) is Severity.CRITICAL
 
 
 def test_a_silent_host_is_critical_when_vms_are_recorded_there() -> None:

@@ -10,7 +10,9 @@ from hafence.core.decision import Reason
 from hafence.core.model import HostName, is_name, parse_uuid
 from hafence.core.outcome import Decision, Exit, Outcome, exit_of
 from hafence.core.record import (
+    ShutOut,
     VmState,
+    kept_from_writing,
     mark_clean,
     mark_running,
     mark_starting,
@@ -19,7 +21,7 @@ from hafence.core.record import (
     unseen,
 )
 
-from .make import inventory, uuid, vm
+from .make import host, inventory, uuid, vm
 
 A, B = HostName("kvm-01"), HostName("kvm-02")
 WRITTEN = "6D6F6A5A-0000-4000-8000-000000000001"
@@ -67,6 +69,41 @@ def test_a_vm_is_found_by_uuid_name_or_unique_prefix() -> None:
         book.find_vm("")
 
 
+def test_each_dash_of_a_uuid_has_its_place() -> None:
+    for place in (8, 13, 18, 23):
+        moved = WRITTEN[:place] + WRITTEN[place + 1] + "-" + WRITTEN[place + 2 :]
+        assert len(moved) == 36
+        with pytest.raises(ValueError, match="not a UUID"):
+            parse_uuid(moved)
+
+
+def test_a_uuid_that_nobody_has_is_told_as_such_and_a_part_of_one_is_found_dashed_or_not() -> None:
+    book = inventory(vms=[vm(1, name="web-01"), vm(20, name="db-01")])
+    with pytest.raises(LookupError, match="no VM") as none:
+        book.find_vm(str(uuid(99)))
+    assert str(none.value) == (
+        f"no VM '{uuid(99)}' in inventory.yaml: give a UUID, a name, or the unique beginning of a UUID"
+    )
+    for beginning in (str(uuid(20))[:-1], str(uuid(20))[:-1].replace("-", ""), str(uuid(20))[:-1].upper()):
+        assert book.find_vm(beginning).name == "db-01"
+
+
+def test_five_of_many_that_begin_alike_are_named() -> None:
+    book = inventory(vms=[vm(number) for number in range(7, 0, -1)])
+    with pytest.raises(LookupError) as many:
+        book.find_vm("6d6f6a5a-0000")
+    names = ", ".join(f"vm-{number:02d} ({uuid(number)})" for number in range(3, 8))
+    assert str(many.value) == f"'6d6f6a5a-0000' is the beginning of 7 UUIDs: {names}"
+
+
+def test_members_of_a_cluster_are_told_by_name_and_alike_every_time() -> None:
+    book = inventory([host("kvm-03"), host("kvm-01"), host("kvm-02", cluster="other")])
+    assert [member.name for member in book.members("prod")] == ["kvm-01", "kvm-03"]
+    assert book.members("prod") == book.members("prod")
+    assert book.members("nobody") == ()
+    assert book.cluster_of(HostName("kvm-02")).name == "other"
+
+
 def test_a_host_is_found_by_its_name_only() -> None:
     assert inventory().find_host("kvm-02").name == "kvm-02"
     with pytest.raises(LookupError, match="no host 'kvm-99'"):
@@ -76,7 +113,7 @@ def test_a_host_is_found_by_its_name_only() -> None:
 def test_the_way_of_a_record_through_a_start() -> None:
     record = unseen(uuid(1), A)
     assert (record.state, record.suspect, record.words) == (VmState.RUNNING, A, "running on kvm-01")
-    stopped = mark_stopped(record, "r1", True)
+    stopped = mark_stopped(record, "r1", Reason.CONFIRMED_DEAD)
     assert (stopped.state, stopped.host, stopped.suspect) == (VmState.STOPPED, None, A)
     starting = mark_starting(stopped, B, "r1", 7)
     assert (starting.state, starting.host, starting.suspect, starting.ticket) == (VmState.STARTING, B, A, 7)
@@ -87,7 +124,7 @@ def test_the_way_of_a_record_through_a_start() -> None:
 
 
 def test_a_failed_start_is_stopped_again_and_silence_is_undone() -> None:
-    starting = mark_starting(mark_stopped(unseen(uuid(1), A), "r1", False), B, "r1", 7)
+    starting = mark_starting(mark_stopped(unseen(uuid(1), A), "r1", Reason.UNREACHABLE_CONFIRMED), B, "r1", 7)
     stopped = mark_clean(starting)
     assert (stopped.state, stopped.host, stopped.suspect) == (VmState.STOPPED, None, A)
     assert "stopped (last on kvm-01)" in stopped.words
@@ -96,13 +133,44 @@ def test_a_failed_start_is_stopped_again_and_silence_is_undone() -> None:
 
 
 def test_a_start_in_flight_can_be_neither_restored_nor_started_again() -> None:
-    starting = mark_starting(mark_stopped(unseen(uuid(1), A), "r1", False), B, "r1", 7)
+    starting = mark_starting(mark_stopped(unseen(uuid(1), A), "r1", Reason.UNREACHABLE_CONFIRMED), B, "r1", 7)
     with pytest.raises(AssertionError):
         restore(starting)
     with pytest.raises(AssertionError):
         mark_starting(starting, A, "r2", 8)
     with pytest.raises(AssertionError):
         mark_clean(unseen(uuid(1), A))
+
+
+def test_a_leftover_behind_a_storage_fence_is_harmless_in_quarantine_and_until_its_time() -> None:
+    fenced = mark_stopped(unseen(uuid(1), A), "r1", Reason.STORAGE_FENCED, shut_out_until=100.0)
+    assert fenced.proven_dead
+    running = mark_running(mark_starting(fenced, B, "r1", 7), B, "r1", 5.0)
+    assert running.shut_out == (ShutOut(A, 100.0),)
+    assert kept_from_writing(running, {A}, 99.9) == {A}
+    assert kept_from_writing(running, {A}, 100.0) == frozenset()
+    assert kept_from_writing(running, {B}, 50.0) == frozenset()
+
+
+def test_a_fence_of_single_clients_leaves_nobody_harmless() -> None:
+    assert mark_stopped(unseen(uuid(1), A), "r1", Reason.STORAGE_FENCED).shut_out == ()
+
+
+def test_leftovers_of_several_hosts_are_remembered_until_the_vm_is_back_there_or_dead_there() -> None:
+    first = mark_stopped(unseen(uuid(1), A), "r1", Reason.STORAGE_FENCED, 100.0)
+    on_b = mark_running(mark_starting(first, B, "r1", 7), B, "r1", 5.0)
+    second = mark_stopped(on_b, "r2", Reason.STORAGE_FENCED, 200.0)
+    assert second.shut_out == (ShutOut(A, 100.0), ShutOut(B, 200.0))
+    assert mark_stopped(on_b, "r2", Reason.CONFIRMED_DEAD).shut_out == (ShutOut(A, 100.0),)
+    assert mark_running(mark_starting(second, A, "r2", 9), A, "r2", 6.0).shut_out == (ShutOut(B, 200.0),)
+    again = mark_stopped(first, "r3", Reason.STORAGE_FENCED, 300.0)
+    assert again.shut_out == (ShutOut(A, 300.0),)
+
+
+@pytest.mark.parametrize("grounds", list(Reason))
+def test_only_a_proof_keeps_a_vm_stopped_whose_start_fails(grounds: Reason) -> None:
+    proofs = {"confirmed_dead", "powered_off", "storage_fenced"}
+    assert mark_stopped(unseen(uuid(1), A), "r1", grounds).proven_dead is (grounds.value in proofs)
 
 
 def outcome(code: Exit) -> Outcome:

@@ -15,10 +15,13 @@ from hafence.core.parsing import (
     parse_address,
     parse_bool,
     parse_duration,
+    parse_ip,
     parse_share,
     parse_store,
     parse_whole,
 )
+
+from .telling import assert_told
 
 PARSERS: list[Callable[[str], object]] = [
     parse_duration,
@@ -199,3 +202,186 @@ def test_only_so_many_guesses_are_made() -> None:
         found.guess(f"x{number}", known)
     assert found.guess("kvm-0002-", known) == ""
     assert found.guess("kvm-0001-", known) == "; did you mean 'kvm-0001'?"
+
+
+def test_faults_are_in_the_order_of_files_lines_paths_and_words() -> None:
+    faults = [
+        Fault("a", None, "z", "whole"),
+        Fault("a", 1, "b", "one"),
+        Fault("a", 1, "b", "two"),
+        Fault("a", 1, "c", "a"),
+        Fault("a", 2, "a", "a"),
+        Fault("b", 1, "a", "a"),
+    ]
+    assert InventoryError(reversed(faults)).faults == tuple(faults)
+
+
+def test_a_fault_of_the_whole_file_comes_before_one_of_its_first_line() -> None:
+    whole, first = Fault("a", None, "z", "x"), Fault("a", 1, "a", "x")
+    assert InventoryError([first, whole]).faults == (whole, first)
+
+
+def test_an_inventory_error_can_be_told_as_a_value() -> None:
+    fault = Fault("a", 1, "b", "c")
+    assert InventoryError([fault], 7).args == ((fault,), 7)
+    assert str(InventoryError([fault], 7)) == "a:1: b: c\n… and 7 more"
+    assert str(InventoryError([fault])) == "a:1: b: c"
+
+
+def test_faults_are_true_once_there_is_one() -> None:
+    found = Faults()
+    assert not found
+    found.add("a", 1, "b", "c")
+    assert found
+
+
+def test_guesses_stop_where_their_budget_ends_and_not_before() -> None:
+    found = Faults()
+    half = [f"word-{number:05}" for number in range(25_000)]
+    for word in ("word-00001x", "word-00002x"):
+        assert found.guess(word, half)
+    assert found.guess("word-00003x", half) == ""
+    assert found.guess("word-00003x", ()) == ""
+
+
+def test_of_a_long_word_the_first_128_letters_are_compared() -> None:
+    # 2 * 57 / (128 + 62) is the 0.6 at which difflib calls two words near; one letter more, and it is less
+    assert Faults().guess("c" * 57 + "e" * 200, ["c" * 57 + "d" * 5])
+    assert not Faults().guess("c" * 57 + "e" * 200, ["c" * 57 + "d" * 6])
+
+
+def test_of_several_near_words_the_nearest_is_guessed_and_a_long_word_by_its_beginning() -> None:
+    found = Faults()
+    assert found.guess("adress", ["dress", "address"]) == "; did you mean 'address'?"
+    assert found.guess("a" * 128 + "b" * 5000, ["a" * 128]) == f"; did you mean {'a' * 128!r}?"
+
+
+def test_a_text_of_sixty_letters_is_shown_whole_and_a_longer_one_cut_to_fewer() -> None:
+    assert shown("x" * 60) == "'" + "x" * 60 + "'"
+    assert shown("x" * 61) == "'" + "x" * 57 + "'…"
+
+
+TOLD: dict[str, list[tuple[Callable[[str], object], str]]] = {
+    "addresses": [
+        *((parse_address, text) for text in ("root@10.0.0.1", "10.0.0.256", "bücher.example", "-a", "a.123", "a..b")),
+        *((parse_address, text) for text in ("kvm:22", "[fd00::1]", "[fd00::1]:22", "fe80::1%eth0", "fd00::g", "::")),
+        *((parse_address, text) for text in ("255.255.255.255", "224.0.0.1", "0.0.0.0", "::ffff:0.0.0.0")),
+        *((parse_ip, text) for text in ("kvm-01", "a@b")),
+    ],
+    "durations": [(parse_duration, "1 hour")],
+    "booleans": [
+        (parse_bool, text) for text in ("yes", "ON", "y", "1", "enabled", "no", "off", "n", "0", "disabled", "x")
+    ],
+    "shares": [(parse_share, "101%"), (parse_share, "x" * 100)],
+    "numbers": [(lambda text: parse_whole(text, 1, 10), text) for text in ("x", "01", "0", "11")],
+    "stores": [
+        (lambda text: parse_store(text, "/base"), text)
+        for text in (
+            "sqlite:",
+            "sqlite://:memory:",
+            "sqlite:a/",
+            "sqlite:a?b",
+            "sqlite:a#b",
+            "x",
+            "etcd://h:0",
+            "etcd://u@h",
+        )
+    ],
+}
+
+
+def test_what_is_said_of_each_text_that_is_refused() -> None:
+    told: dict[str, list[str]] = {}
+    for kind, texts in TOLD.items():
+        told[kind] = []
+        for parse, text in texts:
+            with pytest.raises(ValueError) as refused:  # what it says is the test
+                parse(text)
+            told[kind].append(f"{text}: {refused.value}")
+    assert_told("refused_texts", told)
+
+
+def test_a_number_at_its_bounds_is_in_them() -> None:
+    assert [parse_whole(text, -1, 10) for text in ("-1", "0", "10", "9")] == [-1, 0, 10, 9]
+    assert parse_whole("9" * 18, 0, 10**18) == 10**18 - 1
+    with pytest.raises(ValueError, match="whole number"):
+        parse_whole("1" * 19, 0, 10**20)
+
+
+def test_true_and_false_in_any_case() -> None:
+    assert [parse_bool(text) for text in ("true", "TRUE", "True")] == [True] * 3
+    assert [parse_bool(text) for text in ("false", "FALSE", "False")] == [False] * 3
+
+
+def test_a_duration_of_one_second_is_told_in_seconds_and_less_in_thousandths() -> None:
+    assert [format_duration(each) for each in (1, 0.999, 0.001, 59, 61, 90, 5400, 172800)] == [
+        *("1s", "999ms", "1ms", "59s", "61s", "90s", "90m", "2d")
+    ]
+    assert parse_duration("1.123456h") == 1.123456 * 3600
+    assert parse_duration("123456789ms") == 123456.789
+    for text in ("1234567890", "1.1234567", "1.", "1  s", "1\ts"):
+        with pytest.raises(ValueError, match="is not a duration"):
+            parse_duration(text)
+
+
+def test_shares_to_the_letter() -> None:
+    assert [parse_share(text) for text in ("0.000001", "100.0%", "1.0", "0.1 %", "12.5%")] == [
+        1e-6,
+        1.0,
+        1.0,
+        0.001,
+        0.125,
+    ]
+    for text in ("1000%", "0.0000001", "1.", ".5", "50 % ", "50  %", "50%\n", "0.5x"):
+        with pytest.raises(ValueError, match="is not a share"):
+            parse_share(text)
+
+
+def test_names_of_hosts_to_the_letter() -> None:
+    longest = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
+    assert len(longest) == 253
+    for text in (longest, longest + ".", "a" * 63, "a", "_a_", "a-b", "9a", "a.b9", "a.9b"):
+        assert parse_address(text.upper()) == text.removesuffix(".")
+    for text in (longest + "d", "a" * 64, "a-", "a-.b", "-a.b", "a.9", "a b", "a\n", "a..", "a/b"):
+        with pytest.raises(ValueError, match="write "):
+            parse_address(text)
+
+
+def test_ip_addresses_are_taken_where_names_are_not() -> None:
+    assert parse_ip("10.0.0.1") == "10.0.0.1"
+    assert parse_ip("FD00::1") == "fd00::1"
+
+
+def test_stores_to_the_letter() -> None:
+    for text, store in {
+        "sqlite:state.db": "sqlite:///base/state.db",
+        "sqlite://state.db": "sqlite:///base/state.db",
+        "sqlite:///var/x.db": "sqlite:///var/x.db",
+        "sqlite:../x.db": "sqlite:///x.db",
+        "sqlite::memory:x": "sqlite:///base/:memory:x",
+    }.items():
+        assert parse_store(text, "/base") == store
+    for text in (
+        *("etcd://h", "etcd://h:2379", "etcd://h1:1,h2:65535", "etcd://[fd00::1]:2379", "etcd://[fd00::1]"),
+        *("etcd://10.0.0.1:2379/prefix", "etcd://h/", "etcd://h:2379/A-z_0.9/x"),
+    ):
+        assert parse_store(text, "/base") == text
+    for text in (
+        "etcd://h:65536",
+        "etcd://h:",
+        "etcd://h/a b",
+        "etcd://h?x",
+        "etcd://h#x",
+        "etcd://h/?",
+        "etcd://[h",
+        " etcd://h",
+    ):
+        with pytest.raises(ValueError, match=r"write |is no store"):
+            parse_store(text, "/base")
+
+
+def test_paths_are_absolute_and_in_one_form() -> None:
+    assert absolute("x", "/a/b") == "/a/b/x"
+    assert absolute("/x/./y//z", "/a") == "/x/y/z"
+    assert absolute("../x", "/a/b") == "/a/x"
+    assert absolute("//x", "/a") == "/x"

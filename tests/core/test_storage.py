@@ -94,3 +94,70 @@ def test_only_a_lasting_entry_for_this_very_client_covers_it(entry: Entry, cover
 
 def test_a_narrow_entry_does_not_cover_a_whole_host() -> None:
     assert uncovered([whole_host("10.77.0.11")], [Entry(SUSPECT, 1e9)], 1000.0, 600.0) == (whole_host("10.77.0.11"),)
+
+
+def test_a_suspect_with_no_other_vm_is_shut_out_as_a_whole_for_a_manager_may_start_the_vm_there_again() -> None:
+    plan = plan_fence([Image("rbd/a", (SUSPECT,), ())], KNOWN, alone=True)
+    assert plan.block == (whole_host("10.77.0.11"), SUSPECT)
+    assert plan.unknown == ()
+
+
+def test_a_client_address_is_read_to_the_letter() -> None:
+    for text, client in {
+        "any:10.0.0.1:0/1": Client("10.0.0.1", 0, 1),
+        "v2:10.0.0.1:3300/1": Client("10.0.0.1", 3300, 1),
+        "v1:[fd00::A]:65535/4294967295": Client("fd00::a", 65535, 4294967295),
+        "[::ffff:10.0.0.1]:0/1": Client("::ffff:a00:1", 0, 1),
+    }.items():
+        assert parse_client(text) == client
+        assert parse_client(client.text) == client
+    for odd in (
+        *("v3:10.0.0.1:0/1", "V1:10.0.0.1:0/1", "10.0.0.1:123456/1", "10.0.0.1:0/12345678901", "10.0.0.1:/1"),
+        *("10.0.0.1:0/", "10.0.0.1:0/1\n", " 10.0.0.1:0/1", "fd00::1:0/1", "[fd00::1:0/1", "10.0.0.1 :0/1"),
+        *("[host]:0/1", "any:any:10.0.0.1:0/1", "10.0.0.1:0/1 x"),
+    ):
+        with pytest.raises(ValueError, match=r"address|appear"):
+            parse_client(odd)
+
+
+def test_only_port_and_nonce_zero_together_stand_for_every_client() -> None:
+    for entry, covered in (
+        (Client("10.77.0.11", 0, 0), True),
+        (Client("10.77.0.11", 0, 9), False),
+        (Client("10.77.0.11", 9, 0), False),
+    ):
+        assert covers(Entry(entry, 1e9), SUSPECT, 1000.0, 600.0) == covered
+
+
+def test_an_entry_that_lasts_exactly_as_long_as_it_must_covers() -> None:
+    assert covers(Entry(SUSPECT, 1600.0), SUSPECT, 1000.0, 600.0)
+    assert not covers(Entry(SUSPECT, 1599.9), SUSPECT, 1000.0, 600.0)
+
+
+def test_each_client_needs_an_entry_of_its_own_and_any_entry_may_be_the_one() -> None:
+    other = Client("10.77.0.11", 0, 124)
+    entries = iter([Entry(whole_host("10.77.0.12"), 1e9), Entry(SUSPECT, 1e9)])
+    assert uncovered([SUSPECT, other], entries, 1000.0, 600.0) == (other,)
+
+
+def test_a_suspect_with_two_addresses_is_blocked_by_both_where_no_client_is_known() -> None:
+    known = Known(frozenset({"10.77.0.11", "fd00::b"}), {}, {})
+    assert plan_fence([Image("rbd/a", (), ())], known).block == (whole_host("10.77.0.11"), whole_host("fd00::b"))
+
+
+def test_strangers_are_told_once_each_in_order_and_images_in_theirs() -> None:
+    one, two = Client("10.88.0.1", 0, 7), Client("10.88.0.2", 0, 7)
+    plan = plan_fence([Image("rbd/b", (two, one), (two,)), Image("rbd/a", (one,), ())], KNOWN)
+    assert plan.strangers == ("10.88.0.1:0/7 (of no known host)", "10.88.0.2:0/7 (of no known host)")
+    assert plan.unknown == ("rbd/b", "rbd/a")
+
+
+def test_clients_seen_before_are_laid_beside_the_lockers_once_each() -> None:
+    image = with_clients(Image("rbd/a", (MIRROR,), (SUSPECT,)), [SUSPECT, MIRROR])
+    assert image == Image("rbd/a", (MIRROR,), (SUSPECT, MIRROR))
+
+
+def test_an_address_has_one_form() -> None:
+    assert whole_host("FD00:0::1") == Client("fd00::1", 0, 0)
+    with pytest.raises(ValueError, match="appear"):
+        whole_host("kvm-01")

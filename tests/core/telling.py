@@ -1,0 +1,36 @@
+"""What core says to people, held against a file that a person has read: `tests/core/told/NAME.txt`.
+
+The words of a refusal are what an admin acts on at night, so they are kept as a whole, beside what they are said
+of. After a wanted change run the test once with HAFENCE_BLESS=1, and read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "told"
+BLESSING = os.environ.get("HAFENCE_BLESS") == "1"
+
+
+def assert_told(name: str, told: Mapping[str, Iterable[str]]) -> None:
+    """Every case with its lines reads as in the file."""
+    text = "\n".join(f"{case}\n" + "".join(f"    {line}\n" for line in lines) for case, lines in told.items())
+    path = FOLDER / f"{name}.txt"
+    if BLESSING:
+        path.write_text(text)
+    assert path.read_text() == text, "as wanted? HAFENCE_BLESS=1 writes it"
+
+
+def assert_told_of(name: str, case: str, lines: Iterable[str]) -> None:
+    """One case reads as in the file, which `assert_told` holds as a whole."""
+    if not BLESSING:
+        assert [f"    {line}" for line in lines] == _blocks(name)[case], "as wanted? HAFENCE_BLESS=1 writes it"
+
+
+@cache
+def _blocks(name: str) -> dict[str, list[str]]:
+    blocks = (block.splitlines() for block in (FOLDER / f"{name}.txt").read_text().split("\n\n"))
+    return {case: lines for case, *lines in blocks}

@@ -1,0 +1,232 @@
+"""What an audit says: every kind of finding with what was seen and what to do, as an admin reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hafence.core.decision import Reason
+from hafence.core.fencing import Finding, Trouble, Verdict
+from hafence.core.findings import Scene, find_all
+from hafence.core.looks import Blind, Libvirt, Look
+from hafence.core.model import Cluster, Host, HostName, Inventory, StartMode, Vm
+from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
+
+from .make import HostState, host, inventory, look, silence, uuid, vm
+from .telling import assert_told
+
+DEAD = Finding(Verdict.CONFIRMED_DEAD, "rehearsed", {})
+ALIVE = Finding(Verdict.STILL_ALIVE, "rehearsed", {})
+BAD = Finding(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
+K1, K2, K3, K4 = NAMES = [HostName(f"kvm-0{n}") for n in (1, 2, 3, 4)]
+
+
+def scene(
+    looks: Mapping[HostName, Look | None] | None = None,
+    paths: Mapping[HostName, Mapping[HostName, Finding]] | None = None,
+    book: Inventory | None = None,
+    records: tuple[VmRecord, ...] = (),
+    **more: object,
+) -> Scene:
+    seen: dict[HostName, Look | None] = {name: look(name, *([uuid(1)] if name == K1 else [])) for name in NAMES}
+    seen.update(looks or {})
+    gone = {a: {b: DEAD for b in NAMES if a != b} for a in NAMES}
+    more.setdefault("quarantine", {})
+    return Scene(
+        book or inventory(),
+        {record.uuid: record for record in records},
+        looks={name: each for name, each in seen.items() if each is not None},
+        paths={**gone, **(paths or {})},
+        **more,  # type: ignore[arg-type]
+    )
+
+
+STOPPED = mark_stopped(unseen(uuid(1), K1), "r1", Reason.CONFIRMED_DEAD)
+STARTING = mark_starting(STOPPED, K2, "r1", 7)
+MOVED = mark_running(STARTING, K2, "r1", 5.0)
+FENCED_OFF = mark_running(
+    mark_starting(mark_stopped(unseen(uuid(1), K1), "r1", Reason.STORAGE_FENCED, 100.0), K2, "r1", 7), K2, "r1", 5.0
+)
+NO_VM = inventory(vms=[])
+
+
+def two_hosts(*vms: Vm) -> Inventory:
+    return inventory([host("kvm-01"), host("kvm-02")], list(vms) or [vm(1, domain_xml="/x.xml")])
+
+
+def with_command(book: Inventory) -> Inventory:
+    return replace(book, clusters={"prod": Cluster("prod", start=StartMode.COMMAND, start_command=("start",))})
+
+
+def foreign(book: Inventory) -> Inventory:
+    return replace(book, clusters={"prod": Cluster("prod", "esxi")})
+
+
+def only(*hosts: Host, vms: tuple[Vm, ...] = ()) -> Inventory:
+    return inventory(list(hosts), list(vms))
+
+
+SCENES = {
+    "all is well": scene(),
+    "a storage fence that lasts": scene(storage_fences={K2: "lasts until tomorrow"}),
+    "a storage fence that could not be renewed": scene(storage_fences={K3: "failed: ceph is silent", K2: "failed: x"}),
+    "quarantine": scene(quarantine={K3: "fenced by r2", K2: "fenced by r1"}),
+    "the store can't be read": scene(
+        store_problems=(("store_unreadable", "no right to read"), ("history_broken", "step 4")), remembered=False
+    ),
+    "the store can't be read, and two VMs have two copies": scene(
+        {K1: look("kvm-01", uuid(1), uuid(2)), K2: look("kvm-02", uuid(1), uuid(2))},
+        book=inventory(vms=[vm(1), vm(2)]),
+        remembered=False,
+    ),
+    "the store is broken in two ways": scene(store_problems=(("history_broken", "step 4"), ("a_code", "says so"))),
+    "nobody looked at a host": scene({K2: None}),
+    "a silent host without VMs": scene({K2: silence("kvm-02")}),
+    "a silent host with one of two VMs": scene(
+        {K1: silence("kvm-01"), K2: look("kvm-02", uuid(2))},
+        book=inventory(vms=[vm(n, host=f"kvm-0{n}", domain_xml="/x") for n in (1, 2)]),
+    ),
+    "a silent host with a VM, in quarantine": scene({K1: silence("kvm-01")}, quarantine={K1: "fenced"}),
+    "a silent host from which its VM has moved": scene(
+        {K1: silence("kvm-01"), K2: look("kvm-02", uuid(1))}, records=(MOVED,)
+    ),
+    "a blind host": scene({K2: Blind(K2, 1.0, "a forced command")}),
+    "libvirt hangs": scene({K2: look("kvm-02", libvirt=Libvirt.HUNG)}),
+    "programs are missing": scene({K2: look("kvm-02", missing=("flock", "setsid"))}),
+    "a clock is ahead": scene({K2: replace(look("kvm-02"), clock_offset_s=2.1)}),
+    "a clock is behind": scene({K2: replace(look("kvm-02"), clock_offset_s=-9.0)}),
+    "a clock is two seconds off": scene({K2: replace(look("kvm-02"), clock_offset_s=2.0)}),
+    "no path": scene(paths={K1: {K2: BAD, K3: BAD, K4: BAD}}),
+    "no path was tried": scene(paths={K1: {}}),
+    "one path": scene(paths={K1: {K3: BAD, K4: DEAD, K2: BAD}}),
+    "one path that was tried": scene(paths={K1: {K3: DEAD}}),
+    "two paths": scene(paths={K1: {K2: ALIVE, K3: DEAD, K4: BAD}}),
+    "one path, and one sibling that answers": scene(
+        {K3: None, K4: None},
+        paths={K1: {K2: DEAD}, K2: {K1: DEAD}, K3: {K1: DEAD}},
+        book=inventory([host("kvm-01"), host("kvm-02"), host("kvm-03")]),
+    ),
+    "the only sibling is a path": scene(paths={K1: {K2: DEAD}, K2: {K1: DEAD}}, book=two_hosts()),
+    "hosts that people have taken out": scene(
+        {K3: silence("kvm-03"), K4: None},
+        paths={K3: {}, K4: {}},
+        book=inventory(
+            [
+                host("kvm-01"),
+                host("kvm-02"),
+                host("kvm-03", state=HostState.DISABLED),
+                host("kvm-04", state=HostState.MAINTENANCE),
+            ]
+        ),
+    ),
+    "hypervisors that hafence can't look into": scene(
+        dict.fromkeys(NAMES), paths={name: {} for name in NAMES}, book=foreign(inventory())
+    ),
+    "two copies": scene({K2: look("kvm-02", uuid(1))}),
+    "two copies on one host": scene({K1: replace(look("kvm-01", uuid(1)), copies={uuid(1): 2})}),
+    "three copies on two hosts": scene({K2: replace(look("kvm-02", uuid(1)), copies={uuid(1): 2})}),
+    "two copies, one seen by libvirt alone": scene({K2: replace(look("kvm-02"), active=frozenset({uuid(1)}))}),
+    "two copies, and nobody knows where": scene({K2: look("kvm-02", uuid(1))}, remembered=False),
+    "a leftover that a storage fence keeps from the disks": scene(
+        {K2: look("kvm-02", uuid(1))}, records=(FENCED_OFF,), quarantine={K1: "fenced"}, at=99.0
+    ),
+    "a leftover on the host where the VM is recorded": scene(
+        records=(replace(FENCED_OFF, host=K1),), quarantine={K1: "fenced"}, at=99.0
+    ),
+    "a start that nobody has settled": scene({K1: look("kvm-01")}, records=(STARTING,)),
+    "a VM elsewhere": scene({K1: look("kvm-01"), K3: look("kvm-03", uuid(1))}),
+    "a VM elsewhere, and stopped by the record": scene(
+        {K1: look("kvm-01"), K3: look("kvm-03", uuid(1))}, records=(STOPPED,)
+    ),
+    "a VM that has moved": scene({K1: look("kvm-01"), K2: look("kvm-02", uuid(1))}, records=(MOVED,)),
+    "a VM gone": scene({K1: look("kvm-01")}),
+    "a VM gone that is not HA": scene({K1: look("kvm-01")}, book=inventory(vms=[vm(1, ha=False)])),
+    "a VM that may be on a silent host": scene({K1: silence("kvm-01")}),
+    "a definition left behind": scene({K2: replace(look("kvm-02"), defined=frozenset({uuid(1)}))}),
+    "a definition left behind with autostart": scene(
+        {K2: replace(look("kvm-02"), defined=frozenset({uuid(1)}), autostart=frozenset({uuid(1)}))}
+    ),
+    "a definition on the last host of a stopped VM": scene(
+        {K1: replace(look("kvm-01"), defined=frozenset({uuid(1)}))}, records=(STOPPED,)
+    ),
+    "autostart at home": scene({K1: replace(look("kvm-01", uuid(1)), autostart=frozenset({uuid(1)}))}),
+    "autostart of a VM that is not HA": scene(
+        {K1: replace(look("kvm-01", uuid(1)), autostart=frozenset({uuid(1)}))}, book=inventory(vms=[vm(1, ha=False)])
+    ),
+    "definitions on two hosts, of which one is silent and one runs it": scene(
+        {
+            K1: silence("kvm-01"),
+            K2: replace(look("kvm-02"), defined=frozenset({uuid(1)})),
+            K3: replace(look("kvm-03", uuid(1)), defined=frozenset({uuid(1)})),
+        }
+    ),
+    "no definition": scene(book=inventory(vms=[vm(1)])),
+    "no definition, and a command that starts": scene(book=with_command(inventory(vms=[vm(1)]))),
+    "no definition of a VM that is not HA": scene(book=inventory(vms=[vm(1, ha=False)])),
+    "no room by the inventory": scene(book=inventory(vms=[vm(1, domain_xml="/x", memory_mib=9999)])),
+    "a VM of two neighbours, of which one is itself": scene(
+        {name: look(name, *([uuid(1)] if name != K1 else [])) for name in NAMES},
+        book=inventory(vms=[vm(1, domain_xml="/x", anti_affinity=("vm-01",))]),
+    ),
+    "no room by the domain XML": scene(memory_mib={uuid(1): 9999}),
+    "room by the inventory, which counts": scene(
+        book=inventory(vms=[vm(1, domain_xml="/x", memory_mib=1024)]), memory_mib={uuid(1): 9999}
+    ),
+    "a neighbour everywhere": scene(
+        {name: look(name, uuid(1 if name == K1 else 2)) for name in NAMES},
+        book=inventory(
+            vms=[vm(1, domain_xml="/x", anti_affinity=("db",)), vm(2, name="db", domain_xml="/x", host="kvm-02")]
+        ),
+    ),
+    "no other host": scene(
+        {K2: None, K3: None, K4: None}, paths={K1: {}}, book=only(host("kvm-01"), vms=(vm(1, domain_xml="/x"),))
+    ),
+    "the other hosts are in quarantine": scene(
+        {K3: None, K4: None}, paths={K1: {K2: DEAD}, K2: {K1: DEAD}}, book=two_hosts(), quarantine={K2: "fenced"}
+    ),
+    "strangers": scene(
+        {K2: look("kvm-02", uuid(9), uuid(8)), K3: replace(look("kvm-03"), active=frozenset({uuid(7)}))}
+    ),
+    "much at once, the worst first": scene(
+        {
+            K1: look("kvm-01", uuid(1), libvirt=Libvirt.FAILED),
+            K2: look("kvm-02", uuid(1), missing=("flock",)),
+            K3: silence("kvm-03"),
+            K4: None,
+        },
+        quarantine={K3: "fenced", K2: "fenced"},
+        paths={K1: {}},
+        storage_fences={K2: "failed: x"},
+    ),
+}
+
+
+def test_what_is_said_in_each_scene() -> None:
+    told = {}
+    for name, it in SCENES.items():
+        told[name] = [
+            line
+            for found in find_all(it)
+            for line in (
+                f"{found.severity.name} {found.code}: {found.subject}",
+                f"    {found.saw}",
+                f"    do: {found.do}",
+            )
+        ] or ["nothing"]
+    assert_told("findings", told)
+
+
+def test_a_host_without_rehearsals_has_no_path() -> None:
+    found = find_all(Scene(only(host("kvm-01")), {}, {}, {K1: look("kvm-01")}, {}))
+    assert [each.code for each in found] == ["no_fence_path"]
+
+
+def test_a_vm_without_a_record_is_where_the_inventory_says() -> None:
+    assert scene().record(vm(1)) == unseen(uuid(1), K1)
+    assert scene(records=(MOVED,)).record(vm(1)) == MOVED
+
+
+def test_vms_are_told_by_name_and_hosts_by_name_whatever_their_order() -> None:
+    book = inventory(list(reversed([host(name) for name in NAMES])), [vm(2, name="b"), vm(1, name="a")])
+    gone = find_all(scene({name: look(name) for name in NAMES}, book=book))
+    assert [found.subject for found in gone if found.code == "vm_gone"] == ["a", "b"]

@@ -1,0 +1,194 @@
+"""What the gate says of a case: the reason, the sentence, the risks and the ways out, as an admin reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from hafence.core.decision import (
+    Allowed,
+    Case,
+    Judgement,
+    Reason,
+    SecondLevel,
+    cut_off,
+    final_verdict,
+    judge,
+    risks_of,
+    signs_of_life,
+    wants_witnesses,
+    witnesses_lacking,
+)
+from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
+from hafence.core.fencing import Finding, Trouble, Verdict
+from hafence.core.model import HostName, Unreachable
+
+from .telling import assert_told
+
+SUSPECT = HostName("kvm-01")
+PROXIES = (HostName("kvm-02"), HostName("kvm-03"), HostName("kvm-04"))
+DEAD = Finding(Verdict.CONFIRMED_DEAD, "no living task of the VM in two scans", {})
+ALIVE = Finding(Verdict.STILL_ALIVE, "a task of the VM lives", {})
+SILENT = Finding(Verdict.UNREACHABLE, "timed out", {}, Trouble.TIMED_OUT)
+FAST = Finding(Verdict.UNREACHABLE, "no route", {}, Trouble.FAST_NO_ROUTE)
+ODD = Finding(Verdict.AMBIGUOUS, "the reply is truncated", {})
+REFUSED = Finding(Verdict.AMBIGUOUS, "refused", {}, Trouble.REFUSED)
+LOST = Finding(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST)
+FORBIDS = Finding(Verdict.AMBIGUOUS, "the sibling forbids it", {}, Trouble.SIBLING_FORBIDS)
+
+
+def case(*findings: Finding, policy: Unreachable = Unreachable.CONFIRM, **more: object) -> Case:
+    more.setdefault("cluster_siblings", 3)
+    return Case(SUSPECT, policy, findings, PROXIES[: len(findings)], **more)  # type: ignore[arg-type]
+
+
+def look(witness: str | None, *signs: Sign, could_look: bool = True, says: str = "looked") -> WitnessReport:
+    return WitnessReport(witness, 100.0, frozenset(signs), could_look, says)
+
+
+def proof(proves: Proof, says: str = "seen") -> Evidence:
+    return Evidence("test", "test", 100.0, says, proves)
+
+
+NOBODY_SAW_LIFE = (look("kvm-02"), look("kvm-03"), look(None))
+BLIND = look("kvm-04", could_look=False, says="no right to ping")
+POWER_FAILED, POWER_DONE = (SecondLevel("power (fence_ipmilan)", done, "said so") for done in (False, True))
+STORAGE_FAILED, STORAGE_DONE = (SecondLevel("storage (ceph)", done, "said so") for done in (False, True))
+
+CASES = {
+    "seen dead": case(DEAD),
+    "seen dead by one, unreachable for another": case(SILENT, DEAD),
+    "seen dead, and nobody looked into two hosts": case(DEAD, unseen=PROXIES[1:]),
+    "seen dead, nothing was found there, and nobody looked into a host": case(
+        Finding(Verdict.CONFIRMED_DEAD, "dead", {"found": "0"}), unseen=PROXIES[:1]
+    ),
+    "seen dead, an empty number, and nobody looked into a host": case(
+        Finding(Verdict.CONFIRMED_DEAD, "dead", {"found": ""}), unseen=PROXIES[:1]
+    ),
+    "killed, and nobody looked into a host": case(
+        Finding(Verdict.CONFIRMED_DEAD, "dead", {"found": "1"}), unseen=PROXIES[:1]
+    ),
+    "seen alive, its disks are fenced, and nobody looked into a host": case(
+        ALIVE, evidence=(proof(Proof.DISKS_FENCED),), unseen=PROXIES[:1]
+    ),
+    "seen alive, and nobody looked into a host": case(ALIVE, unseen=PROXIES[:1]),
+    "seen alive": case(ALIVE),
+    "seen alive by two": case(ALIVE, DEAD, ALIVE),
+    "seen alive, the host is off": case(ALIVE, evidence=(proof(Proof.HOST_OFF),)),
+    "seen alive, its disks are fenced": case(ALIVE, evidence=(proof(Proof.DISKS_FENCED),)),
+    "seen alive, power and storage failed": case(ALIVE, second_level=(POWER_FAILED, STORAGE_FAILED)),
+    "seen alive, storage failed": case(ALIVE, second_level=(POWER_DONE, STORAGE_FAILED)),
+    "seen alive, a statement says off": case(ALIVE, evidence=(proof(Proof.STATEMENT),)),
+    "an odd reply": case(ODD),
+    "a refused connection": case(REFUSED),
+    "a refused connection, and an odd reply": case(REFUSED, ODD),
+    "a refused connection beside a lost sibling": case(LOST, REFUSED),
+    "a refused connection, power failed": case(REFUSED, second_level=(POWER_FAILED,)),
+    "nobody to ask": case(cluster_siblings=0),
+    "nobody to ask, power failed": case(cluster_siblings=0, second_level=(POWER_FAILED,)),
+    "every sibling failed on its own side": case(LOST, FORBIDS),
+    "one sibling failed on its own side": case(LOST),
+    "silent, two siblings and the admin node agree": case(SILENT, reports=NOBODY_SAW_LIFE),
+    "silent, nobody has looked": case(SILENT),
+    "silent, one of two siblings has looked": case(SILENT, reports=(look("kvm-02"), look(None))),
+    "silent, one witness is blind": case(SILENT, reports=(look("kvm-02"), look(None), BLIND)),
+    "silent, the admin node is blind": case(
+        SILENT, reports=(look("kvm-02"), look("kvm-03"), look(None, could_look=False, says="no ping"))
+    ),
+    "silent, the only sibling agrees": case(SILENT, reports=(look("kvm-02"), look(None)), cluster_siblings=1),
+    "silent, and answers ping": case(SILENT, reports=(look("kvm-02", Sign.PING), *NOBODY_SAW_LIFE)),
+    "silent, and three saw two signs": case(
+        SILENT, reports=(look("kvm-02", Sign.RST, Sign.PING), look("kvm-03", Sign.PING), look(None, Sign.PING))
+    ),
+    "silent, and lives in its BMC's words": case(
+        SILENT, reports=NOBODY_SAW_LIFE, evidence=(proof(Proof.HOST_ALIVE, "the BMC says that it draws 300 W"),)
+    ),
+    "silent, a statement says off": case(SILENT, evidence=(proof(Proof.STATEMENT),)),
+    "silent, a statement says off, and a storm": case(SILENT, evidence=(proof(Proof.STATEMENT),), cut_off="3 of 4"),
+    "silent in a storm": case(SILENT, reports=NOBODY_SAW_LIFE, cut_off="3 of 4 hosts are silent"),
+    "silent in a storm, fences configured": case(SILENT, cut_off="3 of 4", second_level=(POWER_DONE, STORAGE_DONE)),
+    "silent, power failed": case(SILENT, reports=NOBODY_SAW_LIFE, second_level=(POWER_FAILED,)),
+    "silent, power and storage failed": case(
+        SILENT, reports=NOBODY_SAW_LIFE, second_level=(POWER_FAILED, STORAGE_FAILED)
+    ),
+    "silent, the fences that are configured succeeded": case(
+        SILENT, reports=NOBODY_SAW_LIFE, second_level=(POWER_DONE, STORAGE_DONE)
+    ),
+    "silent, with prove": case(SILENT, policy=Unreachable.PROVE, reports=NOBODY_SAW_LIFE),
+    "silent, with prove, power failed": case(SILENT, policy=Unreachable.PROVE, second_level=(POWER_FAILED,)),
+    "silent, with proceed": case(SILENT, policy=Unreachable.PROCEED),
+    "silent, with proceed, power failed": case(SILENT, policy=Unreachable.PROCEED, second_level=(POWER_FAILED,)),
+    "a fast 'no route', with proceed": case(FAST, policy=Unreachable.PROCEED),
+    "a fast 'no route', with proceed, only the admin node looked": case(
+        FAST, policy=Unreachable.PROCEED, reports=(look(None),)
+    ),
+    "a fast 'no route', with proceed, a sibling looked": case(
+        FAST, policy=Unreachable.PROCEED, reports=(look("kvm-02"),)
+    ),
+    "a fast 'no route' and a time-out, with proceed": case(FAST, SILENT, policy=Unreachable.PROCEED),
+}
+
+
+def lines(judgement: Judgement) -> list[str]:
+    if isinstance(judgement, Allowed):
+        return [f"start: {judgement.reason.value}", judgement.message, *(f"risk: {risk}" for risk in judgement.risks)]
+    return [f"refuse: {judgement.reason.value}", judgement.message, *(f"way out: {way}" for way in judgement.ways_out)]
+
+
+def test_what_is_said_of_each_case() -> None:
+    assert_told("judgements", {name: lines(judge(it)) for name, it in CASES.items()})
+
+
+def test_a_sign_of_life_turns_unreachable_into_ambiguous_and_nothing_else() -> None:
+    seen = (look("kvm-02", Sign.PING),)
+    assert final_verdict(case(SILENT, reports=seen)) is Verdict.AMBIGUOUS
+    assert final_verdict(case(SILENT, reports=NOBODY_SAW_LIFE)) is Verdict.UNREACHABLE
+    assert final_verdict(case(DEAD, reports=seen)) is Verdict.CONFIRMED_DEAD
+    assert final_verdict(case(ALIVE, reports=seen)) is Verdict.STILL_ALIVE
+    assert final_verdict(case()) is None
+
+
+def test_signs_are_named_in_one_order_however_they_were_found() -> None:
+    signs = signs_of_life(case(SILENT, reports=(look("kvm-02", *Sign),)))
+    assert list(signs) == [f"kvm-02 saw that kvm-01 {words}" for words in sorted(sign.value for sign in Sign)]
+
+
+def test_an_attempt_without_its_proxy_is_a_bug_and_not_a_shorter_list() -> None:
+    for finding in (ALIVE, LOST):
+        with pytest.raises(ValueError, match="argument 2"):
+            judge(Case(SUSPECT, Unreachable.CONFIRM, (finding, finding), PROXIES[:1]))
+
+
+def test_witnesses_are_wanted_for_silence_alone_and_under_proceed_for_the_fast_kind_alone() -> None:
+    assert wants_witnesses(case(FAST, policy=Unreachable.PROCEED))
+    assert not wants_witnesses(case(FAST, SILENT, policy=Unreachable.PROCEED))
+    assert not wants_witnesses(case(FAST, policy=Unreachable.PROCEED, reports=(look(None),)))
+    assert not wants_witnesses(case(FAST, ALIVE, policy=Unreachable.PROCEED))
+    assert wants_witnesses(case(SILENT, LOST))
+
+
+def test_what_a_witness_that_saw_life_confirms_is_nothing() -> None:
+    reports = (look("kvm-02"), look("kvm-03", Sign.PING), look(None))
+    assert witnesses_lacking(case(SILENT, reports=reports)) == "only 1 of 2 siblings could confirm it"
+
+
+def test_what_each_reason_leaves_unproved() -> None:
+    assert_told("risks", {reason.value: risks_of(reason, SUSPECT) for reason in Reason})
+
+
+def test_at_half_of_the_cluster_silent_the_observer_is_believed_and_above_it_not() -> None:
+    assert cut_off(2, 4, (), 0.5) == ""
+    assert cut_off(3, 4, (), 0.5) == "3 of the cluster's 4 hosts are silent to the admin node"
+    assert cut_off(1, 4, (), 0.2) == "1 of the cluster's 4 hosts are silent to the admin node"
+
+
+def peers(asked: int, reached: int, witness: str | None = "kvm-02") -> WitnessReport:
+    return WitnessReport(witness, 100.0, frozenset(), True, "", asked, reached)
+
+
+def test_a_sibling_that_reaches_less_than_its_share_is_named_the_one_that_does_not() -> None:
+    said = "kvm-03 reaches only 0 of 2 other hosts"
+    assert cut_off(1, 4, (peers(2, 2), peers(2, 0, "kvm-03")), 0.5) == said
+    assert cut_off(1, 4, (peers(2, 1),), 0.5) == ""
+    assert cut_off(1, 5, (peers(3, 1),), 0.5) == "kvm-02 reaches only 1 of 3 other hosts"
+    assert cut_off(1, 6, (peers(4, 2),), 0.5) == ""
+    assert cut_off(0, 2, (peers(0, 0),), 0.4) == ""

@@ -1,0 +1,205 @@
+"""A world that answers a workflow as a test says, and writes down every effect with all that it asks for.
+
+The simulator's world is alive; this one is a script, so that a test can show what a workflow asks for after exactly
+these answers, to the last field of an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
+from typing import Any, TypeVar
+
+from hafence.core.evidence import WitnessReport
+from hafence.core.fencing import Reply, Trouble
+from hafence.core.looks import Look
+from hafence.core.model import Inventory
+from hafence.core.outcome import Outcome
+from hafence.effects import (
+    Answer,
+    Ask,
+    DropLease,
+    Effect,
+    Fence,
+    LearnMachine,
+    Lease,
+    LiftQuarantine,
+    LiftStorageFence,
+    LookAt,
+    MemoryNeed,
+    Now,
+    Quarantine,
+    Recall,
+    Recollection,
+    RecordStatement,
+    RenewLease,
+    RenewStorageFence,
+    RunHooks,
+    Settle,
+    Sleep,
+    SpendStatement,
+    Start,
+    Startable,
+    StartReply,
+    StartResult,
+    StoreHealth,
+    Story,
+    TakeLease,
+    Tell,
+    Together,
+    Uptime,
+    Witness,
+    WriteRecord,
+)
+
+R = TypeVar("R")
+MACHINE = "0123456789abcdef0123456789abcdef"
+EMPTY = Recollection({}, {}, {}, {})
+SILENT = (Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement)
+"""Effects that are answered with nothing."""
+
+
+def says(word: str, status: int, pairs: str = "") -> Callable[[Fence], Reply]:
+    """A whole reply to any fence order, with one verdict on every VM."""
+
+    def reply(effect: Fence) -> Reply:
+        start = "hafence/1 n0nce "
+        lines = [f"{start}hello clock=1.0 machine={MACHINE} host=-"]
+        lines += [f"{start}vm {vm} {word}{pairs}" for vm in effect.order.vms]
+        lines += [f"{start}end vms={len(effect.order.vms)}"]
+        return Reply("n0nce", None, status, "\n".join(lines) + "\n", 0.41239, 100.0)
+
+    return reply
+
+
+DEAD, ALIVE, UNKNOWN = says("dead", 0, " found=1 killed=1"), says("alive", 10), says("unknown", 11)
+
+
+def fails(trouble: Trouble) -> Reply:
+    """An attempt that came to nothing."""
+    return Reply("n0nce", trouble, None, "", 5.0, 100.0)
+
+
+def started(result: StartResult, words: str = "said so") -> StartReply:
+    """What came of a start or a settle."""
+    return StartReply(result, words, 100.0)
+
+
+@dataclass
+class Desk:
+    """The script. `answers`: an effect's answer; a list is used up one by one, its last stays; an exception is raised
+    into the workflow; a callable is asked. `takes` is how long an effect takes, in seconds."""
+
+    inventory: Inventory
+    looks: list[dict[str, Look]]
+    memory: Recollection = EMPTY
+    answers: dict[type[Any], Any] = field(default_factory=dict)
+    takes: dict[type[Any], float] = field(default_factory=dict)
+    clock: float = 100.0
+    log: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """A list is used up, and the case may be told again."""
+        self.answers = {kind: list(it) if isinstance(it, list) else it for kind, it in self.answers.items()}
+
+    def run(self, story: Story[R]) -> R:
+        """The workflow's end."""
+        try:
+            effect = next(story)
+            while True:
+                if not isinstance(effect, Now):
+                    self.log.append(shown(effect))
+                answer = self.answer(effect)
+                effect = story.throw(answer) if isinstance(answer, BaseException) else story.send(answer)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+
+    def answer(self, effect: Effect[Any]) -> Any:
+        """What the world answers."""
+        self.clock += self.takes.get(type(effect), 0.0)
+        if isinstance(effect, Together) and Together not in self.answers:
+            return tuple(self.answer(each) for each in effect.effects)
+        if type(effect) not in self.answers:
+            return self._usual(effect)
+        answer = self.answers[type(effect)]
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if answer is None:
+            return self._usual(effect)
+        return answer(effect) if callable(answer) else answer
+
+    def _usual(self, effect: Effect[Any]) -> Any:
+        match effect:
+            case Now():
+                return self.clock
+            case Uptime():
+                return 99_999.0
+            case Sleep():
+                self.clock += effect.seconds
+                return None
+            case Ask():
+                return Answer.NOBODY
+            case TakeLease():
+                return Lease(effect.vm, 7, self.clock + 120.0)
+            case RenewLease():
+                return replace(effect.lease, expires_at=self.clock + 120.0)
+            case Recall():
+                return self.memory
+            case WriteRecord():
+                return replace(effect.record, revision=effect.record.revision + 1)
+            case LookAt():
+                seen = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+                return {name: seen[name] for name in effect.hosts if name in seen}
+            case Fence():
+                return DEAD(effect)
+            case Witness():
+                return tuple(nothing_seen(name) for name in (*effect.siblings, None))
+            case Start():
+                return started(StartResult.RUNNING)
+            case Settle():
+                return started(StartResult.CLEAN)
+            case MemoryNeed():
+                return None
+            case RunHooks() | StoreHealth():
+                return ()
+            case Startable() | LiftStorageFence() | RenewStorageFence():
+                return ""
+        assert isinstance(effect, SILENT), f"the script has no answer to {effect}"
+        return None
+
+
+def nothing_seen(witness: str | None) -> WitnessReport:
+    """A witness that could look, and saw no life."""
+    return WitnessReport(witness, 100.0, frozenset(), True, "no sign of life", 2, 2)
+
+
+def shown(value: object) -> str:
+    """A value on one line: kinds, fields and words, without the noise of repr()."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = [shown(getattr(value, each.name)) for each in fields(value)]
+        return f"{type(value).__name__}({', '.join(inside)})"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(shown(each) for each in value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{shown(key)}: {shown(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(sorted(shown(each) for each in value)) + "}"
+    return str(value).replace("6d6f6a5a-0000-4000-8000-0000000000", "vm-")
+
+
+def outcome_lines(outcome: Outcome) -> list[str]:
+    """Every field of an outcome that says something."""
+    dry = " (dry run)" if outcome.dry_run else ""
+    lines = [
+        f"=> {outcome.decision.value} {outcome.reason.value}, exit {outcome.exit.value}{dry}",
+        f"   {outcome.name} ({shown(outcome.uuid)})",
+        f"   {outcome.run}: from {outcome.suspect} to {outcome.host}, {shown(outcome.verdict)}",
+    ]
+    lines.append(f"   {outcome.message}")
+    for name in ("attempts", "evidence", "residual_risk", "ways_out", "notes"):
+        lines += [f"   {name}: {shown(each)}" for each in getattr(outcome, name)]
+    return lines

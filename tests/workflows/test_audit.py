@@ -1,0 +1,139 @@
+"""`audit`, effect by effect: where it looks, what it rehearses, and what it hands to the findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from hafence.core.fencing import Trouble
+from hafence.core.looks import Look
+from hafence.core.model import Cluster, HostName, HostState, Inventory, StartMode
+from hafence.core.record import mark_running
+from hafence.effects import Fence, MemoryNeed, Recall, RenewStorageFence, StoreError, StoreHealth, Together
+from hafence.workflows.audit import audit
+from tests.core.make import host, silence, uuid, vm
+from tests.core.telling import assert_told, assert_told_of
+
+from . import stage
+from .drive import ALIVE, DEAD, EMPTY, Desk, fails, shown
+from .stage import DB, K1, K2, K3, STARTING, STOPPED, WEB, book, memory, seen
+
+THIRD = vm(3, host="kvm-03")
+MOVED = mark_running(STARTING, K2, "run-0", 5.0)
+TWO_CLUSTERS = replace(
+    book(WEB, vm(9, name="far", host="kvm-09"), hosts=(host("kvm-08", cluster="far"), host("kvm-09", cluster="far"))),
+    clusters={"prod": Cluster("prod"), "far": Cluster("far")},
+)
+ONE_FOREIGN = replace(TWO_CLUSTERS, clusters={"prod": Cluster("prod"), "far": Cluster("far", "esxi")})
+COMMAND = replace(book(), clusters={"prod": Cluster("prod", start=StartMode.COMMAND, start_command=("x",))})
+
+
+@dataclass
+class It:
+    """A case."""
+
+    looks: dict[str, Look] = field(default_factory=lambda: seen(k1=(WEB,)))
+    inventory: Inventory = field(default_factory=book)
+    memory: Any = EMPTY
+    answers: dict[type[Any], Any] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        desk = Desk(self.inventory, [self.looks], self.memory, dict(self.answers))
+        scene = desk.run(audit(stage.run(self.inventory)))
+        assert scene.inventory is self.inventory
+        assert scene.looks == {name: each for name, each in self.looks.items() if name in scene.looks}
+        said = {
+            suspect: {proxy: found.detail for proxy, found in paths.items()} for suspect, paths in scene.paths.items()
+        }
+        return [
+            *desk.log,
+            f"=> at {scene.at}, remembered: {scene.remembered}",
+            f"   looks: {shown(list(scene.looks))}",
+            f"   paths: {shown(said)}",
+            f"   records: {shown(dict(scene.records))}",
+            f"   quarantine: {shown(dict(scene.quarantine))}",
+            f"   store: {shown(scene.store_problems)}",
+            f"   memory: {shown(dict(scene.memory_mib))}",
+            f"   storage fences: {shown(dict(scene.storage_fences))}",
+        ]
+
+
+CEPH = stage.with_ceph(book(WEB, DB))
+FENCED = {K1: "fenced", HostName("kvm-99"): "gone from the inventory"}
+
+CASES = {
+    "three hosts": It(),
+    "what it costs to reach them": It(inventory=book(ssh_timeout_s=9.0, settle_s=2.0)),
+    "one path fails, one finds what must not be": It(
+        answers={Fence: [fails(Trouble.LOGIN_FAILED), ALIVE, DEAD]}, memory=memory(machine_ids={K3: "f" * 32})
+    ),
+    "two VMs, of which one says what it needs": It(inventory=book(DB, WEB), answers={MemoryNeed: [512, None]}),
+    "hosts that people have taken out": It(
+        inventory=book(hosts=(host("kvm-02", state=HostState.MAINTENANCE), host("kvm-03", state=HostState.DISABLED)))
+    ),
+    "two clusters": It(inventory=TWO_CLUSTERS),
+    "two clusters, of which one can't be looked into": It(inventory=ONE_FOREIGN),
+    "a cluster that starts with a command": It(inventory=COMMAND),
+    "the store complains": It(answers={StoreHealth: (("history_broken", "step 4 was changed"),)}),
+    "the store can't be opened": It(answers={StoreHealth: StoreError("no right to read")}),
+    "the store can't be read": It(answers={Recall: StoreError("no right to read")}),
+    "quarantine without Ceph": It(memory=memory(MOVED, quarantine=FENCED)),
+    "quarantine, nothing is left there": It(
+        seen(k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {RenewStorageFence: "lasts"}
+    ),
+    "quarantine of two": It(
+        seen(k2=(WEB,)),
+        stage.with_ceph(book()),
+        memory(MOVED, quarantine={K3: "fenced", K1: "fenced"}),
+        {RenewStorageFence: ["lasts", "failed: no"]},
+    ),
+    "quarantine, and a VM is recorded there": It(seen(k2=(WEB,)), CEPH, memory(MOVED, quarantine=FENCED)),
+    "quarantine, and a leftover of a VM that runs elsewhere": It(
+        seen(k1=(WEB,), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED)
+    ),
+    "quarantine, and a leftover of a VM that no run has touched": It(
+        seen(k1=(THIRD,), k3=(THIRD,)), stage.with_ceph(book(THIRD)), memory(quarantine=FENCED)
+    ),
+    "quarantine, and a stranger is there": It(
+        seen(k1=(vm(7),), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED)
+    ),
+    "quarantine, and a leftover that libvirt alone sees of a VM that is stopped": It(
+        seen(k1=stage.only_libvirt(K1, WEB)), stage.with_ceph(book()), memory(STOPPED, quarantine=FENCED)
+    ),
+    "quarantine, and it is silent": It(
+        seen(k1=silence("kvm-01"), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED)
+    ),
+    "quarantine, and a VM is being started there": It(
+        seen(), stage.with_ceph(book()), memory(replace(STARTING, host=K1, uuid=uuid(1)), quarantine=FENCED)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_asked_for_and_said(case: str) -> None:
+    assert_told_of("audit", case, CASES[case].lines())
+
+
+def test_every_case_is_told() -> None:
+    assert_told("audit", {name: it.lines() for name, it in CASES.items()})
+
+
+def answers_short(at: int) -> Any:
+    """Of what is asked for together at the so-maniest time, the last answer is missing."""
+    count = iter(range(9))
+
+    def answer(effect: Together) -> tuple[Any, ...]:
+        usual = Desk(book(), [seen()], EMPTY, {RenewStorageFence: "lasts"})
+        all_of_them = tuple(usual.answer(each) for each in effect.effects)
+        return all_of_them[:-1] if next(count) == at else all_of_them
+
+    return answer
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_an_answer_less_than_was_asked_for_is_a_bug_and_not_a_shorter_audit(at: int) -> None:
+    it = It(seen(), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {Together: answers_short(at)})
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        it.lines()

@@ -1,0 +1,316 @@
+"""`start-vm`, effect by effect: what is asked for after which answers, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from hafence.core.evidence import Sign
+from hafence.core.fencing import Trouble
+from hafence.core.looks import Look
+from hafence.core.model import HostName, HostState, Inventory, Unreachable, Vm
+from hafence.core.record import ShutOut
+from hafence.effects import (
+    Answer,
+    Ask,
+    Busy,
+    DropLease,
+    Fence,
+    FenceStorage,
+    HookResult,
+    Interrupted,
+    LeaseLost,
+    LookAt,
+    PowerOff,
+    Recall,
+    Recollection,
+    RenewLease,
+    RunHooks,
+    Settle,
+    Start,
+    Startable,
+    StartResult,
+    StoreError,
+    TakeLease,
+    Uptime,
+    Witness,
+    WriteRecord,
+)
+from hafence.workflows.start_vm import start_vm
+from tests.core.make import host, look, silence, uuid, vm
+from tests.core.telling import assert_told, assert_told_of
+
+from . import stage
+from .drive import ALIVE, DEAD, EMPTY, UNKNOWN, Desk, fails, nothing_seen, says, started
+from .stage import DB, K1, K2, K3, ON_SILENCE, RUNNING, STARTING, STOPPED, WEB, book, memory, power, seen, storage
+
+
+@dataclass
+class It:
+    """A case: the world that answers, and what the admin wants."""
+
+    looks: list[dict[str, Look]] = field(default_factory=lambda: [seen(k1=(WEB,))])
+    inventory: Inventory = field(default_factory=book)
+    memory: Recollection = EMPTY
+    answers: dict[type[Any], Any] = field(default_factory=dict)
+    takes: dict[type[Any], float] = field(default_factory=dict)
+    wishes: dict[str, Any] = field(default_factory=dict)
+    vm: Vm = WEB
+
+    def lines(self) -> list[str]:
+        desk = Desk(self.inventory, list(self.looks), self.memory, dict(self.answers), self.takes)
+        return stage.dialogue(desk, start_vm(stage.run(self.inventory, **self.wishes), self.vm))
+
+
+YES = {"yes": True}
+DRY = {"dry_run": True}
+OLD = {RunHooks: 61.0}
+AFTER = seen(k2=(WEB,))
+MOVED = [seen(k1=(WEB,)), AFTER]
+SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
+NO_ANSWER = {Fence: fails(Trouble.TIMED_OUT)}
+MAINTAINED = host("kvm-01", state=HostState.MAINTENANCE)
+SYN = replace(nothing_seen("kvm-03"), signs=frozenset({Sign.SYN_ACK}), says="accepts connections")
+ONE_BLIND = (
+    nothing_seen("kvm-02"),
+    replace(nothing_seen("kvm-03"), could_look=False, says="no ping there"),
+    nothing_seen(None),
+)
+SIX_HOSTS = seen(k1=silence("kvm-01"), k4=(), k5=(), k6=())
+SEEING = ("kvm-04", "kvm-05", "kvm-03")
+SHUT_OUT = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
+
+CASES = {
+    "yes, fenced and moved": It(MOVED, wishes=YES),
+    "the admin says yes": It(MOVED, answers={Ask: Answer.YES}),
+    "the admin says no": It(answers={Ask: Answer.NO}),
+    "nobody to ask": It(),
+    "a healthy suspect in a dry run": It(wishes=DRY),
+    "a dry run with yes": It(answers={Fence: ALIVE}, wishes={**DRY, **YES}),
+    "a dry run of a silent suspect": It(SILENT, answers=NO_ANSWER, wishes=DRY),
+    "a dry run that refuses": It(SILENT, answers={Fence: fails(Trouble.REFUSED)}, wishes=DRY),
+    "silent, everybody agrees": It(SILENT, answers=NO_ANSWER),
+    "silent, a sibling sees it accept connections, and fences it": It(
+        [seen(k1=silence("kvm-01")), AFTER],
+        answers={Fence: [fails(Trouble.TIMED_OUT), DEAD], Witness: (nothing_seen("kvm-02"), SYN, nothing_seen(None))},
+    ),
+    "silent, one of two siblings can't look": It(SILENT, answers={**NO_ANSWER, Witness: ONE_BLIND}),
+    "silent and disabled, one of two siblings can't look": It(
+        SILENT,
+        book(hosts=(host("kvm-01", state=HostState.DISABLED),)),
+        answers={**NO_ANSWER, Witness: ONE_BLIND},
+    ),
+    "silent, with a cluster of two, and its sibling agrees": It(
+        [seen(k1=silence("kvm-01"))],
+        book(hosts=(host("kvm-03", cluster="other"),), storm_share=0.5),
+        answers={**NO_ANSWER},
+    ),
+    "silent with proceed": It(SILENT, book(unreachable=Unreachable.PROCEED), answers=NO_ANSWER),
+    "silent with prove": It(SILENT, book(unreachable=Unreachable.PROVE), answers=NO_ANSWER),
+    "silent, the first sibling is lost": It(SILENT, answers={Fence: [fails(Trouble.SIBLING_LOST), DEAD]}),
+    "silent, no sibling can try": It(SILENT, answers={Fence: fails(Trouble.SIBLING_FORBIDS)}),
+    "silent soon after this machine has booted": It(
+        SILENT, book(boot_grace_s=600.0), answers={**NO_ANSWER, Uptime: 60.0}
+    ),
+    "silent long after this machine has booted": It(
+        SILENT, book(boot_grace_s=600.0), answers={**NO_ANSWER, Uptime: 601.0}
+    ),
+    "silent in a storm": It([seen(k1=silence("kvm-01"), k2=silence("kvm-02"))], answers=NO_ANSWER),
+    "silent, and a person has said that it is off": It(
+        SILENT, memory=memory(statements=stage.stated(K1)), answers=NO_ANSWER
+    ),
+    "a statement is refuted by the suspect that lives": It(
+        MOVED, memory=memory(statements=stage.stated(K1)), wishes=YES
+    ),
+    "a statement on a host that refuses connections": It(
+        [seen(k1=silence("kvm-01", Trouble.REFUSED))],
+        memory=memory(statements=stage.stated(K1)),
+        answers={Fence: fails(Trouble.REFUSED)},
+    ),
+    "unkillable": It(answers={Fence: ALIVE}, wishes=YES),
+    "unkillable, power works": It(
+        MOVED, stage.with_power(book()), answers={Fence: ALIVE, PowerOff: power(True)}, wishes=YES
+    ),
+    "unkillable, power fails": It(
+        MOVED, stage.with_power(book()), answers={Fence: ALIVE, PowerOff: power(False)}, wishes=YES
+    ),
+    "unkillable, another VM is there, nobody agrees": It(
+        [seen(k1=(WEB, DB))], stage.with_power(book(WEB, DB)), answers={Fence: ALIVE, Ask: [Answer.YES, Answer.NO]}
+    ),
+    "unkillable, another VM is there, the admin agrees": It(
+        [seen(k1=(WEB, DB)), AFTER],
+        stage.with_power(book(WEB, DB)),
+        answers={Fence: ALIVE, Ask: Answer.YES, PowerOff: power(True)},
+    ),
+    "unkillable, another VM is there, dry": It(
+        [seen(k1=(WEB, DB))], stage.with_power(book(WEB, DB)), answers={Fence: UNKNOWN}, wishes={**DRY}
+    ),
+    "silent, another VM is recorded there, power works": It(
+        SILENT, stage.with_power(book(WEB, DB)), answers={**NO_ANSWER, PowerOff: power(True)}
+    ),
+    "unkillable, the storage fence works": It(
+        MOVED,
+        stage.with_ceph(book()),
+        answers={Fence: ALIVE, FenceStorage: storage(True, WEB, until=5000.0)},
+        wishes=YES,
+    ),
+    "unkillable, the storage fence fails": It(
+        MOVED, stage.with_ceph(book()), answers={Fence: ALIVE, FenceStorage: storage(False, WEB)}, wishes=YES
+    ),
+    "unkillable, power and storage, dry": It(
+        answers={Fence: UNKNOWN, PowerOff: power(True), FenceStorage: storage(True, WEB)},
+        inventory=stage.with_power(stage.with_ceph(book())),
+        wishes={**DRY, **YES},
+    ),
+    "a dry run that finds a leftover in state D": It(
+        answers={Fence: says("alive", 10, " found=1 state=D")}, wishes={**DRY, **YES}
+    ),
+    "a dry run that finds two leftovers": It(
+        answers={Fence: says("alive", 10, " found=2 state=S")}, wishes={**DRY, **YES}
+    ),
+    "a dry run on a host with another VM, power": It(
+        [seen(k1=(DB,))], stage.with_power(book(WEB, DB)), answers={Fence: UNKNOWN}, wishes=DRY
+    ),
+    "silent, two siblings see it accept connections": It(
+        [seen(k1=silence("kvm-01")), AFTER],
+        answers={
+            Fence: [fails(Trouble.TIMED_OUT), fails(Trouble.SIBLING_LOST), DEAD],
+            Witness: (replace(SYN, witness="kvm-02"), SYN, nothing_seen(None)),
+        },
+    ),
+    "silent, siblings that were not tried yet and see it come first, in the order of siblings": It(
+        [SIX_HOSTS],
+        book(hosts=tuple(host(f"kvm-0{n}") for n in range(1, 7))),
+        answers={Fence: fails(Trouble.TIMED_OUT), Witness: tuple(replace(SYN, witness=w) for w in SEEING)},
+        wishes={"siblings": (K3, K2, HostName("kvm-05"))},
+    ),
+    "silent, six hosts, nobody sees it": It(
+        [SIX_HOSTS],
+        book(hosts=tuple(host(f"kvm-0{n}") for n in range(1, 7))),
+        answers=NO_ANSWER,
+    ),
+    "silent with proceed, six hosts, too fast": It(
+        [SIX_HOSTS],
+        book(hosts=tuple(host(f"kvm-0{n}") for n in range(1, 7)), unreachable=Unreachable.PROCEED),
+        answers={Fence: fails(Trouble.FAST_NO_ROUTE)},
+    ),
+    "no sibling could try, and one is excluded": It(
+        answers={Fence: fails(Trouble.SIBLING_FORBIDS)}, wishes={**YES, "siblings": (K1,)}
+    ),
+    "the machine behind the address is another": It(answers={}, memory=memory(machine_ids={K1: "f" * 32}), wishes=YES),
+    "the machine is the one that is known": It(
+        MOVED, memory=memory(machine_ids={K1: "0123456789abcdef0123456789abcdef"}), wishes=YES
+    ),
+    "not HA": It(vm=replace(WEB, ha=False), inventory=book(replace(WEB, ha=False))),
+    "in maintenance": It(inventory=book(hosts=(MAINTAINED,))),
+    "last on a host that nobody knows": It(memory=memory(replace(RUNNING, host=HostName("kvm-99")))),
+    "busy": It(answers={TakeLease: Busy(uuid(1), "admin-2", "run-9", 1100.0)}, wishes={"wait_s": 5.0}),
+    "already running, started just now": It(memory=memory(replace(RUNNING, started_at=90.0)), wishes=YES),
+    "already running, started long ago": It(MOVED, memory=memory(replace(RUNNING, started_at=-100.0)), wishes=YES),
+    "running elsewhere": It([seen(k3=(WEB,))]),
+    "running here and elsewhere": It([seen(k1=(WEB,), k3=(WEB,))]),
+    "stopped, and found running": It([seen(k3=(WEB,))], memory=memory(STOPPED)),
+    "stopped, and started": It([seen(), AFTER], memory=memory(STOPPED)),
+    "a leftover that can't write is no copy": It(
+        [seen(k1=(WEB,), k2=(WEB,)), seen(k1=(WEB,), k3=(WEB,))],
+        memory=memory(SHUT_OUT, quarantine={K1: "fenced"}),
+        wishes=YES,
+    ),
+    "a start in flight came up": It([AFTER], memory=memory(STARTING), answers={Settle: started(StartResult.RUNNING)}),
+    "a start in flight came to nothing": It([seen(), seen(k3=(WEB,))], memory=memory(STARTING)),
+    "a start in flight is unknown": It(memory=memory(STARTING), answers={Settle: started(StartResult.UNKNOWN)}),
+    "a start in flight, dry": It([seen()], memory=memory(STARTING), wishes=DRY),
+    "no definition": It(answers={Startable: "its domain_xml is gone"}, wishes=YES),
+    "no target": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=look("kvm-03", memory_free_mib=10))], wishes=YES),
+    "no target and no sibling": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=silence("kvm-03"))], wishes=YES),
+    "to a host": It([seen(k1=(WEB,)), seen(k3=(WEB,))], wishes={**YES, "to": K3}),
+    "to the suspect": It(wishes={**YES, "to": K1}),
+    "a named sibling": It(MOVED, wishes={**YES, "siblings": (K3,)}),
+    "memory by the domain XML": It(
+        MOVED, book(replace(WEB, memory_mib=None)), wishes=YES, vm=replace(WEB, memory_mib=None)
+    ),
+    "a neighbour is kept apart": It(
+        [seen(k1=(WEB,), k2=(DB,)), seen(k3=(WEB,))],
+        book(replace(WEB, anti_affinity=("db-01",)), DB),
+        vm=replace(WEB, anti_affinity=("db-01",)),
+        wishes=YES,
+    ),
+    "a hook says no": It(answers={RunHooks: (HookResult("a", ""), HookResult("b", "no"))}, wishes=YES),
+    "two hooks say no to a silent suspect": It(
+        SILENT, answers={**NO_ANSWER, RunHooks: (HookResult("a", "no"), HookResult("b", "never"))}
+    ),
+    "hooks take long, everything is looked at again": It([seen(k1=(WEB,)), seen(), AFTER], takes=OLD, wishes=YES),
+    "hooks take long, and then it runs elsewhere": It([seen(k1=(WEB,)), seen(k3=(WEB,))], takes=OLD, wishes=YES),
+    "hooks take long, and then the fence fails": It(
+        [seen(k1=(WEB,)), seen()], takes=OLD, answers={Fence: [DEAD, UNKNOWN]}, wishes=YES
+    ),
+    "pre_fence is off": It([seen(k1=(WEB,)), AFTER], book(pre_fence=False), wishes=YES),
+    "pre_fence is off, dry": It([seen(), AFTER], book(pre_fence=False), wishes=DRY),
+    "pre_fence is off, a hook says no": It(
+        [seen(), AFTER], book(pre_fence=False), answers={RunHooks: (HookResult("a", "no"),)}
+    ),
+    "no KVM": It([{}], stage.foreign(book())),
+    "no KVM, dry": It([{}], stage.foreign(book()), wishes=DRY),
+    "no KVM, no target": It([{}], stage.foreign(book()), wishes={"to": K1}),
+    "no KVM, in maintenance": It([{}], stage.foreign(book(hosts=(MAINTAINED,)))),
+    "the first target fails": It(
+        [seen(k1=(WEB,)), seen(k3=(WEB,))],
+        answers={Start: [started(StartResult.CLEAN, "no memory"), started(StartResult.RUNNING)]},
+        wishes=YES,
+    ),
+    "every target fails": It(answers={Start: started(StartResult.CLEAN, "no memory")}, wishes=YES),
+    "every target fails after silence": It(
+        SILENT, answers={**NO_ANSWER, Start: started(StartResult.CLEAN, "no memory")}
+    ),
+    "a start is unknown": It(answers={Start: started(StartResult.UNKNOWN, "cut")}, wishes=YES),
+    "a start takes long, the next is fenced again": It(
+        [seen(k1=(WEB,)), seen(k3=(WEB,))],
+        takes={Start: 61.0},
+        answers={Start: [started(StartResult.CLEAN, "slow"), started(StartResult.RUNNING)]},
+        wishes=YES,
+    ),
+    "a start takes long, and the fence fails then": It(
+        takes={Start: 61.0},
+        answers={Fence: [DEAD, UNKNOWN], Start: started(StartResult.CLEAN, "slow")},
+        wishes=YES,
+    ),
+    "started, and two copies are seen": It([seen(k1=(WEB,)), seen(k2=(WEB,), k3=(WEB,))], wishes=YES),
+    "started, and two copies are seen, the new one lives": It(
+        [seen(k1=(WEB,)), seen(k2=(WEB,), k3=(WEB,))], answers={Fence: [DEAD, ALIVE]}, wishes=YES
+    ),
+    "started, and three copies are seen": It([seen(k1=(WEB,)), seen(k1=(WEB,), k2=(WEB,), k3=(WEB,))], wishes=YES),
+    "started twice on the target": It(
+        [seen(k1=(WEB,)), seen(k2=replace(look("kvm-02", WEB.uuid), copies={WEB.uuid: 2}))], wishes=YES
+    ),
+    "started, and not seen": It([seen(k1=(WEB,)), seen()], wishes=YES),
+    "started, and not seen, and unknown": It(
+        [seen(k1=(WEB,)), seen()], answers={Settle: started(StartResult.UNKNOWN)}, wishes=YES
+    ),
+    "started, and the target is silent": It([seen(k1=(WEB,)), seen(k2=silence("kvm-02"))], wishes=YES),
+    "the lease is lost at the end": It(MOVED, answers={DropLease: LeaseLost("gone")}, wishes=YES),
+    "the store is gone at the end": It(MOVED, answers={DropLease: StoreError("gone")}, wishes=YES),
+    "interrupted at the end": It(MOVED, answers={DropLease: Interrupted()}, wishes=YES),
+    "the lease is lost before the fence": It(answers={RenewLease: LeaseLost("taken by run-9")}, wishes=YES),
+    "the lease is lost after the fence": It(answers={WriteRecord: LeaseLost("taken by run-9")}, wishes=YES),
+    "the lease is lost during the start": It(answers={Start: LeaseLost("taken by run-9")}, wishes=YES),
+    "the store is gone before the fence": It(answers={LookAt: StoreError("state.db is gone")}, wishes=YES),
+    "the store is gone after the fence": It(answers={WriteRecord: StoreError("state.db is gone")}, wishes=YES),
+    "the store is gone during the start": It(answers={Start: StoreError("state.db is gone")}, wishes=YES),
+    "interrupted before the fence": It(answers={LookAt: Interrupted()}, wishes=YES),
+    "interrupted after the fence": It(answers={RunHooks: Interrupted()}, wishes=YES),
+    "interrupted during the start": It(answers={Start: Interrupted()}, wishes=YES),
+    "put back after silence, which is what it was": It(SILENT, memory=memory(ON_SILENCE), answers=NO_ANSWER),
+    "the VM of another inventory": It(MOVED, book(WEB, vm(3, host="kvm-03")), memory=memory(RUNNING), wishes=YES),
+    "the store can't be read": It(answers={Recall: StoreError("no right")}, wishes=YES),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_asked_for_and_said(case: str) -> None:
+    assert_told_of("start_vm", case, CASES[case].lines())
+
+
+def test_every_case_is_told() -> None:
+    assert_told("start_vm", {name: it.lines() for name, it in CASES.items()})
