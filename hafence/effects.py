@@ -338,12 +338,17 @@ class Settle(Effect[StartReply]):
 
 @dataclass(frozen=True, slots=True)
 class SecondLevelReply:
-    """What a power or storage fence came to. `evidence` proves something only where it was observed."""
+    """What a power or storage fence came to. `evidence` proves something only where it was observed.
+
+    `shut_out_until`: until when every client of the suspect is kept from the disks, one that is started later
+    too (seconds since the epoch); None where that was not observed.
+    """
 
     name: str
     done: bool
     says: str
     evidence: tuple[Evidence, ...]
+    shut_out_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,13 +362,17 @@ class PowerOff(Effect[SecondLevelReply]):
 
 @dataclass(frozen=True, slots=True)
 class FenceStorage(Effect[Mapping[Uuid, SecondLevelReply]]):
-    """Make the suspect unable to write to the VMs' disks and see that it is. With `rehearse`, only look."""
+    """Make the suspect unable to write to the VMs' disks and see that it is. With `rehearse`, only look.
+
+    `alone`: no other VM is recorded or seen on the suspect, so that its whole address may be shut out.
+    """
 
     suspect: HostName
     vms: tuple[Uuid, ...]
     siblings: tuple[HostName, ...]
     not_after: float
     rehearse: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from hafence.core.decision import Reason
 from hafence.core.fencing import Verdict
 from hafence.core.model import HostState, StartMode, Unreachable
 from hafence.core.outcome import Decision, Exit
+from hafence.sim.commands import verbs
+from hafence.sim.events import BMC, FIREWALL, LACKS, LIBVIRTD, SSHD, STARTS
 from tests.lab.require import lack
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +89,16 @@ def test_every_option_is_in_the_man_page(option: str) -> None:
 @pytest.mark.parametrize("code", Exit)
 def test_every_exit_code_is_in_the_man_page(code: Exit) -> None:
     assert re.search(rf"^\.It {int(code)}$", section("EXIT STATUS"), re.M)
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_event_of_a_scenario_is_in_the_man_page(verb: str) -> None:
+    assert re.search(rf"^\.It Cm (.* , Cm )?{verb}\b", section("SCENARIOS"), re.M)
+
+
+@pytest.mark.parametrize("value", [*SSHD, *LIBVIRTD, *FIREWALL, *LACKS, *BMC, *STARTS])
+def test_every_word_of_an_event_is_in_the_man_page(value: str) -> None:
+    assert re.search(rf"\b{value}\b", section("SCENARIOS"))
 
 
 @pytest.mark.parametrize("reason", Reason)

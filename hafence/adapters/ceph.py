@@ -93,8 +93,10 @@ class Fencer:
     earlier: dict[str, set[Client]] = field(default_factory=dict)
     """The suspect's clients that this run has seen on each image, to be kept from one fence to the next."""
 
-    def fence(self, volumes: Mapping[Uuid, Volumes], rehearse: bool) -> dict[Uuid, SecondLevelReply]:
-        """Fence the images of the VMs: what came of it, VM by VM."""
+    def fence(
+        self, volumes: Mapping[Uuid, Volumes], rehearse: bool, alone: bool = False
+    ) -> dict[Uuid, SecondLevelReply]:
+        """Fence the images of the VMs: what came of it, VM by VM. `alone`: they are all that is on the suspect."""
         replies = {vm: refusal for vm, each in volumes.items() if (refusal := not_coverable(each))}
         covered = {vm: each for vm, each in volumes.items() if vm not in replies}
         names = tuple(dict.fromkeys(name for each in covered.values() for name in each.images))
@@ -107,7 +109,7 @@ class Fencer:
         plans: dict[Uuid, Plan] = {}
         for vm, each in covered.items():
             images = [seen.images[name] for name in each.images]
-            plan = plan_fence([self._remembered(image) for image in images], self.known)
+            plan = plan_fence([self._remembered(image) for image in images], self.known, alone)
             signs = watching(images, self.known)
             if doubt := self._doubt(plan, seen):
                 replies[vm] = failed(doubt, signs)
@@ -178,7 +180,7 @@ class Fencer:
         try:
             entries = self._entries(block=block)
             listed = {entry.client for entry in entries}
-            short = [c for c in uncovered(block, entries, time.time(), self._lasting_s) if c in listed]
+            short = [c for c in uncovered(block, entries, time.time(), self.ceph.lasting_s) if c in listed]
             if short:  # nothing has been started yet, so a moment without an entry does no harm here
                 entries = self._entries(block=short, lift=short)
         except CephError as error:
@@ -189,22 +191,19 @@ class Fencer:
         for vm, plan in plans.items():
             images = [seen.images[name] for name in volumes[vm].images]
             signs = watching(images, self.known)
-            if left := uncovered(plan.block, entries, now, self._lasting_s):
+            if left := uncovered(plan.block, entries, now, self.ceph.lasting_s):
                 replies[vm] = failed(f"no lasting entry of the blocklist was seen for {_listed(left)}", signs)
                 continue
-            until = min(e.until for e in entries if any(covers(e, c, now, self._lasting_s) for c in plan.block))
+            until = min(e.until for e in entries if any(covers(e, c, now, self.ceph.lasting_s) for c in plan.block))
             says = (
                 f"{_listed(plan.block)} is on Ceph's blocklist, read back, for {(until - now) / 3600:.1f} h:"
                 f" it can't write to {', '.join(volumes[vm].images)}"
             )
             proof = Evidence("storage", f"blocklist, asked on {self.askers[0].name}", now, says, Proof.DISKS_FENCED)
-            replies[vm] = SecondLevelReply(NAME, True, says, (*signs, proof))
+            whole = {whole_host(ip) for ip in self.known.suspect} <= set(plan.block)
+            lasts = now + self.ceph.lasting_s if whole else None
+            replies[vm] = SecondLevelReply(NAME, True, says, (*signs, proof), lasts)
         return replies
-
-    @property
-    def _lasting_s(self) -> float:
-        """How long an entry must last to be counted on."""
-        return self.ceph.expire_s / 2
 
     def lift(self) -> str:
         """Remove every client's entry for the suspect's addresses. What was done, in words, 'failed' first if so."""
@@ -228,13 +227,13 @@ class Fencer:
         now = time.time()
         try:
             mine = of_host(self._entries(), self.known.suspect)
-            ending = [entry.client for entry in mine if entry.until < now + self._lasting_s]
-            left = uncovered(ending, mine, now, self._lasting_s)
+            ending = [entry.client for entry in mine if entry.until < now + self.ceph.lasting_s]
+            left = uncovered(ending, mine, now, self.ceph.lasting_s)
             if not left:
                 return ""
             whole = sorted({whole_host(client.ip) for client in left})
             if alone and not set(whole) & set(left):
-                left = uncovered(left, self._entries(block=whole), now, self._lasting_s)
+                left = uncovered(left, self._entries(block=whole), now, self.ceph.lasting_s)
         except CephError as error:
             return f"failed: {error}"
         if not left:

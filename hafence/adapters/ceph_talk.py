@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ CALL_S = 10.0
 """One call of ceph or rbd."""
 CONVERSATION_S = 25.0
 """One conversation, from its hello on."""
+
+_SPACE = re.compile(r"\s*")
 
 
 class CephError(Exception):
@@ -80,6 +83,9 @@ def _program(
 def parse_images(nonce: str, run: Run, images: Sequence[str]) -> ImagesSeen:
     """Read a conversation of images. Raises CephError for anything but the whole answer."""
     said = _said(nonce, run)
+    expected = {f"{kind} {number}" for number in range(1, len(images) + 1) for kind in ("status", "locks")}
+    if set(said) - expected - {"from"}:
+        raise CephError("the answer has a line that this version does not know")
     found: dict[str, Image] = {}
     for number, name in enumerate(images, 1):
         watching = watchers(_answer(said, f"status {number}", f"rbd status {name}"))
@@ -89,7 +95,10 @@ def parse_images(nonce: str, run: Run, images: Sequence[str]) -> ImagesSeen:
 
 def parse_entries(nonce: str, run: Run) -> tuple[Entry, ...]:
     """Read a conversation of the blocklist. Raises CephError for anything but the whole answer."""
-    return entries(_answer(_said(nonce, run), "blocklist", "ceph osd blocklist ls"))
+    said = _said(nonce, run)
+    if set(said) - {"blocklist"}:
+        raise CephError("the answer has a line that this version does not know")
+    return entries(_answer(said, "blocklist", "ceph osd blocklist ls"))
 
 
 def _said(nonce: str, run: Run) -> dict[str, str]:
@@ -134,16 +143,31 @@ def _ip_or_none(text: str) -> str | None:
 
 def _documents(text: str) -> list[object]:
     """The JSON documents in a text, one after the other."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_without_doubles)
     found: list[object] = []
-    rest = text.strip()
+    place = _next_word(text, 0)
     try:
-        while rest:
-            document, end = decoder.raw_decode(rest)
+        # By place: to cut off what was read would copy the rest, once for every document of a hostile answer.
+        while place < len(text):
+            document, end = decoder.raw_decode(text, place)
             found.append(document)
-            rest = rest[end:].lstrip()
+            place = _next_word(text, end)
     except (ValueError, RecursionError):
         raise CephError("Ceph's answer is not JSON") from None
+    return found
+
+
+def _next_word(text: str, place: int) -> int:
+    match = _SPACE.match(text, place)
+    assert match, "no space at all matches too"
+    return match.end()
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object. Python would keep the last of two values under one key, and so hide a client."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
     return found
 
 

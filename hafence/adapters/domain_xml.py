@@ -194,7 +194,8 @@ class _Reading:
             disk, self._disk = self._disk, None
             hosts = tuple(disk.hosts)
             source = disk.source or ""
-            self._disks.append(Disk(disk.kind, disk.device, source, hosts, disk.target, disk.readonly, disk.shareable))
+            kind, target = _for_people(disk.kind), _for_people(disk.target)
+            self._disks.append(Disk(kind, disk.device, source, hosts, target, disk.readonly, disk.shareable))
         self._path = self._path[:-1]
 
     def text(self, text: str) -> None:
@@ -241,6 +242,11 @@ def _inside_disk(disk: _OpenDisk, path: tuple[str, ...], attributes: Mapping[str
         disk.readonly = True
     elif path == ("shareable",):
         disk.shareable = True
+
+
+def _for_people(text: str) -> str:
+    """A word that stands in messages: a hostile document must not write to the admin's terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text[:64])
 
 
 def _source(kind: str, attributes: Mapping[str, str]) -> str:

@@ -11,12 +11,13 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from ..effects import HookResult
-from .commands import last_words, run_command
+from .commands import last_words, printable, run_command
 
 HOOK_TIMEOUT_S = 30.0
 """One hook. A hook that hangs says no: somebody wanted it to be asked."""
@@ -55,18 +56,20 @@ def _run_file(path: Path, call: HookCall) -> HookResult:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        return HookResult(str(path), f"{error.strerror}")
+        return HookResult(printable(str(path)), f"{error.strerror}")
     if stat.S_ISDIR(mode) or not os.access(path, os.X_OK):
-        return HookResult(str(path), "is no executable file: take it out of the folder, or make it executable")
+        return HookResult(
+            printable(str(path)), "is no executable file: take it out of the folder, or make it executable"
+        )
     if mode & stat.S_IWOTH:
-        return HookResult(str(path), "can be written by anyone: take that right away")
+        return HookResult(printable(str(path)), "can be written by anyone: take that right away")
     env = {f"HAFENCE_{name.upper()}": value for name, value in asdict(call).items()}
     run = run_command([str(path)], HOOK_TIMEOUT_S, env=env)
     if run.trouble:
-        return HookResult(path.name, run.trouble)
+        return HookResult(printable(path.name), run.trouble)
     if run.status != 0:
-        return HookResult(path.name, f"exit {run.status}: {last_words(run) or 'without a word'}")
-    return HookResult(path.name, "")
+        return HookResult(printable(path.name), f"exit {run.status}: {last_words(run) or 'without a word'}")
+    return HookResult(printable(path.name), "")
 
 
 def _run_point(point: EntryPoint, call: HookCall) -> HookResult:
@@ -75,9 +78,11 @@ def _run_point(point: EntryPoint, call: HookCall) -> HookResult:
     def ask() -> None:
         try:
             said = point.load()(**asdict(call))
-            answer.append("" if said is None else str(said))
+            answer.append("" if said is None else printable(str(said)))
         except BaseException as error:  # whatever a hook raises is its no
-            answer.append(f"{type(error).__name__}: {error}")
+            answer.append(type(error).__name__)
+            with suppress(Exception):  # some errors can't be printed
+                answer[0] = printable(f"{answer[0]}: {error}")
 
     _bounded(ask, HOOK_TIMEOUT_S)
     return HookResult(point.name, answer[0] if answer else f"did not end within {HOOK_TIMEOUT_S:.0f} s")

@@ -6,13 +6,13 @@ something says hello first and waits to be let go; `Go` does that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..core.fencing import FenceOrder
-from ..core.model import Host
+from ..core.model import Host, Uuid
 from .kvm_look import look_program, parse_look
 from .kvm_start import parse_check, parse_start, settle_program, start_program
-from .kvm_talk import Go, was_released
+from .kvm_talk import Go, name_list, was_released
 from .kvm_witness import WITNESS_SPARE_S, parse_witness, witness_program
 from .program import Program, compose
 
@@ -35,16 +35,19 @@ MOST_DESTROY_S = 4
 """How long libvirt may take to destroy a VM before SIGKILL is sent anyway. libvirt itself sends SIGKILL after 10 s."""
 
 
-def fence_program(order: FenceOrder, nonce: str, host: Host, clock: Callable[[], float]) -> Program:
+def fence_program(
+    order: FenceOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+) -> Program:
     """Fence every VM of `order` on `host`; its reply is read by `core.fencing.interpret`.
 
-    `clock` is the admin node's, in seconds since the epoch.
+    `names` holds the VMs' names as far as they are known. `clock` is the admin node's, in seconds since the epoch.
     """
     text = compose(
         ("lib", "scan", "libvirt", "facts", "fence"),
         nonce,
         host.root,
         VMS=" ".join(order.vms),
+        NAMES=name_list(order.vms, names),
         SETTLE_S=f"{order.settle_s:.3f}",
         SETTLE_MS=str(round(order.settle_s * 1000)),
         DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),

@@ -14,14 +14,14 @@ _UUID = r"([0-9a-f-]{36})\Z"
 _LINES = {
     "boot": re.compile(r"boot ([0-9a-f-]{1,64})\Z"),
     "libvirt": re.compile(r"libvirt (ok|hung|failed|absent)\Z"),
-    "memory": re.compile(r"memory total=(\d{1,15}) free=(\d{1,15})\Z"),
-    "copy": re.compile(r"copy ([0-9a-f-]{36}) (\d{1,6})\Z"),
+    "memory": re.compile(r"memory total=([0-9]{1,15}) free=([0-9]{1,15})\Z"),
+    "copy": re.compile(r"copy ([0-9a-f-]{36}) ([0-9]{1,6})\Z"),
     "active": re.compile("active " + _UUID),
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
-    "end": re.compile(r"end lines=(\d{1,7})\Z"),
+    "end": re.compile(r"end lines=([0-9]{1,7})\Z"),
 }
 _ONCE = ("boot", "libvirt", "memory", "blind")
 
@@ -61,13 +61,16 @@ _Found = dict[str, list[re.Match[str]]]
 
 def _read_lines(said: Said) -> _Found | str:
     found: _Found = {kind: [] for kind in _LINES}
+    told: set[tuple[str, str]] = set()
     for line in said.lines:
         kind = line.split(" ", 1)[0]
         match = _LINES[kind].match(line) if kind in _LINES else None
         if match is None:
             return "the reply has a line that this version does not know"
-        if any(earlier[1] == match[1] for earlier in found[kind]) or (kind in _ONCE and found[kind]):
+        # A set: a hostile host's tens of thousands of lines must not cost a comparison of each with each.
+        if (kind, match[1]) in told or (kind in _ONCE and found[kind]):
             return f"the reply says twice: {kind}"
+        told.add((kind, match[1]))
         found[kind].append(match)
     if int(found["end"][0][1]) != len(said.lines) - 1:
         return "the reply's count of lines does not agree with its lines"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from ..core.fencing import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
-from ..core.model import Host, StartMode, Vm
+from ..core.fencing import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, met_straight
+from ..core.model import Host, StartMode, Uuid, Vm
 from ..effects import StartOrder, StartReply, StartResult
-from .kvm_talk import Go, no_reply, read_pairs, read_said
+from .kvm_talk import Go, name_list, no_reply, read_pairs, read_said
 from .program import Program, Run, compose
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown|ready|unready)(?: (.*))?\Z")
@@ -59,6 +59,7 @@ def start_program(
         nonce,
         host.root,
         VMS=vm.uuid,
+        NAMES=name_list((vm.uuid,), {vm.uuid: vm.name}),
         TICKET=str(order.ticket),
         XML=xml,
         HOW=mode.value,
@@ -67,10 +68,13 @@ def start_program(
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
 
 
-def settle_program(order: StartOrder, nonce: str, host: Host, clock: Callable[[], float]) -> Program:
+def settle_program(
+    order: StartOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+) -> Program:
     """Find out what became of an earlier start of `order.vm` on `host`, and let no older one begin any more."""
     scripts = ("lib", "scan", "libvirt", "locked", "settle")
-    text = compose(scripts, nonce, host.root, VMS=order.vm, TICKET=str(order.ticket))
+    known = name_list((order.vm,), names)
+    text = compose(scripts, nonce, host.root, VMS=order.vm, NAMES=known, TICKET=str(order.ticket))
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
 
 
@@ -109,7 +113,7 @@ def parse_check(nonce: str, run: Run) -> str:
 def _read(nonce: str, run: Run) -> tuple[str, Mapping[str, str]] | str:
     """The word and the facts of a reply, or the sentence that says why there is none."""
     if run.trouble is not None:
-        return f"{run.trouble.value} ({run.note})" if run.note else run.trouble.value
+        return met_straight(run.trouble, run.note)
     said = read_said(nonce, run.stdout)
     if isinstance(said, str):
         return said or no_reply(run)
@@ -129,7 +133,6 @@ def _words(word: str, pairs: Mapping[str, str]) -> str:
     why = pairs.get("why", "")
     says = _WHY.get(why) or why.replace("-", " ") or "without a reason"
     if pairs.get("err_len"):
-        says += (
-            f" ({pairs['err_len']} characters of its words, sha256 {pairs.get('err_sha', '-')}, are in the run's spool)"
-        )
+        size, digest = pairs["err_len"], pairs.get("err_sha", "-")
+        says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output' beside the store)"
     return says + pid

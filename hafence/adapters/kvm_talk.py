@@ -6,13 +6,16 @@ The grammar of a fence's reply, and its reading, are in core/fencing.py; the oth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..core.fencing import PROTOCOL
+from ..core.model import Uuid, is_name
 from .program import Program, Run
 
-_HELLO = re.compile(r"hello clock=(\d{1,12}(?:\.\d{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)\Z")
+_HELLO = re.compile(
+    r"hello clock=([0-9]{1,12}(?:\.[0-9]{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)\Z"
+)
 
 
 class Go:
@@ -40,6 +43,14 @@ class Go:
         deadline = float(hello[1]) + min(self._within_s, self._not_after - self._clock())
         self.sent = True
         return f"go {self._nonce} {max(0.0, deadline):.3f}\n"
+
+
+def name_list(vms: Iterable[Uuid], names: Mapping[Uuid, str]) -> str:
+    """`UUID=NAME …` for a script's NAMES: by its name, too, a qemu is known that somebody started without a UUID.
+
+    A VM without a name, or with one that could be read as anything else, is left out: it is known by its UUID alone.
+    """
+    return " ".join(f"{vm}={names[vm]}" for vm in vms if is_name(names.get(vm, "")))
 
 
 def was_released(program: Program) -> bool:

@@ -24,7 +24,7 @@ _SIGNS = {
     "neighbour": Sign.NEIGHBOUR,
 }
 _BLIND = re.compile(r"blind ([a-z0-9-]{1,80})\Z")
-_PEERS = re.compile(r"peers asked=(\d{1,5}) reached=(\d{1,5})\Z")
+_PEERS = re.compile(r"peers asked=([0-9]{1,5}) reached=([0-9]{1,5})\Z")
 
 
 def witness_program(

@@ -23,7 +23,7 @@ from typing import TypeVar
 from ..core.evidence import Evidence, Proof
 from ..core.model import Host, PowerDevice
 from ..effects import SecondLevelReply
-from .commands import CommandRun, run_command
+from .commands import OUTPUT_LIMIT, CommandRun, run_command
 from .power_secrets import find_secret, without_secret_in_arguments
 
 T = TypeVar("T")
@@ -117,15 +117,19 @@ def read_status(run: CommandRun) -> Said:
     """What an agent's `status` tells. Its exit status alone would not do.
 
     2 is OFF, and it is also how many programs say that they were called wrongly. So the agent's own words must agree,
-    or it must have been silent altogether.
+    or it must have been silent altogether. A second status beside them, whichever, leaves it open.
     """
     if run.trouble:
         return Said(Power.UNKNOWN, f"can't tell: {run.trouble}")
-    told = {line.strip().upper() for line in run.stdout.splitlines()} & {"STATUS: ON", "STATUS: OFF"}
-    silent = not run.stdout.strip() and not run.stderr.strip()
-    if run.status == STATUS_ON and (told == {"STATUS: ON"} or silent):
+    if run.flooded:
+        return Said(Power.UNKNOWN, f"can't tell: it said more than {OUTPUT_LIMIT >> 20} MiB")
+    # lower() and not upper(), which makes OFF of a ligature
+    lines = [line.strip(" \t\r").lower() for line in run.stdout.split("\n")]
+    told = {line for line in lines if line.startswith("status")}
+    silent = not run.stdout and not run.stderr
+    if run.status == STATUS_ON and (told == {"status: on"} or silent):
         return Said(Power.ON, "says on")
-    if run.status == STATUS_OFF and (told == {"STATUS: OFF"} or silent):
+    if run.status == STATUS_OFF and (told == {"status: off"} or silent):
         return Said(Power.OFF, "says off")
     return Said(Power.UNKNOWN, f"can't tell (exit {run.status})")
 

@@ -69,12 +69,18 @@ def find_secret(device: PowerDevice, environment: Mapping[str, str]) -> str | No
                 secret = environment.get(str(value))
                 if secret is None:
                     raise ValueError(f"{value} is not in the environment")
+                try:
+                    secret.encode()
+                except UnicodeError:
+                    raise ValueError(f"{value} is not UTF-8") from None
                 return _one_line(secret, f"{value}")
             case "password_command":
                 argv = [*value] if isinstance(value, tuple) else shlex.split(value)
                 run = run_command(argv, SECRET_S)
                 if run.status != 0:
                     raise ValueError(f"password_command failed ({run.trouble or f'exit {run.status}'})")
+                if run.flooded or "\ufffd" in run.stdout:  # a beginning, or bytes that were never text
+                    raise ValueError("password_command does not print one line of UTF-8")
                 return _one_line(run.stdout, "password_command")
     return None
 

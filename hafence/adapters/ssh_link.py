@@ -37,8 +37,14 @@ _log = logging.getLogger("paramiko")
 _log.addHandler(logging.NullHandler())
 _log.propagate = False
 
-# Neither Fabric's own configuration files nor ~/.ssh/config: the inventory says all.
-_CONFIG = Config(overrides={"load_ssh_configs": False}, lazy=True)
+
+def _config() -> Config:
+    """Neither Fabric's own configuration files nor ~/.ssh/config: the inventory says all.
+
+    One for each connection: Fabric writes into it, and one that threads share is empty for a moment each time.
+    """
+    return Config(overrides={"load_ssh_configs": False}, lazy=True)
+
 
 _CIPHERS_FIRST = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """One pass over a packet instead of a cipher and a MAC: the work is Python's, under one lock for all connections."""
@@ -160,7 +166,7 @@ class Link:
             user=ssh.user,
             port=ssh.port,
             gateway=self.gateway._line if self.gateway else None,
-            config=_CONFIG,
+            config=_config(),
             connect_kwargs=options,
         )
         line.client.set_missing_host_key_policy(policy)

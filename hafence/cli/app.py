@@ -49,6 +49,10 @@ class LazyGroup(click.Group):
         module, _, name = place.partition(":")
         command = getattr(import_module(f".commands.{module}", __package__), name)
         assert isinstance(command, click.Command), "the table names commands"
+        for option in command.params:
+            # Else HAFENCE_DRY_RUN would be passed over in silence, for HAFENCE_START_VM_DRY_RUN, and the VM killed.
+            if isinstance(option, click.Option) and option.allow_from_autoenv and option.name and not option.envvar:
+                option.envvar = f"HAFENCE_{option.name.upper()}"
         return command
 
     def resolve_command(
@@ -81,6 +85,7 @@ def hafence() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; every way that it can end is one exit code."""
+    _open_missing_streams()
     _never_fail_to_print()
     wants = Wants()
     try:
@@ -91,6 +96,20 @@ def run(arguments: Sequence[str]) -> int:
 
         code = report(error, wants, arguments)
     return _flush(code)
+
+
+def _open_missing_streams() -> None:
+    """Started with stdin, stdout or stderr closed, the next file to be opened would take its number: the store, say,
+    which a program that we start would then write its complaints into."""
+    import os
+
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _never_fail_to_print() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from .steps import count
 
 
 def chain_lines(document: Mapping[str, Any], verbose: bool) -> Iterator[str]:
@@ -17,12 +19,33 @@ def chain_lines(document: Mapping[str, Any], verbose: bool) -> Iterator[str]:
     yield ""
     yield "steps"
     names = {vm["uuid"]: vm["name"] or vm["uuid"] for vm in document["vms"]}
+    unended = _unended(document["steps"])
     for step in document["steps"]:
-        if verbose or not str(step["kind"]).startswith("intent_"):
-            yield f"  {step['at'][11:]}  {_step_words(step, names)}"
+        words = _step_words(step, names)
+        if step["number"] in unended:
+            words = f"{words.removeprefix('intent ')}: begun; how it ended is not known"
+        elif not verbose and str(step["kind"]).startswith(INTENT):
+            continue
+        yield f"  {step['at'][11:]}  {words}"
     for outcome in document["outcomes"]:
         yield ""
         yield from _outcome_lines(outcome)
+
+
+INTENT = "intent_"
+"""How the kind of a step begins that was written down before its effect."""
+
+
+def _unended(steps: Sequence[Mapping[str, Any]]) -> frozenset[int]:
+    """The numbers of the steps that were begun and of which the run saw no end."""
+    begun: dict[tuple[str, str | None], list[int]] = {}
+    for step in steps:
+        kind, vm = str(step["kind"]), step["vm"]
+        if kind.startswith(INTENT):
+            begun.setdefault((kind.removeprefix(INTENT), vm), []).append(step["number"])
+        elif begun.get((kind, vm)):
+            begun[kind, vm].pop(0)
+    return frozenset(number for numbers in begun.values() for number in numbers)
 
 
 def _options(asked: Mapping[str, Any]) -> str:
@@ -45,7 +68,7 @@ def _outcome_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
     for each in outcome.get("attempts", ()):
         yield f"  attempt   through {each['proxy']}: {each['verdict']}: {each['detail']} ({each['seconds']:.2f} s)"
     for each in outcome.get("evidence", ()):
-        age = f", {each['age_s']:.1f} s old at the end" if each.get("age_s") is not None else ""
+        age = f", {each['age_s']:.1f} s old at the decision" if each.get("age_s") is not None else ""
         yield f"  evidence  {each['says']} [{each['kind']}, {each['source']}{age}; proves {each.get('proves', '?')}]"
     for note in outcome.get("notes", ()):
         yield f"  weighed   {note}"
@@ -55,18 +78,23 @@ def _outcome_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
         yield f"  way out   {way}"
 
 
+_VERBS = {"look_at": "looked", "write_record": "record", "tell": "said", "run_hooks": "hooks", "ask": "asked"}
+"""Kinds of steps that read better in another word."""
+
+
 def _step_words(step: Mapping[str, Any], names: Mapping[str, str]) -> str:
     data = _mapping(step["data"])
     effect = _mapping(data.get("effect"))
-    kind = str(step["kind"]).replace("_", " ")
+    kind = str(step["kind"])
+    verb = _VERBS.get(kind, kind.replace("_", " "))
     vm = f" of {names.get(step['vm'], step['vm'])}" if step["vm"] else ""
-    words = f"{kind}{vm}{_about(effect)}"
-    answer = _answered(data.get("answer"))
+    words = f"{verb}{vm}{_about(kind.removeprefix(INTENT), effect)}"
+    answer = _answered(data.get("answer"), names)
     took = f" ({data['seconds']:.2f} s)" if isinstance(data.get("seconds"), (int, float)) else ""
     return f"{words}{': ' + answer if answer else ''}{took}"
 
 
-def _about(effect: Mapping[str, Any]) -> str:
+def _about(kind: str, effect: Mapping[str, Any]) -> str:
     """What an effect was about, from the fields that say so to a person."""
     order = _mapping(effect.get("order")) or effect
     words = []
@@ -75,35 +103,36 @@ def _about(effect: Mapping[str, Any]) -> str:
     if order.get("proxy"):
         words.append(f"through {order['proxy']}")
     if order.get("target"):
-        words.append(f"on {order['target']}")
-    for key in ("question", "text", "why"):
-        if effect.get(key):
-            words.append(str(effect[key]))
+        words.append(f"{'to start' if kind == 'run_hooks' else ''} on {order['target']}".strip())
+    said = [str(effect[key]) for key in ("question", "text", "reason", "why") if effect.get(key)]
     if isinstance(effect.get("host"), str):
         words.insert(0, str(effect["host"]))
-    return f" {' '.join(words)}" if words else ""
+    about = f" {' '.join(words)}" if words else ""
+    return about + (f": {'; '.join(said)}" if said else "")
 
 
-def _answered(answer: Any) -> str:
+def _answered(answer: Any, names: Mapping[str, str]) -> str:
     """An answer in one line."""
     match answer:
         case str():
             return answer
         case {"trouble": trouble, "exit_status": status}:
             return str(trouble) if trouble else f"a reply, exit status {status}"
+        case {"name": hook, "error": error}:
+            return f"{hook} says no: {error}" if error else f"{hook} agreed"
         case {"result": result, "says": says}:
             return f"{result}: {says}" if says else str(result)
         case {"state": state, "host": host, "last_host": last}:
             where = f"on {host}" if host else f"last on {last}"
-            return f"{state} {where}"
+            return f"{state}, {where}" if host is None else f"{state} {where}"
         case {"witness": witness, "says": says}:
             return f"{witness or 'the admin node'}: {says}"
         case {"says": says}:
             return str(says)
         case list():
-            return "; ".join(filter(None, (_answered(each) for each in answer)))
+            return "; ".join(filter(None, (_answered(each, names) for each in answer)))
         case dict():
-            return "; ".join(f"{name}: {_look(each)}" for name, each in answer.items())
+            return "; ".join(f"{names.get(name, name)}: {_look(each)}" for name, each in answer.items())
     return ""
 
 
@@ -112,7 +141,7 @@ def _look(look: Any) -> str:
         case {"trouble": trouble}:
             return str(trouble).replace("the suspect", "it")
         case {"copies": copies}:
-            return f"answers, {len(copies)} VMs run"
+            return f"answers, {count(len(copies), 'VM')} there"
         case {"says": says}:
             return str(says)
     return str(look)

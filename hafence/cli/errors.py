@@ -15,12 +15,13 @@ AUDIT_UNKNOWN = 3
 
 
 def report(error: BaseException, wants: Wants, arguments: Sequence[str]) -> int:
-    """Say what went wrong on stderr (with --json also on stdout, where the contract has an object for it)."""
+    """Say what went wrong on stderr, and with --json also as a document on stdout."""
     from ..core.inventory import InventoryError
     from ..core.outcome import Exit
     from ..effects import Interrupted, StoreError
 
     is_audit = _is_audit(wants, arguments)
+    wants.json = wants.json or "--json" in arguments  # the line may have been wrong before it came to that
     code: int
     match error:
         case SystemExit():
@@ -28,19 +29,21 @@ def report(error: BaseException, wants: Wants, arguments: Sequence[str]) -> int:
         case click.ClickException():
             _show_usage(error)
             code = Exit.USAGE
+            _print_error(wants, is_audit, code, error.format_message())
         case click.Abort() | KeyboardInterrupt() | Interrupted():
-            say("interrupted")
+            say("interrupted: 'hafence status' shows what is recorded")
+            _print_error(wants, is_audit, Exit.INTERRUPTED, "interrupted")
             return Exit.INTERRUPTED
         case InventoryError():
             code = _show_faults(error, wants, is_audit)
         case StoreError():
             say(f"hafence: {error}")
             say("Nothing was killed and nothing started.")
-            if wants.json:
-                print_document(_audited(is_audit) | {"error": error_object(Exit.STORE, str(error))})
             code = Exit.STORE
+            _print_error(wants, is_audit, code, str(error))
         case _:
             code = _show_bug(error)
+            _print_error(wants, is_audit, code, f"this is a bug: {type(error).__name__}")
     if not is_audit:
         return code
     if not wants.json:
@@ -59,8 +62,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def error_object(code: int, message: str, errors: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """The contract's error object for the exits 6 and 7."""
+    """The contract's error object."""
     return {"exit": int(code), "message": message, "errors": list(errors)}
+
+
+def _print_error(wants: Wants, is_audit: bool, code: int, message: str, errors: Sequence[dict[str, Any]] = ()) -> None:
+    """With --json there is one document on stdout, however the command ended."""
+    if wants.json:
+        print_document(_audited(is_audit) | {"error": error_object(code, message, errors)})
 
 
 def _show_usage(error: click.ClickException) -> None:
@@ -79,9 +88,8 @@ def _show_faults(error: Any, wants: Wants, is_audit: bool) -> int:
     message = f"the inventory has {count} error{'s' if count != 1 else ''}"
     say(str(error))
     say(f"hafence: {message}")
-    if wants.json:
-        faults = [{"file": f.file, "line": f.line, "path": f.path, "says": f.says} for f in error.faults]
-        print_document(_audited(is_audit) | {"error": error_object(Exit.INVENTORY, message, faults)})
+    faults = [{"file": f.file, "line": f.line, "path": f.path, "says": f.says} for f in error.faults]
+    _print_error(wants, is_audit, Exit.INVENTORY, message, faults)
     return Exit.INVENTORY
 
 

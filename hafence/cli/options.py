@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+INVENTORY_PATH = click.Path(readable=False)
+"""What can't be read is for the inventory's reader to say, with exit 6, and not an error of usage."""
+
+MOST_WAIT_S = 86400.0
+
+
+class Seconds(click.FloatRange):
+    """A span of time. Also refuses "nan", which is in every range and could neither be waited for nor recorded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        seconds = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return seconds
+
+
 pass_wants = click.make_pass_decorator(Wants, ensure=True)
 
 
@@ -29,7 +46,7 @@ def _common(autoenv: bool) -> tuple[Callable[[F], F], ...]:
     more: Mapping[str, Any] = {"expose_value": False, "callback": _keep, "allow_from_autoenv": autoenv}
     return (
         click.option(
-            "-i", "--inventory", metavar="PATH", type=click.Path(), help="The inventory file or folder.", **more
+            "-i", "--inventory", metavar="PATH", type=INVENTORY_PATH, help="The inventory file or folder.", **more
         ),
         click.option("--store", metavar="URL", help="The store, instead of the inventory's.", **more),
         click.option("-v", "--verbose", count=True, help="Show every step, also the small ones.", **more),
@@ -76,7 +93,7 @@ def run_options(command: F) -> F:
             click.option("--yes", is_flag=True, help="Also fence a VM that is found healthy on a host that answers."),
             click.option(
                 "--wait",
-                type=click.FloatRange(min=0),
+                type=Seconds(min=0, max=MOST_WAIT_S),
                 default=0.0,
                 metavar="SECONDS",
                 help="Wait so long for a lease that another run holds, instead of ending with exit 5.",

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
+import textwrap
 from typing import Any, TextIO
 
 
 def out(text: str = "") -> None:
     """A line on stdout: a command's result."""
     _print(text, sys.stdout)
+
+
+def out_folded(line: str) -> None:
+    """A line on stdout that may be long. A terminal gets it folded at words, under its last column's beginning; a pipe
+    gets it whole, for whoever parses it.
+    """
+    if not sys.stdout.isatty():
+        out(line)
+        return
+    width = max(40, shutil.get_terminal_size().columns - 1)
+    columns = [match.end() for match in re.finditer(r" {2,}", line) if match.end() <= width // 2]
+    indent = " " * (columns[-1] if columns else 4)
+    folded = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    out("\n".join(folded) if folded else line)
 
 
 def say(text: str) -> None:

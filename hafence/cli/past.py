@@ -36,7 +36,7 @@ def summary_object(summary: RunSummary, inventory: Inventory | None) -> dict[str
 
 
 def story_object(story: RunStory, inventory: Inventory | None) -> dict[str, Any]:
-    """A run with its steps and outcomes; with each outcome the rule that fired and the age of its evidence."""
+    """A run with its steps and outcomes; with each outcome the rule that fired and its evidence's age when it fired."""
     from ..adapters.stores.port import RunSummary
 
     document = summary_object(RunSummary(story.row, story.end), inventory)
@@ -45,17 +45,28 @@ def story_object(story: RunStory, inventory: Inventory | None) -> dict[str, Any]
         {"number": number, "at": timestamp(step.at), "kind": step.kind, "vm": step.vm, "data": dict(step.data)}
         for number, step in enumerate(story.steps, 1)
     ]
-    ended_at = story.end.at if story.end else None
-    document["outcomes"] = [_explained(vm, ended_at) for vm in _results(story.end.result if story.end else {})]
+    document["outcomes"] = [_explained(vm, story) for vm in _results(story.end.result if story.end else {})]
     return document
 
 
-def _explained(vm: Mapping[str, Any], ended_at: float | None) -> dict[str, Any]:
-    evidence = []
-    for each in vm.get("evidence", ()):
-        age = None if ended_at is None else round(ended_at - seconds(str(each.get("at"))), 3)
-        evidence.append({**each, "age_s": age})
+def _explained(vm: Mapping[str, Any], story: RunStory) -> dict[str, Any]:
+    evidence = [{**each, "at_s": seconds(str(each.get("at")))} for each in vm.get("evidence", ())]
+    decided_at = _decided_at(story, str(_mapping(vm.get("vm")).get("uuid")), [each["at_s"] for each in evidence])
+    for each in evidence:
+        age = decided_at - each.pop("at_s")
+        # a host's clock may be a little ahead of this machine's
+        each["age_s"] = round(max(0.0, age), 3)
     return {**vm, "evidence": evidence, "rule": RULES.get(str(vm.get("reason")), "")}
+
+
+def _decided_at(story: RunStory, vm: str, seen_at: list[float]) -> float:
+    """When the decision on a VM was made: what it allows begins with a step of the VM's record. A refusal has none,
+    and ends the run.
+    """
+    latest = max(seen_at, default=0.0)
+    marked = (step.at for step in story.steps if step.kind == "write_record" and step.vm == vm and step.at >= latest)
+    ended_at = story.end.at if story.end else latest
+    return next(marked, ended_at)
 
 
 def _results(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:

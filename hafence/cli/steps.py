@@ -186,9 +186,16 @@ class Steps:
         prefix = f"[HA pre-fence vm={name} suspect={order.suspect} proxy={order.proxy or '-'}]"
         subject = f"{name} on {order.suspect} {_through(order.proxy)}"
         if order.rehearse and finding.verdict is Verdict.STILL_ALIVE:
-            return Line(Mark.ODD, f"rehearsed: a leftover is there ({finding.detail})", prefix, subject)
+            return Line(Mark.ODD, f"rehearsed: {_rehearsed(finding)}", prefix, subject)
         mark = Mark.ODD if finding.sibling_side else _VERDICT_MARKS[finding.verdict]
         return Line(mark, f"{finding.verdict.value}: {finding.detail}", prefix, subject)
+
+
+def _rehearsed(finding: Finding) -> str:
+    if finding.facts.get("state") == "D":
+        return "a leftover is there in state D, which SIGKILL would not end now"
+    found = finding.facts.get("found", "")
+    return f"{count(int(found), 'leftover') if found.isdecimal() else 'a leftover'} there, for the fence to kill"
 
 
 def _through(proxy: HostName | None) -> str:

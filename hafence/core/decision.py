@@ -20,8 +20,9 @@ A sign of life never weakens 2 or 3, and silence never strengthens a fence that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import assert_never
 
 from .evidence import Evidence, Proof, WitnessReport
 from .fencing import Finding, Trouble, Verdict, way_out, weigh
@@ -58,6 +59,10 @@ class Reason(Enum):
     TWO_COPIES = "two_copies"
 
 
+PROOFS = frozenset({Reason.CONFIRMED_DEAD, Reason.POWERED_OFF, Reason.STORAGE_FENCED})
+"""After these a VM whose start fails stays stopped; after silence its record goes back to what it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecondLevel:
     """A configured power or storage fence in this run: its name, and whether it was observed to have worked."""
@@ -85,6 +90,8 @@ class Case:
     """How many enabled hosts the cluster has beside the suspect, answering or not."""
     cut_off: str = ""
     """Why the observer seems to be the one who is cut off, or ''."""
+    unseen: tuple[HostName, ...] = ()
+    """The other hosts of the cluster into which nobody could look. Those in quarantine are not meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +147,37 @@ def wants_witnesses(case: Case) -> bool:
 
 def judge(case: Case) -> Judgement:
     """Decide on one VM. Pure: the same case always gets the same judgement."""
+    judgement = _judge(case)
+    if isinstance(judgement, Refused) or not case.unseen or _was_found(case):
+        return judgement
+    return replace(judgement, risks=(*judgement.risks, _moved(case)))
+
+
+def _was_found(case: Case) -> bool:
+    """Whether a qemu of the VM was on the suspect in this run: then nobody has moved it away."""
+    return any(finding.facts.get("found", "0") not in ("", "0") for finding in case.findings)
+
+
+def _moved(case: Case) -> str:
+    return (
+        f"nobody could look into {_listed(list(case.unseen))}; a copy that was moved there without hafence"
+        " would write to the same disks"
+    )
+
+
+def _judge(case: Case) -> Judgement:
     proofs = {e.proves: e for e in reversed(case.evidence)}
     verdict = weigh(list(case.findings))
     if verdict is Verdict.CONFIRMED_DEAD:
         return Allowed(Reason.CONFIRMED_DEAD, f"no living task of the VM is left on {case.suspect}")
     if Proof.HOST_OFF in proofs:
-        return Allowed(Reason.POWERED_OFF, f"{case.suspect} was seen to be powered off")
+        risks = risks_of(Reason.POWERED_OFF, case.suspect)
+        return Allowed(Reason.POWERED_OFF, f"{case.suspect} was seen to be powered off", risks)
     if Proof.DISKS_FENCED in proofs:
         return Allowed(
-            Reason.STORAGE_FENCED, f"{case.suspect} can no longer write to the VM's disks", (_still_talks(case),)
+            Reason.STORAGE_FENCED,
+            f"{case.suspect} can no longer write to the VM's disks",
+            risks_of(Reason.STORAGE_FENCED, case.suspect),
         )
     if verdict is Verdict.STILL_ALIVE:
         return _refused(case, Reason.STILL_ALIVE, f"the VM is still alive on {case.suspect}: {_detail(case, verdict)}")
@@ -165,7 +194,9 @@ def _judge_silence(case: Case, stated: bool) -> Judgement:
         return _refused(case, unconfirmed, f"{case.suspect} can't be reached and yet lives: {'; '.join(signs)}")
     if stated:
         return Allowed(
-            Reason.OPERATOR_CONFIRMED, f"a person has stated that {case.suspect} is powered off", (_unseen(case),)
+            Reason.OPERATOR_CONFIRMED,
+            f"a person has stated that {case.suspect} is powered off",
+            risks_of(Reason.OPERATOR_CONFIRMED, case.suspect),
         )
     if case.cut_off:
         return _refused(case, Reason.STORM_GUARD, f"{case.cut_off}: the observer may be the one who is cut off")
@@ -181,10 +212,15 @@ def _judge_silence(case: Case, stated: bool) -> Judgement:
             lacking = witnesses_lacking(case)
         case Unreachable.PROCEED:
             lacking = "" if not _only_fast(case) or _silent_siblings(case) else "no sibling could take a second look"
+        case _:
+            assert_never(case.policy)
     if lacking:
-        return _refused(case, unconfirmed, f"{case.suspect} is silent, and {lacking}")
+        more = "bring back a sibling, or give a witness that could not look what it lacks, so that more of them look"
+        return _refused(case, unconfirmed, f"{case.suspect} is silent, and {lacking}", (more,))
     return Allowed(
-        Reason.UNREACHABLE_CONFIRMED, f"{case.suspect} is silent to everyone who could be asked", (_unseen(case),)
+        Reason.UNREACHABLE_CONFIRMED,
+        f"{case.suspect} is silent to everyone who could be asked",
+        risks_of(Reason.UNREACHABLE_CONFIRMED, case.suspect),
     )
 
 
@@ -235,8 +271,8 @@ def _failed(case: Case) -> list[str]:
     return [f"{level.name} ({level.says})" for level in case.second_level if not level.done]
 
 
-def _refused(case: Case, reason: Reason, message: str) -> Refused:
-    ways: list[str] = []
+def _refused(case: Case, reason: Reason, message: str, ways_out: tuple[str, ...] = ()) -> Refused:
+    ways = list(ways_out)
     if (failed := _failed(case)) and failed[0] not in message:
         message += f"; {' and '.join(failed)} did not succeed"
     for finding in case.findings:
@@ -245,30 +281,46 @@ def _refused(case: Case, reason: Reason, message: str) -> Refused:
     overruled = reason in (Reason.STILL_ALIVE, Reason.AMBIGUOUS) or bool(signs_of_life(case))
     if overruled:
         ways.append(f"log in to {case.suspect} and end the VM's qemu, then run the command again")
+    if reason is Reason.STORM_GUARD:  # the fences were not used, whether or not they are configured
+        ways.append("run the command from a machine that reaches the cluster, or when more of it answers")
+        return Refused(reason, message, (*ways, _state_it(case)))
     if not any(level.name.startswith("power") for level in case.second_level):
         ways.append(f"configure 'power:' for {case.suspect}, so that hafence can switch it off and see it off")
     if not any(level.name.startswith("storage") for level in case.second_level):
         ways.append("with Ceph disks, configure 'ceph:' for the cluster, so that the VM's disks can be fenced")
     if not overruled:
-        ways.append(
-            f"make sure that {case.suspect} is powered off, then 'hafence confirm-dead {case.suspect} --reason …'"
-        )
+        ways.append(_state_it(case))
     return Refused(reason, message, tuple(dict.fromkeys(ways)))
 
 
-def _unseen(case: Case) -> str:
-    return (
-        f"nobody could look into {case.suspect};"
-        " a qemu there that still reaches the storage would write to the same disks"
-    )
+def _state_it(case: Case) -> str:
+    return f"make sure that {case.suspect} is powered off, then 'hafence confirm-dead {case.suspect} --reason …'"
 
 
-def _still_talks(case: Case) -> str:
-    return (
-        f"the VM's old process on {case.suspect} may live on: it can't write to the disks as long as the entries on the"
-        " blocklist last ('hafence audit' renews them), but it keeps its network identity; a process that is started"
-        " there anew is shut out only if the whole address is"
-    )
+def risks_of(reason: Reason, suspect: HostName) -> tuple[str, ...]:
+    """What a start on these grounds leaves unproved, in plain words. It is said whenever such a start is told of."""
+    match reason:
+        case Reason.UNREACHABLE_CONFIRMED | Reason.OPERATOR_CONFIRMED:
+            return (
+                f"nobody could look into {suspect};"
+                " a qemu there that still reaches the storage would write to the same disks",
+            )
+        case Reason.STORAGE_FENCED:
+            return (
+                f"the VM's old process on {suspect} may live on: it can't write to the disks as long as the entries on"
+                " the blocklist last ('hafence audit' renews them), but it keeps its network identity; a process that"
+                " is started there anew is shut out only if the whole address is",
+            )
+        case Reason.POWERED_OFF:
+            return (
+                f"the VM's definition may still be on {suspect}: when that is switched on again, a process that is"
+                " started there anew (libvirt's autostart, another manager) would write to the same disks",
+            )
+        case Reason.NOT_KVM | Reason.PRE_FENCE_OFF:
+            why = "hafence can't look into this hypervisor" if reason is Reason.NOT_KVM else "pre_fence is off"
+            return (f"{why}: a copy of the VM that still runs on {suspect} would write to the same disks",)
+        case _:
+            return ()
 
 
 def cut_off(silent: int, members: int, reports: tuple[WitnessReport, ...], share: float) -> str:

@@ -99,6 +99,13 @@ _WAY_OUT = {
 }
 
 
+def met_straight(trouble: Trouble, note: str = "") -> str:
+    """A trouble on the admin node's own way to a host: the words above are for a suspect behind a sibling."""
+    words = trouble.value.replace("the suspect's", "its").replace("the suspect", "it")
+    words = words.replace("the sibling found", "there is")
+    return f"{words} ({note})" if note else words
+
+
 def way_out(trouble: Trouble) -> str:
     """What an admin can do about a trouble."""
     return _WAY_OUT.get(trouble, "run the command again; 'hafence audit' shows which fence paths work")
@@ -155,9 +162,11 @@ class Finding:
         return self.trouble in SIBLING_SIDE
 
 
-_HELLO = re.compile(r"hello clock=(\d{1,12}(?:\.\d{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)\Z")
+_HELLO = re.compile(
+    r"hello clock=([0-9]{1,12}(?:\.[0-9]{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)\Z"
+)
 _VM = re.compile(r"vm ([0-9a-f-]{36}) (dead|alive|unknown)((?: [a-z_]{1,20}=[A-Za-z0-9._,:-]{0,80})*)\Z")
-_END = re.compile(r"end vms=(\d{1,6})\Z")
+_END = re.compile(r"end vms=([0-9]{1,6})\Z")
 _EXPECTED_STATUS = {"dead": STATUS_DEAD, "alive": STATUS_ALIVE, "unknown": STATUS_UNKNOWN}
 
 
@@ -217,7 +226,8 @@ def _parse(order: FenceOrder, reply: Reply, known_machine_id: str | None) -> dic
     if set(words) != set(order.vms):
         return "the reply speaks of other VMs than the order"
     if known_machine_id and hello[2] != known_machine_id:
-        return "another machine answered (its machine-id is not the one this host had)"
+        name = order.suspect
+        return f"another machine answered (not the machine-id that {name} had; if reinstalled: 'hafence rejoin {name}')"
     states = {state for state, _ in words.values()}
     expected = max(_EXPECTED_STATUS[state] for state in states) if states else STATUS_UNKNOWN
     if reply.exit_status != expected:
@@ -229,13 +239,13 @@ _VERDICTS = {"dead": Verdict.CONFIRMED_DEAD, "alive": Verdict.STILL_ALIVE, "unkn
 
 
 def _finding(state: str, pairs: str, machine: str) -> Finding:
-    facts = dict(pair.split("=", 1) for pair in pairs.split())
+    facts = dict(pair.split("=") for pair in pairs.split())
     detail = {
         "dead": "no living task of the VM in two scans",
         "alive": "a task of the VM lives",
         "unknown": "the script on the suspect could not tell",
     }[state]
-    why = facts.get("why", "")
+    why = facts.get("why")
     killed = facts.get("killed", "0")
     if state == "dead" and killed not in ("", "0"):
         detail = f"{killed} leftover{'s' if killed != '1' else ''} killed; {detail}"

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import assert_never
 
 from .fencing import Finding as Reading
 from .fencing import Verdict
 from .looks import Blind, HostLook, Libvirt, Look, Silence
 from .model import Host, HostName, HostState, Inventory, Uuid, Vm
-from .placement import Room, choose_targets, keeps_apart
-from .record import VmRecord, VmState, unseen
+from .placement import Room, choose_targets, keeps_apart, sizes_mib
+from .record import VmRecord, VmState, kept_from_writing, unseen
 
+UNREADABLE = "store_unreadable"
 CLOCK_OFF_S = 2.0
 """A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
 
@@ -52,6 +54,10 @@ class Scene:
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
     storage_fences: Mapping[HostName, str] = field(default_factory=dict)
     """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
+    at: float = 0.0
+    """When, in seconds since the epoch."""
+    remembered: bool = True
+    """Whether the store could be read: without it nobody knows where a VM should be."""
 
     def record(self, vm: Vm) -> VmRecord:
         """The VM's record, or what the inventory says."""
@@ -60,32 +66,37 @@ class Scene:
     def copies(self, vm: Uuid) -> dict[HostName, int]:
         """Hosts on which a copy was seen, each with the number of processes."""
         return {
-            name: max(1, look.copies.get(vm, 0))
+            name: look.copies.get(vm) or 1
             for name, look in sorted(self.looks.items())
             if isinstance(look, HostLook) and look.runs(vm)
         }
 
 
+_WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.OK)
+"""CRITICAL outranks UNKNOWN, since it is certain."""
+
+
 def find_all(scene: Scene) -> tuple[AuditFinding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
     found = [*_store(scene), *_hosts(scene), *_paths(scene), *_vms(scene), *_unknown_vms(scene)]
-    return tuple(sorted(found, key=lambda f: (f.code != "split_brain", -f.severity, f.code, f.subject)))
+    return tuple(
+        sorted(found, key=lambda f: (f.code != "split_brain", _WORST_FIRST.index(f.severity), f.code, f.subject))
+    )
 
 
 def worst(findings: tuple[AuditFinding, ...]) -> Severity:
-    """The status of an audit: CRITICAL outranks UNKNOWN, since it is certain."""
-    severities = {finding.severity for finding in findings}
-    for severity in (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING):
-        if severity in severities:
-            return severity
-    return Severity.OK
+    """The status of an audit."""
+    return min((finding.severity for finding in findings), key=_WORST_FIRST.index, default=Severity.OK)
 
 
 def _store(scene: Scene) -> Iterator[AuditFinding]:
     for code, says in scene.store_problems:
-        yield AuditFinding(
-            code, Severity.CRITICAL, scene.inventory.store, says, "keep the file, and restore the store from a backup"
-        )
+        if code == UNREADABLE:
+            do = "until then nothing can be started, and nobody knows where a VM should be"
+            yield AuditFinding(code, Severity.UNKNOWN, scene.inventory.store, says, do)
+            continue
+        do = "keep the file, and restore the store from a backup"
+        yield AuditFinding(code, Severity.CRITICAL, scene.inventory.store, says, do)
 
 
 def _watched(scene: Scene) -> Iterator[tuple[Host, Look | None]]:
@@ -116,10 +127,9 @@ def _host(scene: Scene, host: Host, look: Look | None) -> Iterator[AuditFinding]
         case Silence():
             here = sum(1 for vm in scene.inventory.vms.values() if scene.record(vm).host == host.name)
             severity = Severity.CRITICAL if here and host.name not in scene.quarantine else Severity.WARNING
-            saw = f"does not answer: {look.says}; {here} VM(s) are recorded there"
-            yield AuditFinding(
-                "host_silent", severity, host.name, saw, f"see after {host.name}; its VMs: 'hafence start-vm'"
-            )
+            saw = f"does not answer: {look.says}; VMs recorded there: {here}"
+            do = f"see after {host.name}" + ("; 'hafence start-vm' moves its VMs" if here else "")
+            yield AuditFinding("host_silent", severity, host.name, saw, do)
         case Blind():
             yield AuditFinding(
                 "host_blind",
@@ -130,6 +140,8 @@ def _host(scene: Scene, host: Host, look: Look | None) -> Iterator[AuditFinding]
             )
         case HostLook():
             yield from _answering(host, look)
+        case _:
+            assert_never(look)
 
 
 def _answering(host: Host, look: HostLook) -> Iterator[AuditFinding]:
@@ -168,21 +180,41 @@ def _paths(scene: Scene) -> Iterator[AuditFinding]:
 
 
 def _vms(scene: Scene) -> Iterator[AuditFinding]:
+    sizes = sizes_mib(scene.inventory.vms.values())
     for vm in sorted(scene.inventory.vms.values(), key=lambda v: v.name):
         if scene.inventory.cluster_of(vm.host).is_kvm:
+            if not scene.remembered:
+                yield from _two_copies(scene, vm, "where it should be is not known")
+                continue
             yield from _whereabouts(scene, vm)
             yield from _definitions(scene, vm)
             if vm.ha:
-                yield from _startable(scene, vm)
+                yield from _startable(scene, vm, sizes)
+
+
+def _is_two(copies: Mapping[HostName, int]) -> bool:
+    return sum(copies.values()) > 1
+
+
+def _two_copies(scene: Scene, vm: Vm, should: str) -> Iterator[AuditFinding]:
+    copies = scene.copies(vm.uuid)
+    if not _is_two(copies):
+        return
+    where = " and ".join(f"{name} ({number})" if number > 1 else name for name, number in copies.items())
+    saw = f"TWO LIVING COPIES: on {where}; {should}"
+    do = f"unless it is being migrated: choose one, and fence the other with 'hafence fence {vm.name} --host HOST'"
+    yield AuditFinding("split_brain", Severity.CRITICAL, vm.name, saw, do)
 
 
 def _whereabouts(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
     record, copies = scene.record(vm), scene.copies(vm.uuid)
-    if len(copies) > 1 or any(number > 1 for number in copies.values()):
-        where = " and ".join(f"{name} ({number})" if number > 1 else name for name, number in copies.items())
-        saw = f"TWO LIVING COPIES: on {where}; recorded as {record.words}"
-        do = f"unless it is being migrated: choose one, and fence the other with 'hafence fence {vm.name} --host HOST'"
-        yield AuditFinding("split_brain", Severity.CRITICAL, vm.name, saw, do)
+    for host in sorted(kept_from_writing(record, scene.quarantine, scene.at) & copies.keys() - {record.host}):
+        saw = f"its old process on {host} lives on: kept from the disks by a storage fence, and still on the network"
+        do = f"'hafence fence {vm.name} --host {host}', then 'hafence rejoin {host}'"
+        yield AuditFinding("fenced_leftover", Severity.WARNING, vm.name, saw, do)
+        del copies[host]
+    if _is_two(copies):
+        yield from _two_copies(scene, vm, f"recorded as {record.words}")
     elif record.state is VmState.STARTING:
         saw = f"run {record.run} left a start on {record.host} whose outcome is not recorded"
         yield AuditFinding(
@@ -192,6 +224,10 @@ def _whereabouts(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
         saw = f"runs on {next(iter(copies))}, recorded as {record.words}"
         do = "correct the inventory's host, or fence the copy that should not run"
         yield AuditFinding("vm_elsewhere", Severity.CRITICAL, vm.name, saw, do)
+    elif not copies and record.state is VmState.STOPPED and vm.ha:
+        saw = f"is recorded as {record.words}, and no host that answers runs it"
+        do = f"to have it back: 'hafence start-vm {vm.name}'"
+        yield AuditFinding("vm_stopped", Severity.WARNING, vm.name, saw, do)
     elif not copies and record.state is VmState.RUNNING and isinstance(scene.looks.get(record.suspect), HostLook):
         severity = Severity.CRITICAL if vm.ha else Severity.WARNING
         saw = f"is recorded as {record.words}, and no host that answers runs it"
@@ -216,7 +252,7 @@ def _definitions(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
             yield AuditFinding("autostart", Severity.WARNING, vm.name, saw, do)
 
 
-def _startable(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
+def _startable(scene: Scene, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[AuditFinding]:
     """Would an HA start find what it needs, if the VM's host were gone now?"""
     cluster = scene.inventory.cluster_of(vm.host)
     if vm.domain_xml is None and not cluster.start_command:
@@ -234,6 +270,7 @@ def _startable(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
         vm.memory_mib or scene.memory_mib.get(vm.uuid),
         {other.uuid: other for other in scene.inventory.vms.values() if keeps_apart(vm, other)},
         {},
+        sizes,
     )
     hosts = scene.inventory.members(cluster.name)
     placement = choose_targets(suspect, hosts, room, scene.quarantine, scene.looks)

@@ -79,7 +79,7 @@ class Faults:
         """`; did you mean 'X'?` for the nearest known word, or ''."""
         if word not in self._guesses and len(known) <= self._comparisons_left:
             self._comparisons_left -= len(known)
-            near = difflib.get_close_matches(word[:128], known, n=1)
+            near = difflib.get_close_matches(word[:128], known)
             self._guesses[word] = f"; did you mean {near[0]!r}?" if near else ""
         return self._guesses.get(word, "")
 

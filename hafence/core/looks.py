@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .fencing import Trouble
+from .fencing import Trouble, met_straight
 from .model import HostName, Uuid
 
 
@@ -77,9 +77,8 @@ class Silence:
 
     @property
     def says(self) -> str:
-        """The reason in words. The words of Trouble are written for a suspect behind a sibling."""
-        words = self.trouble.value.replace("the suspect", "it").replace("the sibling found", "there is")
-        return f"{words} ({self.note})" if self.note else words
+        """The reason in words."""
+        return met_straight(self.trouble, self.note)
 
 
 Look = HostLook | Blind | Silence

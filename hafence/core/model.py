@@ -106,6 +106,11 @@ class CephSettings:
     expire_s: float = 30 * 86400.0
     """How long a blocklist entry lasts. The audit sees to one that ends while its host is in quarantine."""
 
+    @property
+    def lasting_s(self) -> float:
+        """How long an entry must last to be counted on, and may be."""
+        return self.expire_s / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:

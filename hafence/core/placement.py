@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
 
 from .looks import Blind, HostLook, Libvirt, Look, Silence
 from .model import Host, HostName, HostState, Uuid, Vm
@@ -31,6 +32,13 @@ class Room:
     """The VMs that must not share a host with this one (anti-affinity)."""
     placed: Mapping[HostName, frozenset[Uuid]]
     """Where the records say that VMs run, for hosts that are not looked into."""
+    sizes_mib: Mapping[Uuid, int] = field(default_factory=dict)
+    """What the inventory says that VMs take."""
+
+
+def sizes_mib(vms: Iterable[Vm]) -> dict[Uuid, int]:
+    """What the inventory says that VMs take, of those of which it does."""
+    return {vm.uuid: vm.memory_mib for vm in vms if vm.memory_mib is not None}
 
 
 def keeps_apart(vm: Vm, other: Vm) -> bool:
@@ -65,21 +73,26 @@ def reason_against(
                     return f"its libvirt does not answer ({look.libvirt.value})"
                 if lacking := [program for program in look.missing if program not in WITNESS_PROGRAMS]:
                     return "lacks " + ", ".join(lacking)
-                free = free_memory(host, look)
+                here = here | look.active | frozenset(look.copies)
+                free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
                 if room.memory_mib is not None and free is not None and free < room.memory_mib:
                     return f"has {free} MiB free, the VM needs {room.memory_mib}"
-                here = here | look.active | frozenset(look.copies)
+            case _:
+                assert_never(look)
     for uuid in sorted(here & room.neighbours.keys()):
         return f"holds {room.neighbours[uuid].name}, from which the VM is kept apart (anti_affinity)"
     return None
 
 
-def free_memory(host: Host, look: HostLook) -> int | None:
-    """MiB that a new VM may take: what libvirt reports as free, within what the inventory grants the host."""
-    free = look.memory_free_mib
-    if host.memory_mib is None or free is None or look.memory_total_mib is None:
-        return free
-    return min(free, max(0, host.memory_mib - (look.memory_total_mib - free)))
+def free_memory(host: Host, look: HostLook, taken_mib: int = 0) -> int | None:
+    """MiB that a new VM may take: what libvirt reports as free, within what the inventory grants the host's VMs.
+
+    `taken_mib` is what the VMs there take by the inventory's word. None where nothing bounds it.
+    """
+    bounds = [] if look.memory_free_mib is None else [look.memory_free_mib]
+    if host.memory_mib is not None:
+        bounds.append(max(0, host.memory_mib - taken_mib))
+    return min(bounds, default=None)
 
 
 def choose_targets(

@@ -11,9 +11,11 @@ which tells the next run the one host on which a start may be in flight.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from .decision import PROOFS, Reason
 from .model import HostName, Uuid
 
 
@@ -26,14 +28,28 @@ class VmState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ShutOut:
+    """A host whose whole address was observed to be kept from the VM's disks, while a process of the VM may live there.
+
+    It counts until `until` (seconds since the epoch) and as long as the host is in quarantine, in which the
+    audit renews the entries of the storage fence. A fence of single clients is not enough to stand here: a
+    process that is started there later is another client.
+    """
+
+    host: HostName
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class VmRecord:
     """One VM in the store. `revision` 0 means not stored yet: the inventory's word is all there is.
 
     `host` is where it runs (RUNNING) or may be starting (STARTING); `last_host` is the suspect of a
-    VM that does not run. `proven_dead` tells whether the stop stands on a confirmed death, and so
-    whether a failed start leaves it stopped or puts it back. `ticket` orders the start scripts on a
+    VM that does not run. `grounds` is why a VM that does not run was allowed to start; a failed start leaves
+    it stopped after a proof, and puts it back after silence. `ticket` orders the start scripts on a
     target: one with a lower ticket than the target has seen does nothing. `started_at` is when a run
-    last saw its own start succeed (seconds since the epoch).
+    last saw its own start succeed (seconds since the epoch). `shut_out` are the hosts with a leftover that
+    only a storage fence keeps from writing.
     """
 
     uuid: Uuid
@@ -43,8 +59,14 @@ class VmRecord:
     revision: int = 0
     run: str | None = None
     ticket: int = 0
-    proven_dead: bool = False
+    grounds: Reason | None = None
     started_at: float | None = None
+    shut_out: tuple[ShutOut, ...] = ()
+
+    @property
+    def proven_dead(self) -> bool:
+        """Whether the stop stands on a proof and not on silence."""
+        return self.grounds in PROOFS
 
     @property
     def suspect(self) -> HostName:
@@ -68,9 +90,19 @@ def unseen(uuid: Uuid, home: HostName) -> VmRecord:
     return VmRecord(uuid, VmState.RUNNING, home, None)
 
 
-def mark_stopped(record: VmRecord, run: str, proven_dead: bool) -> VmRecord:
-    """After the fence, before any start."""
-    return replace(record, state=VmState.STOPPED, host=None, last_host=record.suspect, run=run, proven_dead=proven_dead)
+def mark_stopped(record: VmRecord, run: str, grounds: Reason, shut_out_until: float | None = None) -> VmRecord:
+    """After the fence, before any start. `shut_out_until`: how long a whole suspect is kept from the disks at least."""
+    others = tuple(each for each in record.shut_out if each.host != record.suspect)
+    new = (ShutOut(record.suspect, shut_out_until),) if shut_out_until is not None else ()
+    return replace(
+        record,
+        state=VmState.STOPPED,
+        host=None,
+        last_host=record.suspect,
+        run=run,
+        grounds=grounds,
+        shut_out=(*others, *new),
+    )
 
 
 def mark_starting(record: VmRecord, target: HostName, run: str, ticket: int) -> VmRecord:
@@ -93,12 +125,21 @@ def mark_running(record: VmRecord, host: HostName, run: str, at: float | None) -
         host=host,
         last_host=record.suspect if record.suspect != host else record.last_host,
         run=run,
-        proven_dead=False,
+        grounds=None,
         started_at=at,
+        shut_out=tuple(each for each in record.shut_out if each.host != host),
     )
 
 
 def restore(record: VmRecord) -> VmRecord:
     """Put a VM that was believed dead on silence alone back to where it was."""
     assert record.state is VmState.STOPPED, "a start in flight is settled first"
-    return replace(record, state=VmState.RUNNING, host=record.last_host, last_host=None, proven_dead=False)
+    return replace(record, state=VmState.RUNNING, host=record.last_host, last_host=None, grounds=None)
+
+
+def kept_from_writing(record: VmRecord, quarantine: Container[HostName], now: float) -> frozenset[HostName]:
+    """The hosts on which a living process of the VM is no second copy: it was observed to be unable to write.
+
+    A host that rejoined is trusted no more than any other, and no longer is a fence whose entries may have ended.
+    """
+    return frozenset(each.host for each in record.shut_out if each.host in quarantine and now < each.until)

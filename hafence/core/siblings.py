@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from .looks import Blind, HostLook, Libvirt, Look, Silence
 from .model import Host, HostName, HostState
@@ -34,6 +35,8 @@ def reason_against(host: Host, suspect: Host, quarantined: Mapping[HostName, str
             return "was not looked at"
         case HostLook() | Blind():
             return None
+        case _:
+            assert_never(look)
 
 
 def choose_siblings(
@@ -58,7 +61,7 @@ def choose_siblings(
     return Candidates(tuple(chosen), tuple(excluded))
 
 
-def _rank(name: HostName, named: Sequence[HostName], look: Look | None) -> tuple[int, int, HostName]:
+def _rank(name: HostName, named: Sequence[HostName], look: Look | None) -> tuple[int, bool, HostName]:
     first = named.index(name) if name in named else len(named)
     healthy = isinstance(look, HostLook) and look.libvirt is Libvirt.OK
-    return (first, 0 if healthy else 1, name)
+    return (first, not healthy, name)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-_ADDRESS = re.compile(r"(?:v[12]:|any:)?(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})/(\d{1,10})\Z")
+_ADDRESS = re.compile(r"(?:v[12]:|any:)?(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})/([0-9]{1,10})\Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,25 +85,30 @@ class Plan:
     unknown: tuple[str, ...]
 
 
-def plan_fence(images: Iterable[Image], known: Known) -> Plan:
+def plan_fence(images: Iterable[Image], known: Known, alone: bool = False) -> Plan:
     """Block every client of the suspect on the images; where an image shows none, the suspect's whole addresses.
+
+    Where the suspect is `alone`, with no other VM that would lose its disks, its whole addresses in any case: a
+    manager on it could start the VM again, as a client that nobody knows yet.
 
     A client that has been shut out is no watcher any more. So whoever plans again lays what was seen before on the
     images (`with_clients`), or the second fence of a VM would shut out its whole host.
     """
     block: set[Client] = set()
-    strangers: dict[str, None] = {}
+    strangers: list[str] = []
     unknown: list[str] = []
     for image in images:
         clients = {*image.watchers, *image.lockers}
         own = {client for client in clients if client.ip in known.suspect}
         for client in sorted(clients - own):
             if client.ip not in known.others:
-                strangers[f"{client.text} ({known.unseen.get(client.ip, 'of no known host')})"] = None
+                strangers.append(f"{client.text} ({known.unseen.get(client.ip, 'of no known host')})")
         if not own:
             unknown.append(image.name)
-        block |= own or {whole_host(ip) for ip in known.suspect}
-    return Plan(tuple(sorted(block)), tuple(strangers), tuple(unknown))
+        block |= own
+        if alone or not own:
+            block |= {whole_host(ip) for ip in known.suspect}
+    return Plan(tuple(sorted(block)), tuple(dict.fromkeys(strangers)), tuple(unknown))
 
 
 def with_clients(image: Image, before: Iterable[Client]) -> Image:

@@ -37,7 +37,7 @@ class DemoCluster:
 
     def __enter__(self) -> DemoCluster:
         if importlib.util.find_spec("asyncssh") is None:
-            raise DemoError("the demo needs asyncssh, which comes with: pip install 'hafence[demo]'")
+            raise DemoError("the demo needs asyncssh: 'make demo' brings it, or 'pip install asyncssh'")
         self._keeper = subprocess.Popen(
             [sys.executable, "-m", "hafence.demo.keeper"],
             stdin=subprocess.PIPE,

@@ -7,6 +7,8 @@ fails the demo, so it is a test too.
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
 import subprocess
@@ -24,13 +26,18 @@ from .layout import FAULTS, VMS
 from .writers import overlap, writers
 
 Out = Callable[[str], None]
-WIDTH = 100
+WIDEST = 100
+"""Columns; a terminal may have fewer."""
 
 OPENING = (
     "Four hosts, each with an SSH server, on this machine's loopback. Real: SSH, host keys, tunnels through a sibling,"
     " hafence's scripts, the processes that they find and kill, the store. Stood in for: qemu (a shell that writes"
     " heartbeats to its VM's disk), libvirt (a small virsh), a host without power (its processes are killed and the"
     " kernel drops what comes to its port), and ping and ip, since loopback would answer for such a host."
+)
+OWN_HOSTS = (
+    "For hosts of your own: write an inventory (inventory.example.yaml), then 'hafence inventory check' and"
+    " 'hafence audit'."
 )
 
 
@@ -118,10 +125,11 @@ def run_demo(keep: bool = False, out: Out | None = None) -> int:
     lines (default: standard output).
     """
     say = out or _print
+    screen = out is None and _is_screen()
     with _ended_by_signals():
         try:
             with DemoCluster(keep=keep) as cluster:
-                faults = _show(cluster, say)
+                faults = _show(cluster, say, screen)
                 if keep:
                     _say_what_to_try(cluster, say)
         except DemoError as error:
@@ -130,25 +138,40 @@ def run_demo(keep: bool = False, out: Out | None = None) -> int:
     for fault in faults:
         say(f"NOT AS TOLD: {fault}")
     if not keep:
+        word = _hafence_word()
         say(
-            "Nothing is left of the cluster. Next: 'hafence demo --keep' leaves it up for you to try. For hosts of your"
+            _filled(
+                f"Nothing is left of the cluster. Next: '{word} demo --keep' leaves it up for you to try. {OWN_HOSTS}"
+            )
         )
-        say("own: write an inventory (inventory.example.yaml), then 'hafence inventory check' and 'hafence audit'.")
     return 1 if faults else 0
 
 
-def _show(cluster: DemoCluster, say: Out) -> list[str]:
+def _is_screen() -> bool:
+    """Whether hafence shows its live view here: then it gets the terminal itself."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def _width() -> int:
+    return min(WIDEST, shutil.get_terminal_size((WIDEST + 1, 24)).columns - 1)
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, _width(), break_long_words=False, break_on_hyphens=False)
+
+
+def _show(cluster: DemoCluster, say: Out, screen: bool) -> list[str]:
     """The acts and the last look. The answer is what did not go as told."""
-    say(textwrap.fill(OPENING, WIDTH))
+    say(_filled(OPENING))
     say("")
     for vm in VMS:
         cluster.await_beat(vm.name, vm.host)
     faults = []
     for number, act in enumerate(ACTS, 1):
-        faults += play(cluster, act, number, say)
+        faults += play(cluster, act, number, say, screen)
     say("What is recorded now")
     say("")
-    run_shown(cluster, ("status",), say)
+    run_shown(cluster, ("status",), say, screen)
     say("")
     for vm in VMS:
         beats = cluster.beats(vm.name)
@@ -162,26 +185,26 @@ def _show(cluster: DemoCluster, say: Out) -> list[str]:
     return faults
 
 
-def play(cluster: DemoCluster, act: Act, number: int, say: Out) -> list[str]:
-    """One act; the answer is what did not go as told."""
+def play(cluster: DemoCluster, act: Act, number: int, say: Out, screen: bool = False) -> list[str]:
+    """One act; the answer is what did not go as told. With `screen` the command draws on this terminal itself."""
     say(f"{number}. {act.title}")
     say("")
-    say(textwrap.fill(act.tells, WIDTH))
+    say(_filled(act.tells))
     say("")
     if act.fault:
         cluster.make_fault(*act.fault)
     if act.heals:
         cluster.heal_fault(*act.heals)
-    code, text = run_shown(cluster, act.command, say)
+    code = run_shown(cluster, act.command, say, screen)
     faults = []
     if code != act.exit:
         faults.append(f"{act.title}: exit {code} instead of {act.exit}")
-    if act.word not in text:
+    if _last_reason(cluster) != act.word:
         faults.append(f"{act.title}: the reason was not {act.word}")
     if not faults:
         faults += _look(cluster, act)
         say("")
-        say(textwrap.fill(act.explains, WIDTH))
+        say(_filled(act.explains))
     if act.fault and act.fault[1] == "cut":
         cluster.heal_fault(*act.fault)
     say("")
@@ -202,29 +225,34 @@ def _look(cluster: DemoCluster, act: Act) -> list[str]:
     return []
 
 
-def run_shown(cluster: DemoCluster, words: tuple[str, ...], say: Out) -> tuple[int, str]:
-    """Run `hafence WORDS` and show it as it goes; the answer is its exit code and its output."""
+def run_shown(cluster: DemoCluster, words: tuple[str, ...], say: Out, screen: bool) -> int:
+    """Run `hafence WORDS` and show it as it goes; the answer is its exit code."""
     say(f"  $ hafence {' '.join(words)}")
-    lines: list[str] = []
     with subprocess.Popen(
         [sys.executable, "-m", "hafence", *words],
         env=cluster.environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=None if screen else subprocess.PIPE,
+        stderr=None if screen else subprocess.STDOUT,
         text=True,
         errors="replace",
     ) as process:
-        assert process.stdout is not None
         try:
-            for line in process.stdout:
-                lines.append(line)
+            for line in process.stdout or ():
                 say(f"    {line.rstrip()}")
+            process.wait()
         except BaseException:
             process.kill()
             raise
     say(f"  [exit {process.returncode}]")
-    return process.returncode, "".join(lines)
+    return process.returncode
+
+
+def _last_reason(cluster: DemoCluster) -> str | None:
+    """The reason of the latest run, as its history has it."""
+    said = cluster.hafence("history", "--limit", "1", "--json")
+    runs = json.loads(said.stdout)["runs"] if said.returncode == 0 else []
+    return str(runs[0]["reason"]) if runs else None
 
 
 def _say_what_to_try(cluster: DemoCluster, say: Out) -> None:
@@ -233,17 +261,29 @@ def _say_what_to_try(cluster: DemoCluster, say: Out) -> None:
     say("")
     say(f"  export HAFENCE_INVENTORY={folder}/inventory.yaml")
     for line, about in TRY:
-        say("  " + line.format(folder=folder, hafence=hafence) + (f"   # {about}" if about else ""))
+        _say_command(line.format(folder=folder, hafence=hafence), about, say)
     say("")
-    say(f"A fault is a file in {folder}/faults (NAME.FAULT) and ends when it is removed:")
+    say(_filled(f"A fault is a file in {folder}/faults (NAME.FAULT) and ends when it is removed:"))
     say("")
     for fault, about in FAULTS.items():
-        say(f"  touch {folder}/faults/kvm-03.{fault}   # {about}")
-    say(f"  rm {folder}/faults/kvm-04.off   # it boots, and its autostart runs mail-01 a second time: see the audit")
+        _say_command(f"touch {folder}/faults/kvm-03.{fault}", about, say)
+    about = "it boots, and its autostart runs mail-01 a second time: see the audit"
+    _say_command(f"rm {folder}/faults/kvm-04.off", about, say)
     say("")
     say("The cluster ends by itself after 8 hours, or with:")
     say("")
     say(f"  rm {folder}/keep")
+
+
+def _say_command(command: str, about: str, say: Out) -> None:
+    """A command to copy, and what it is for: behind it where there is room, else above it."""
+    line = f"  {command}" + (f"   # {about}" if about else "")
+    if len(line) <= _width():
+        say(line)
+        return
+    for part in textwrap.wrap(about, _width() - 4):
+        say(f"  # {part}")
+    say(f"  {command}")
 
 
 TRY = (

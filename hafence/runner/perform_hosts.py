@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..adapters import kvm
@@ -44,6 +43,10 @@ if TYPE_CHECKING:
 LOOK_S = 8.0
 """One look, beyond the connection: virsh is given 3 s in it, twice."""
 
+MOST_CONNECTS = 8
+"""How many connect time-outs one call may spend before its program begins: TCP, key exchange, login, each twice
+through a sibling, and a connection that was kept and has to be made anew."""
+
 GRACE_S = 2.0
 """How much longer hafence waits than the script on the host may take: the script ends first."""
 
@@ -70,7 +73,7 @@ class HostPerformer:
             return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
         nonce, sent = _nonce(), time.time()
         run = self._hosts.run(host, kvm.look_program(nonce, host), within_s=LOOK_S)
-        return kvm.parse_look(nonce, run, name, sent, time.time())
+        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, LOOK_S))
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
         """The siblings and the admin node look for signs of life, at once."""
@@ -87,8 +90,9 @@ class HostPerformer:
         host = self._inventory.hosts[name] if name else None
         program = kvm.witness_program(nonce, suspect, peers, timeout_s, host)
         within_s = timeout_s + kvm.WITNESS_SPARE_S
+        sent = time.time()
         run = self._hosts.run(host, program, within_s=within_s) if host else run_here(program, within_s)
-        return kvm.parse_witness(nonce, run, name, time.time())
+        return kvm.parse_witness(nonce, run, name, self._stamp(sent, within_s))
 
     # ------------------------------------------------ fencing
 
@@ -98,11 +102,17 @@ class HostPerformer:
         suspect = self._inventory.hosts[order.suspect]
         proxy = self._inventory.hosts[order.proxy] if order.proxy else None
         nonce = _nonce()
-        program = kvm.fence_program(order, nonce, suspect, time.time)
-        run = self._hosts.run(suspect, program, via=proxy, within_s=order.within_s + GRACE_S)
+        program = kvm.fence_program(order, self._names(order.vms), nonce, suspect, time.time)
+        sent, within_s = time.time(), order.within_s + GRACE_S
+        run = self._hosts.run(suspect, program, via=proxy, within_s=within_s)
+        at = self._stamp(sent, within_s)
         if not order.rehearse:  # a dry run writes no files either
             self._keep("fence", run)
-        return Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, time.time(), run.note)
+        return Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, at, run.note)
+
+    def _names(self, vms: Iterable[Uuid]) -> dict[Uuid, str]:
+        """The names of those that are in the inventory: the audit rehearses with a VM that is nowhere."""
+        return {vm: self._inventory.vms[vm].name for vm in vms if vm in self._inventory.vms}
 
     # ------------------------------------------------ starting
 
@@ -135,7 +145,7 @@ class HostPerformer:
         if host is None:
             return StartReply(StartResult.UNKNOWN, f"{order.target} is not in the inventory", time.time())
         nonce = _nonce()
-        program = kvm.settle_program(order, nonce, host, time.time)
+        program = kvm.settle_program(order, self._names((order.vm,)), nonce, host, time.time)
         run = self._hosts.run(host, program, within_s=order.within_s + GRACE_S)
         self._keep("settle", run)
         return kvm.parse_start(nonce, run, time.time())
@@ -210,6 +220,14 @@ class HostPerformer:
         """Seconds that a second-level fence may take: its own time-out, within the lease."""
         return max(0.0, min(self._inventory.settings.power_timeout_s, not_after - time.time()))
 
+    def _stamp(self, sent: float, within_s: float) -> float:
+        """When what a host has just told was seen: now, but no later than its time-outs leave room for.
+
+        A process that was suspended (SIGSTOP, a paused VM) reads an old answer when it wakes; it must not look fresh.
+        """
+        connecting_s = MOST_CONNECTS * self._inventory.settings.connect_timeout_s
+        return min(time.time(), sent + connecting_s + within_s)
+
     def _keep(self, what: str, run: ProgramRun) -> None:
         """What a host said beyond the protocol goes to a protected file, never into an error or the store."""
         if run.stderr or (run.stdout and run.exit_status != 0):
@@ -222,4 +240,11 @@ def _nonce() -> str:
 
 @lru_cache(maxsize=64)
 def _read(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8")
+    """A domain XML again. The file may have become another since it was checked: huge, or a FIFO that never ends."""
+    from ..adapters.domain_xml import MAX_BYTES
+    from ..adapters.inventory_files import FileRefused, read_bounded
+
+    try:
+        return read_bounded(path, MAX_BYTES).decode("utf-8")
+    except FileRefused as refused:
+        raise ValueError(str(refused)) from None

@@ -48,7 +48,9 @@ class StoragePerformer:
                 volumes[vm] = self._volumes(vm)
             except DomainError as error:
                 replies[vm] = failed(f"its disks are not known: {error}")
-        return replies | self._fencer(suspect, ceph, effect.siblings, until).fence(volumes, effect.rehearse)
+        return replies | self._fencer(suspect, ceph, effect.siblings, until).fence(
+            volumes, effect.rehearse, effect.alone
+        )
 
     def lift(self, name: HostName) -> str:
         """Remove every entry for a host's addresses. '' where there is no Ceph; begins with 'failed' if it failed."""

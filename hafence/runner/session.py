@@ -14,8 +14,9 @@ from ..adapters.ssh import Hosts
 from ..adapters.stores import open_store
 from ..adapters.stores.holder import Holder
 from ..adapters.stores.port import RunRow, Store
+from ..adapters.stores.unreadable import unreadable
 from ..core.model import Inventory, Uuid
-from ..effects import Story
+from ..effects import StoreError, Story
 from ..voice import Voice
 from .journal import StoreJournal
 from .perform import Performer
@@ -55,13 +56,20 @@ def open_session(
     details: Mapping[str, Any],
     voice: Voice,
     dry_run: bool = False,
+    unread: bool = False,
 ) -> Iterator[Session]:
     """Open the store (read-only in a dry run), begin the run's history, and close everything at the end.
 
-    StoreError here means that nothing has happened at all.
+    StoreError here means that nothing has happened at all. With `unread` a store that can't be opened is met by
+    the story, at its first use: an audit has something to say all the same.
     """
     holder = Holder.of_this_process(new_run_id())
-    store = open_store(store_url, read_only=dry_run)
+    try:
+        store = open_store(store_url, read_only=dry_run)
+    except StoreError as error:
+        if not unread:
+            raise
+        store = unreadable(error)
     hosts = Hosts(inventory.hosts, inventory.settings.connect_timeout_s)
     try:
         if not dry_run:
@@ -86,7 +94,9 @@ def _ends_as_interrupt() -> Iterator[None]:
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # Who ignores one from the beginning, as nohup does, wants the run to go on.
+    ends = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in ends}
     try:
         yield
     finally:

@@ -7,9 +7,10 @@ could write to its disks again one day.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..core.fencing import FenceOrder, Finding, interpret
-from ..core.findings import Scene
+from ..core.findings import UNREADABLE, Scene
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, unseen
@@ -22,6 +23,7 @@ from ..effects import (
     Recall,
     Recollection,
     RenewStorageFence,
+    StoreError,
     StoreHealth,
     Story,
     Together,
@@ -31,16 +33,18 @@ from .course import Run
 
 NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
 """A VM that does not exist: a rehearsal of the fence can find nothing of it."""
+NOTHING = Recollection({}, {}, {}, {})
 
 
 def audit(run: Run) -> Story[Scene]:
     """Look at the store, into every host, and along every fence path; change nothing."""
-    problems = yield from do(StoreHealth())
-    memory = yield from do(Recall())
+    problems, memory = yield from _remember()
+    now = yield from do(Now())
     kvm = [host for host in run.inventory.hosts.values() if run.inventory.cluster_of(host.name).is_kvm]
-    looks = yield from do(LookAt(tuple(sorted(host.name for host in kvm))))
-    orders = _rehearsals(run.inventory, (yield from do(Now())))
-    replies = yield from do(Together(tuple(Fence(order) for order in orders)))
+    orders = _rehearsals(run.inventory, now)
+    # At once: a host that hangs would cost its time-out twice.
+    look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
+    looks, *replies = yield from do(Together((look_at, *(Fence(order) for order in orders))))
     paths: dict[HostName, dict[HostName, Finding]] = {host.name: {} for host in kvm}
     for order, reply in zip(orders, replies, strict=True):
         assert order.proxy is not None, "a rehearsal goes through a sibling"
@@ -58,7 +62,19 @@ def audit(run: Run) -> Story[Scene]:
         store_problems=problems,
         memory_mib=dict(zip(vms, needs, strict=True)),
         storage_fences=renewed,
+        at=now,
+        remembered=memory is not NOTHING,
     )
+
+
+def _remember() -> Story[tuple[tuple[tuple[str, str], ...], Recollection]]:
+    """What is wrong with the store, and what it knows; NOTHING where it can't be read. The hosts are looked at all the
+    same: two living copies are two copies whatever is recorded."""
+    try:
+        problems = yield from do(StoreHealth())
+        return problems, (yield from do(Recall()))
+    except StoreError as error:
+        return ((UNREADABLE, str(error)),), NOTHING
 
 
 def _renew(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]) -> Story[dict[HostName, str]]:

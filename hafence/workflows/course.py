@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from ..core.decision import Reason, Refused
 from ..core.evidence import Evidence
@@ -11,13 +14,15 @@ from ..core.fencing import Verdict
 from ..core.looks import HostLook, Look
 from ..core.model import HostName, Inventory, Uuid, Vm
 from ..core.outcome import Attempt, Decision, Exit, Outcome
-from ..core.record import VmRecord
+from ..core.record import VmRecord, kept_from_writing
 from ..effects import (
     Busy,
     DropLease,
     Interrupted,
     Lease,
     LeaseLost,
+    Now,
+    Recollection,
     RenewLease,
     StoreError,
     Story,
@@ -59,6 +64,8 @@ class Course:
     notes: list[str] = field(default_factory=list)
     fenced: bool = False
     """Something may have been killed in this run."""
+    shut_out_until: float | None = None
+    """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
     in_flight: HostName | None = None
     """Where a start has been sent whose outcome is not settled yet."""
 
@@ -73,7 +80,7 @@ class Course:
     def renew(self) -> Story[float]:
         """Renew the lease; the answer is the moment after which nothing of this run may act."""
         if self.lease is None:
-            return float("inf")
+            return math.inf
         self.lease = yield from do(RenewLease(self.lease))
         return self.lease.expires_at
 
@@ -115,10 +122,25 @@ def refused_by(course: Course, judgement: Refused) -> Outcome:
 def copies_of(vm: Uuid, looks: Mapping[HostName, Look]) -> dict[HostName, int]:
     """Where a copy of the VM is seen, and how many qemu there (libvirt's word alone counts as one)."""
     return {
-        name: max(1, look.copies.get(vm, 0))
+        name: look.copies.get(vm) or 1
         for name, look in sorted(looks.items())
         if isinstance(look, HostLook) and look.runs(vm)
     }
+
+
+def shut_out_hosts(course: Course, memory: Recollection) -> Story[frozenset[HostName]]:
+    """The hosts on which a leftover of the VM was left alive and can't write (record.kept_from_writing)."""
+    now = yield from do(Now())
+    return kept_from_writing(course.record, memory.quarantine, now)
+
+
+def rival_copies(course: Course, looks: Mapping[HostName, Look], harmless: Container[HostName]) -> dict[HostName, int]:
+    """The copies that count. A leftover that can't write is none: it is named, since it must be ended one day."""
+    copies = copies_of(course.vm.uuid, looks)
+    for host in [host for host in copies if host in harmless]:
+        del copies[host]
+        course.notes.append(f"the old process on {host} lives on and can't write: end it before 'hafence rejoin'")
+    return copies
 
 
 def under_lease(course: Course, body: Callable[[Course], Story[Outcome]]) -> Story[Outcome]:
@@ -155,16 +177,16 @@ def ended_early(course: Course, why: LeaseLost | StoreError | Interrupted) -> Ou
             return _store_gone(course, str(why))
         case Interrupted():
             return _interrupted(course)
+        case _:
+            assert_never(why)
 
 
 def give_back(course: Course) -> Story[None]:
     """Drop the lease. A store that fails now changes nothing: the lease expires by itself."""
     if course.lease is None:
         return
-    try:
+    with suppress(LeaseLost, StoreError, Interrupted):
         yield from do(DropLease(course.lease))
-    except (LeaseLost, StoreError, Interrupted):
-        course.notes.append("the lease could not be given back; it expires by itself")
 
 
 def _state(course: Course) -> str:

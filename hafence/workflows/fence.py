@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..core.decision import Allowed, Judgement, Reason
+from ..core.decision import PROOFS, Allowed, Judgement, Reason
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
-from ..core.outcome import Decision, Exit, Outcome
+from ..core.outcome import Decision, Outcome
 from ..core.record import VmRecord, VmState, mark_clean, mark_stopped, unseen
 from ..effects import (
     Answer,
@@ -29,10 +29,21 @@ from ..effects import (
     Tell,
     do,
 )
-from .course import Course, Run, busy, conclude, copies_of, ended_early, give_back, refuse, refused_by
-from .fencing import View, fence_suspect
+from .course import (
+    Course,
+    Run,
+    busy,
+    conclude,
+    ended_early,
+    give_back,
+    refuse,
+    refused_by,
+    rival_copies,
+    shut_out_hosts,
+)
+from .fencing import View, fence_suspect, note_plan
 from .second_level import spend_refuted
-from .start_vm import PROVEN_DEAD, known_suspect
+from .start_vm import known_suspect
 from .starting import settle_earlier
 
 WAITS = 8
@@ -105,12 +116,15 @@ def _fence_all(run: Run, name: HostName, courses: list[Course]) -> Story[dict[Uu
     yield from spend_refuted(run, memory, looks)
     refusal = yield from _ask(run, name, going, looks)
     if refusal:
+        if run.dry_run:
+            note_plan(run, suspect, going, View(memory, looks))
         return outcomes | {vm: refuse(course, Reason.SUSPECT_HEALTHY, *refusal) for vm, course in going.items()}
     judgements = yield from fence_suspect(run, suspect, going, View(memory, looks))
-    if not run.dry_run and any(isinstance(j, Allowed) for j in judgements.values()):
-        yield from do(Quarantine(name, f"{len(judgements)} VM(s) were fenced there"))
+    fenced = sum(isinstance(judgement, Allowed) for judgement in judgements.values())
+    if fenced and not run.dry_run:
+        yield from do(Quarantine(name, f"{fenced} VM(s) were fenced there"))
     for vm, course in going.items():
-        outcomes[vm] = yield from _end(course, name, judgements[vm], looks)
+        outcomes[vm] = yield from _end(course, name, judgements[vm], View(memory, looks))
     return outcomes
 
 
@@ -151,25 +165,31 @@ def _ask(
     if answer is Answer.YES:
         return None
     said = "the admin said no" if answer is Answer.NO else "nobody could be asked"
+    if run.dry_run:
+        said = "a run would ask first"
     return f"{name} answers and {what} {runs} there; {said}", (f"use --yes to fence {them} all the same",)
 
 
-def _end(course: Course, name: HostName, judgement: Judgement, looks: Mapping[HostName, Look]) -> Story[Outcome]:
+def _end(course: Course, name: HostName, judgement: Judgement, view: View) -> Story[Outcome]:
     """The outcome for one VM. A VM proved dead where it was recorded, and seen nowhere else, is recorded stopped."""
     if not isinstance(judgement, Allowed):
         return refused_by(course, judgement)
-    elsewhere = [host for host in copies_of(course.vm.uuid, looks) if host != name]
+    harmless = yield from shut_out_hosts(course, view.memory)
+    elsewhere = [host for host in rival_copies(course, view.looks, harmless - {name}) if host != name]
     if elsewhere:
         course.notes.append(f"a copy runs on {' and '.join(elsewhere)}: the record is left as it was")
     elif _starting_there(course, name) and not course.run.dry_run:
         yield from course.renew()
         yield from course.write(mark_clean(course.record))
-    elif _was_here(course, name) and judgement.reason in PROVEN_DEAD:
+    elif _was_here(course, name) and judgement.reason in PROOFS:
         yield from course.renew()
-        yield from course.write(mark_stopped(course.record, course.run.id, True))
+        yield from course.write(mark_stopped(course.record, course.run.id, judgement.reason, course.shut_out_until))
     would = "would be fenced" if course.run.dry_run else "is fenced"
     message = f"{course.vm.name} {would} on {name}: {judgement.message}. It is recorded as {course.record.words}."
-    return conclude(course, Decision.FENCED, judgement.reason, message, suspect=name, exit=Exit.DONE)
+    unrecorded = [host for host in elsewhere if host != course.record.host]
+    if unrecorded:
+        message += f" A copy of it runs on {' and '.join(unrecorded)}."
+    return conclude(course, Decision.FENCED, judgement.reason, message, suspect=name)
 
 
 def _was_here(course: Course, name: HostName) -> bool:

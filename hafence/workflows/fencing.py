@@ -8,13 +8,25 @@ that does not end in a confirmed death, the configured power and storage fences 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..core.decision import Case, Judgement, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
+from ..core.decision import (
+    Allowed,
+    Case,
+    Judgement,
+    Reason,
+    Refused,
+    SecondLevel,
+    cut_off,
+    final_verdict,
+    judge,
+    wants_witnesses,
+)
 from ..core.evidence import Evidence, Proof, Sign, WitnessReport
 from ..core.fencing import FenceOrder, Finding, Reply, Verdict, interpret, weigh
-from ..core.looks import Look, Silence, shows_life
+from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import Host, HostName, HostState, Unreachable, Uuid
 from ..core.outcome import Attempt
 from ..core.siblings import Candidates, choose_siblings
@@ -35,6 +47,8 @@ from .second_level import second_level, spend_if_seen_alive
 
 MAX_SEEING = 2
 """How many witnesses that see the suspect accept connections are asked to fence it, one after the other."""
+WOULD_KILL = "would kill"
+"""How the detail of a finding begins that a rehearsal foretells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,7 @@ class Fencing:
             second_level=tuple(self.levels.get(vm, ())),
             cluster_siblings=len(_enabled(self)) - (1 if self.suspect.state is HostState.ENABLED else 0),
             cut_off=self.grace or _cut_off(self),
+            unseen=_unseen(self),
         )
 
 
@@ -99,12 +114,26 @@ def fence_suspect(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view:
     return {vm: _close(fencing, course) for vm, course in courses.items()}
 
 
+def note_plan(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view: View) -> None:
+    """For a dry run that would have to ask: what a yes would kill, and through whom."""
+    hosts = run.inventory.members(suspect.cluster)
+    candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
+    look = view.looks.get(suspect.name)
+    for vm, course in courses.items():
+        if isinstance(look, HostLook) and look.runs(vm):
+            course.notes.append(f"with --yes: would kill {look.copies.get(vm) or 1} leftover(s)")
+        _note_siblings(course, candidates)
+
+
+def _note_siblings(course: Course, candidates: Candidates) -> None:
+    course.notes.append(f"siblings in order: {', '.join(candidates.chosen) or 'none'}")
+    course.notes += [f"sibling {name} not asked: {why}" for name, why in candidates.excluded]
+
+
 def _note_what_is_known(fencing: Fencing) -> None:
     """The siblings and exclusions, a person's statement, and what the admin node's look says of the suspect's life."""
-    order = ", ".join(fencing.candidates.chosen) or "none"
     for course in fencing.courses.values():
-        course.notes.append(f"siblings in order: {order}")
-        course.notes += [f"sibling {name} not asked: {why}" for name, why in fencing.candidates.excluded]
+        _note_siblings(course, fencing.candidates)
     known: list[Evidence] = []
     look = fencing.view.looks.get(fencing.suspect.name)
     if look is not None and shows_life(look):
@@ -148,7 +177,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
     """One attempt through one proxy for every open VM. Whether it said anything about the suspect."""
     vms = fencing.open_vms()
     settings = fencing.run.inventory.settings
-    not_after = float("inf")
+    not_after = math.inf
     for vm in vms:
         not_after = min(not_after, (yield from fencing.courses[vm].renew()))
     order = FenceOrder(
@@ -196,9 +225,9 @@ def _foretell(finding: Finding) -> Finding:
     if finding.facts.get("state") == "D":
         return replace(finding, detail="a leftover is in state D: SIGKILL would not end it now")
     found = finding.facts.get("found", "?")
-    return replace(
-        finding, verdict=Verdict.CONFIRMED_DEAD, detail=f"would kill {found} leftover(s) (foretold, nothing was killed)"
-    )
+    leftovers = "1 leftover" if found == "1" else f"{found} leftovers"
+    detail = f"{WOULD_KILL} {leftovers} (foretold, nothing was killed)"
+    return replace(finding, verdict=Verdict.CONFIRMED_DEAD, detail=detail)
 
 
 def _learn(fencing: Fencing, finding: Finding) -> Story[None]:
@@ -234,6 +263,12 @@ def _close(fencing: Fencing, course: Course) -> Judgement:
     course.attempts += tuple(Attempt(proxy, f.verdict, f.detail, round(r.seconds, 3)) for proxy, f, r in tried)
     course.evidence = (*(_of_attempt(*each) for each in tried), *map(_of_report, fencing.reports), *case.evidence)
     judgement = judge(case)
+    if isinstance(judgement, Allowed) and case.findings and case.findings[-1].detail.startswith(WOULD_KILL):
+        # nobody has seen a death: the words are the rehearsal's
+        judgement = replace(judgement, message=f"the fence on {case.suspect} {case.findings[-1].detail}")
+    if isinstance(judgement, Refused) and judgement.reason is Reason.NO_SIBLING and fencing.candidates.excluded:
+        against = "; ".join(f"{name} {why}" for name, why in fencing.candidates.excluded)
+        judgement = replace(judgement, message=f"{judgement.message}: {against}")
     course.risks = () if isinstance(judgement, Refused) else judgement.risks
     return judgement
 
@@ -253,6 +288,13 @@ def _of_report(report: WitnessReport) -> Evidence:
 def _enabled(fencing: Fencing) -> Sequence[Host]:
     members = fencing.run.inventory.members(fencing.suspect.cluster)
     return [host for host in members if host.state is HostState.ENABLED]
+
+
+def _unseen(fencing: Fencing) -> tuple[HostName, ...]:
+    """The other hosts that may hold a copy for all that was seen. One in quarantine was fenced, and is watched."""
+    seen = {name for name, look in fencing.view.looks.items() if isinstance(look, HostLook)}
+    known = {fencing.suspect.name, *fencing.view.memory.quarantine, *seen}
+    return tuple(name for name in sorted(fencing.view.looks) if name not in known)
 
 
 def _cut_off(fencing: Fencing) -> str:

@@ -150,5 +150,6 @@ def _left_there(host: Host, look: HostLook, vms: Mapping[Uuid, tuple[Vm, VmRecor
     if stale:
         ways = tuple(f"on {host.name}: 'virsh undefine {vm.uuid}'" for vm in stale)
         names = ", ".join(vm.name for vm in stale)
-        return HostOutcome(host.name, False, f"{host.name} still defines {names}, which run elsewhere", ways)
+        which = "which run elsewhere" if len(stale) > 1 else "which runs elsewhere"
+        return HostOutcome(host.name, False, f"{host.name} still defines {names}, {which}", ways)
     return None

@@ -89,7 +89,8 @@ def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any]
     # Only a host that was looked into is known to run no copy: another one's client on the images is a stranger's.
     seen = tuple(name for name in fencing.candidates.chosen if isinstance(fencing.view.looks.get(name), HostLook))
     not_after = yield from _not_after(fencing, vms)
-    return (FenceStorage(fencing.suspect.name, vms, seen, not_after, fencing.run.dry_run),)
+    alone = not _other_vms(fencing)
+    return (FenceStorage(fencing.suspect.name, vms, seen, not_after, fencing.run.dry_run, alone),)
 
 
 def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], ...]]:
@@ -147,6 +148,7 @@ def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ..
                 continue
             fencing.levels.setdefault(vm, []).append(SecondLevel(reply.name, reply.done, reply.says))
             fencing.extra[vm] += reply.evidence
+            fencing.courses[vm].shut_out_until = reply.shut_out_until
             if fencing.run.dry_run and reply.done:
                 proof = Proof.HOST_OFF if power else Proof.DISKS_FENCED
                 fencing.extra[vm].append(Evidence(reply.name, "foretold", now, reply.says, proof))

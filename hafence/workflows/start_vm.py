@@ -8,12 +8,13 @@ run the hooks → mark the VM stopped → start it → see that exactly one copy
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from ..core.decision import AUDIT, Allowed, Reason, Refused
+from ..core.decision import AUDIT, Allowed, Reason, Refused, risks_of
 from ..core.looks import Look
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
-from ..core.placement import Placement, Room, choose_targets, keeps_apart
+from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
 from ..core.record import VmRecord, VmState, mark_stopped, unseen
 from ..core.siblings import Candidates, choose_siblings
 from ..effects import (
@@ -30,13 +31,19 @@ from ..effects import (
     Story,
     do,
 )
-from .course import Course, Run, conclude, copies_of, refuse, refused_by, under_lease
-from .fencing import View, evidence_age, fence_suspect
+from .course import (
+    Course,
+    Run,
+    conclude,
+    refuse,
+    refused_by,
+    rival_copies,
+    shut_out_hosts,
+    under_lease,
+)
+from .fencing import View, evidence_age, fence_suspect, note_plan
 from .second_level import spend_refuted
 from .starting import settle_earlier, start_somewhere
-
-PROVEN_DEAD = frozenset({Reason.CONFIRMED_DEAD, Reason.POWERED_OFF, Reason.STORAGE_FENCED})
-"""After these a VM whose start fails stays stopped; after silence its record goes back to what it was."""
 
 
 def start_vm(run: Run, vm: Vm) -> Story[Outcome]:
@@ -61,8 +68,10 @@ def _start(course: Course) -> Story[Outcome]:
     members = course.run.inventory.members(suspect.cluster)
     looks = yield from do(LookAt(tuple(host.name for host in members)))
     yield from spend_refuted(course.run, memory, looks)
-    early = yield from check_copies(course, looks)
+    early = yield from check_copies(course, memory, looks)
     if early is not None:
+        if course.run.dry_run and early.reason is Reason.SUSPECT_HEALTHY:
+            return (yield from _with_plan(course, early, View(memory, looks), suspect))
         return early
     nothing = yield from do(Startable(course.vm.uuid))
     if nothing:
@@ -79,6 +88,13 @@ def _start(course: Course) -> Story[Outcome]:
     return (yield from fence_and_start(course, suspect, View(memory, looks), placement))
 
 
+def _with_plan(course: Course, refusal: Outcome, view: View, suspect: Host) -> Story[Outcome]:
+    """A dry run that would have to ask shows all the same what a yes would lead to."""
+    note_plan(course.run, suspect, {course.vm.uuid: course}, view)
+    yield from place(course, view.memory, view.looks, suspect)
+    return replace(refusal, notes=tuple(course.notes))
+
+
 def fence_and_start(course: Course, suspect: Host, view: View, placement: Placement) -> Story[Outcome]:
     """From the fence on. Evidence that grew old while hooks ran is taken anew before anything is marked."""
     judgement = yield from _fence(course, suspect, view)
@@ -91,7 +107,7 @@ def fence_and_start(course: Course, suspect: Host, view: View, placement: Placem
         return refusal
     if (yield from evidence_age(course, view.looks)) > course.run.inventory.settings.evidence_age_s:
         view = View(view.memory, (yield from do(LookAt(tuple(view.looks)))))
-        early = yield from check_copies(course, view.looks)
+        early = yield from check_copies(course, view.memory, view.looks)
         if early is not None:
             return early
         judgement = yield from _fence(course, suspect, view)
@@ -99,7 +115,7 @@ def fence_and_start(course: Course, suspect: Host, view: View, placement: Placem
             return refused_by(course, judgement)
     yield from course.renew()
     yield from do(Quarantine(suspect.name, f"{course.vm.name} was fenced there ({judgement.reason.value})"))
-    yield from course.write(mark_stopped(course.record, course.run.id, judgement.reason in PROVEN_DEAD))
+    yield from course.write(mark_stopped(course.record, course.run.id, judgement.reason, course.shut_out_until))
     return (yield from start_somewhere(course, placement, judgement, lambda: _fence(course, suspect, view)))
 
 
@@ -121,10 +137,11 @@ def known_suspect(course: Course) -> Host | Outcome:
     return suspect
 
 
-def check_copies(course: Course, looks: Mapping[HostName, Look]) -> Story[Outcome | None]:
+def check_copies(course: Course, memory: Recollection, looks: Mapping[HostName, Look]) -> Story[Outcome | None]:
     """What the round of looks says of the VM itself: two copies, a copy elsewhere, or a healthy one."""
-    copies = copies_of(course.vm.uuid, looks)
     suspect = course.record.suspect
+    harmless = (yield from shut_out_hosts(course, memory)) - {suspect}
+    copies = rival_copies(course, looks, harmless)
     elsewhere = [name for name in copies if name != suspect]
     if len(copies) > 1:
         where = " and ".join(copies)
@@ -142,6 +159,11 @@ def check_copies(course: Course, looks: Mapping[HostName, Look]) -> Story[Outcom
     if (yield from _started_just_now(course)):
         message = f"{course.vm.name} runs on {suspect}; run {course.record.run} started it a moment ago"
         return conclude(course, Decision.UNCHANGED, Reason.ALREADY_RUNNING, message, host=suspect)
+    if not course.run.inventory.settings.pre_fence:
+        # whatever was agreed to, nobody would end the copy that was just seen
+        message = f"{suspect} answers and {course.vm.name} runs there, and with pre_fence off nothing would end it"
+        ways = (f"end it first, with 'hafence fence {course.vm.name}' or by hand, then run the command again",)
+        return refuse(course, Reason.SUSPECT_HEALTHY, message, ways)
     if course.run.yes:
         course.notes.append(f"{suspect} answers and the VM runs there; --yes agreed to fence it")
         return None
@@ -151,6 +173,8 @@ def check_copies(course: Course, looks: Mapping[HostName, Look]) -> Story[Outcom
         course.notes.append(f"{suspect} answers and the VM runs there; the admin agreed to fence it")
         return None
     said = "the admin said no" if answer is Answer.NO else "nobody could be asked"
+    if course.run.dry_run:
+        said = "a run would ask first"
     message = f"{suspect} answers and {course.vm.name} runs there; {said}"
     return refuse(course, Reason.SUSPECT_HEALTHY, message, ("use --yes to fence it all the same",))
 
@@ -171,6 +195,7 @@ def place(course: Course, memory: Recollection, looks: Mapping[HostName, Look], 
         memory_mib=need,
         neighbours={vm.uuid: vm for vm in inventory.vms.values() if keeps_apart(course.vm, vm)},
         placed=placed(course.run, memory),
+        sizes_mib=sizes_mib(inventory.vms.values()),
     )
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm
@@ -200,6 +225,11 @@ def no_sibling(course: Course, siblings: Candidates) -> Outcome:
 
 def no_target(course: Course, placement: Placement) -> Outcome:
     """Nothing is killed where nothing could be started."""
+    to = course.run.to
+    if to is not None:
+        why = dict(placement.excluded).get(to, f"is not in the cluster of {course.record.suspect}")
+        message = f"{course.vm.name} can't be started on {to}, which was asked for: {to} {why}"
+        return refuse(course, Reason.NO_TARGET, message, ("leave out --to, or name another host with it",))
     against = "; ".join(f"{name} {why}" for name, why in placement.excluded)
     message = f"no host can take {course.vm.name}: {against or 'the cluster has no other host'}"
     return refuse(course, Reason.NO_TARGET, message, ("free or bring back a host of the cluster",))
@@ -210,7 +240,10 @@ def _hooks(course: Course, suspect: Host, target: HostName) -> Story[Outcome | N
     errors = [f"{result.name}: {result.error}" for result in results if result.error]
     if not errors:
         return None
-    message = f"{len(errors)} before-start hook(s) said no: {'; '.join(errors)}"
+    hooks = "hook" if len(errors) == 1 else "hooks"
+    message = f"{len(errors)} before-start {hooks} said no: {'; '.join(errors)}"
+    if course.fenced:
+        message += f"; {course.vm.name} was fenced on {suspect.name} before that and may be down"
     return refuse(course, Reason.HOOK_FAILED, message, ("mend what the hooks complain of and run the command again",))
 
 
@@ -232,9 +265,7 @@ def start_unfenced(course: Course, memory: Recollection, reason: Reason) -> Stor
     if not placement.targets:
         return no_target(course, placement)
     why = "hafence can't look into this hypervisor" if reason is Reason.NOT_KVM else "pre_fence is off"
-    course.risks = (
-        f"{why}: a copy of {course.vm.name} that still runs on {suspect.name} would write to the same disks",
-    )
+    course.risks = risks_of(reason, suspect.name)
     judgement = Allowed(reason, f"no fencing in this cluster ({why})", course.risks)
     if course.run.dry_run:
         return _foretold(course, judgement, placement)
@@ -242,5 +273,5 @@ def start_unfenced(course: Course, memory: Recollection, reason: Reason) -> Stor
     if refusal is not None:
         return refusal
     yield from course.renew()
-    yield from course.write(mark_stopped(course.record, course.run.id, False))
+    yield from course.write(mark_stopped(course.record, course.run.id, reason))
     return (yield from start_somewhere(course, placement, judgement, None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..core.decision import Allowed, Judgement, Reason, Refused
+from ..core.decision import Allowed, Judgement, Reason, Refused, risks_of
 from ..core.fencing import FenceOrder, Verdict, interpret
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
@@ -20,6 +20,7 @@ from ..effects import (
     Interrupted,
     LookAt,
     Now,
+    Recall,
     Settle,
     Start,
     StartOrder,
@@ -29,7 +30,7 @@ from ..effects import (
     Tell,
     do,
 )
-from .course import Course, conclude, copies_of
+from .course import Course, conclude, rival_copies, shut_out_hosts
 from .fencing import evidence_age
 
 TICKETS_PER_LEASE = 1000
@@ -59,7 +60,8 @@ def start_somewhere(
     if not course.record.proven_dead:
         yield from course.write(restore(course.record))
     message = (
-        f"{course.vm.name} was fenced, and no start succeeded ({'; '.join(failures)}). It is recorded as"
+        f"{course.vm.name} was {'fenced' if fence_again else 'not fenced'}, and no start succeeded"
+        f" ({'; '.join(failures)}). It is recorded as"
         f" {course.record.words}. Mend the cause and run the command again: it is safe."
     )
     return conclude(course, Decision.FAILED, Reason.START_FAILED, message, exit=Exit.START_FAILED)
@@ -133,8 +135,13 @@ def settle_earlier(course: Course) -> Story[Outcome | None]:
         course.notes.append(f"the start that run {record.run} left on {record.host} came to nothing")
         yield from course.write(mark_clean(record))
         return None
-    reason = Reason.CONFIRMED_DEAD if record.proven_dead else Reason.UNREACHABLE_CONFIRMED
-    allowed = Allowed(reason, f"run {record.run} had fenced it and sent the start")
+    assert record.grounds is not None, "checked when the record was read"
+    allowed = Allowed(
+        record.grounds,
+        f"run {record.run} had fenced it and sent the start",
+        risks_of(record.grounds, record.suspect),
+    )
+    course.risks = allowed.risks
     return (yield from verify(course, record.host, allowed, record.run or ""))
 
 
@@ -148,8 +155,7 @@ def verify(course: Course, target: HostName, allowed: Allowed, earlier: str) -> 
     copies = {target: 1}
     if cluster.is_kvm:
         looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
-        copies = copies_of(course.vm.uuid, looks)
-    _leave_out_fenced(course, copies, allowed)
+        copies = rival_copies(course, looks, (yield from _harmless(course, allowed)))
     if set(copies) - {target} or copies.get(target, 0) > 1:
         return (yield from _two_copies(course, target, copies))
     if target not in copies:
@@ -164,11 +170,10 @@ def verify(course: Course, target: HostName, allowed: Allowed, earlier: str) -> 
     return conclude(course, Decision.STARTED, allowed.reason, message, host=target, suspect=course.record.last_host)
 
 
-def _leave_out_fenced(course: Course, copies: dict[HostName, int], allowed: Allowed) -> None:
-    """An old process that was observed to be unable to write is no second copy: it is why the storage was fenced."""
-    suspect = course.record.suspect
-    if allowed.reason is Reason.STORAGE_FENCED and copies.pop(suspect, 0):
-        course.notes.append(f"the old process on {suspect} lives on and can't write: end it before 'hafence rejoin'")
+def _harmless(course: Course, allowed: Allowed) -> Story[frozenset[HostName]]:
+    """The hosts of old processes that can't write. The suspect's is why the storage was fenced a moment ago."""
+    hosts = yield from shut_out_hosts(course, (yield from do(Recall())))
+    return hosts | {course.record.suspect} if allowed.reason is Reason.STORAGE_FENCED else hosts
 
 
 def _gone_again(course: Course, target: HostName) -> Story[Outcome]:
@@ -194,6 +199,7 @@ def _two_copies(course: Course, target: HostName, copies: dict[HostName, int]) -
     settings = course.run.inventory.settings
     not_after = yield from course.renew()
     order = FenceOrder(target, None, (course.vm.uuid,), settings.ssh_timeout_s, settings.settle_s, not_after)
+    course.fenced = True  # whatever ends the run from here on, it can't say that nothing was killed
     reply = yield from do(Fence(order))
     gone = interpret(order, reply)[course.vm.uuid].verdict is Verdict.CONFIRMED_DEAD
     where = " and ".join(others) or f"{target} itself, more than once"

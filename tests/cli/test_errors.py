@@ -1,10 +1,11 @@
-"""Every error is one exit code and words on stderr; with --json, 6 and 7 are an object on stdout."""
+"""Every error is one exit code and words on stderr; with --json each is an object on stdout too."""
 
 from __future__ import annotations
 
 import errno
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import time
 
 import pytest
 
+from hafence.adapters.stores import open_store
+from hafence.adapters.stores.port import RunRow
 from hafence.cli.errors import report
 from hafence.cli.wants import Wants
 from tests.cli.conftest import INVENTORY, Desk
@@ -29,6 +32,25 @@ def test_each_inventory_error_is_a_line_with_its_place(desk: Desk, words: tuple[
     assert any("did you mean 'address'?" in line for line in lines)
     assert any(line.startswith("inventory.yaml:10: vms.db-01.host: ") for line in lines)
     assert lines[-1].startswith("hafence: the inventory has ")
+
+
+@pytest.mark.parametrize("words", ["inventory check locked.yaml", "-i locked.yaml status", "inventory check locked"])
+def test_an_inventory_that_may_not_be_read_is_an_error_of_the_inventory(desk: Desk, words: str) -> None:
+    desk.write(INVENTORY, "locked.yaml").chmod(0)
+    (desk.folder / "locked").mkdir(mode=0)
+    # root reads everything: it is typed without that right
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*without, sys.executable, "-m", "hafence", *words.split()],
+        cwd=desk.folder,
+        env=desk.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "grant the right" in done.stderr
 
 
 @pytest.mark.parametrize("words", [("inventory", "check", "--json"), ("start-vm", "web-01", "--json")])
@@ -144,3 +166,60 @@ def read_until(terminal: int, words: bytes, within_s: float = 20) -> bytes:
                 raise
             break
     return seen
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("start-vm",),
+        ("start-vm", "no-such-vm"),
+        ("fence", "--sibling"),
+        ("no-such-command",),
+        ("history", "--nonsense"),
+    ],
+)
+def test_a_usage_error_is_a_document_too(desk: Desk, words: tuple[str, ...]) -> None:
+    said = desk.type(*words, "--json")
+    assert said.code == 2, said
+    error = said.document["error"]
+    assert (error["exit"], error["errors"]) == (2, [])
+    assert error["message"] in said.err
+
+
+def test_a_usage_error_of_the_audit_is_a_document_that_monitoring_can_read(desk: Desk) -> None:
+    said = desk.type("audit", "--nonsense", "--json")
+    assert said.code == 3, said
+    assert (said.document["status"], said.document["findings"]) == ("UNKNOWN", [])
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_run_whose_streams_are_closed_ends_as_it_would_with_them(desk: Desk, closed: str) -> None:
+    """A service manager may start it so. Nothing that is opened later may take their place, least of all the store."""
+    command = f'exec "$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, "-", sys.executable, "-m", "hafence", "fence", "web-01", "--yes"],
+        cwd=desk.folder,
+        env=desk.environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3, done
+    assert b"Traceback" not in done.stderr
+    (run,) = desk.type("history", "--json").document["runs"]
+    assert (run["exit"], run["reason"]) == (3, "no_sibling")
+
+
+def test_what_an_audit_says_of_a_damaged_store_stays_in_its_line(desk: Desk) -> None:
+    store = open_store(f"sqlite://{desk.folder / 'state.db'}")
+    for number in range(40):
+        store.begin_run(RunRow(f"r{number}", 1.0 + number, "ann@admin", "start-vm", (), {"why": "x" * 500}))
+    store.close()
+    with (desk.folder / "state.db").open("r+b") as file:
+        file.seek(4096 + 100)
+        file.write(bytes(range(256)) * 30)
+    said = desk.type("audit")
+    status, *findings = said.out.splitlines()
+    assert re.fullmatch(r"HAFENCE \w+ - [^|]+ \|( \w+=\d+[;\d]*)+", status)
+    assert any(line.startswith("UNKNOWN store_unreadable ") for line in findings)
+    assert {line.split()[0] for line in findings} <= {"CRITICAL", "UNKNOWN", "WARNING"}

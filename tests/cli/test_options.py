@@ -58,6 +58,15 @@ def test_a_commands_own_option_is_taken_from_the_environment(desk: Desk) -> None
     assert desk.type("history", HAFENCE_HISTORY_LIMIT="nonsense").code == 2
 
 
+def test_an_option_is_taken_from_the_environment_whatever_the_command(desk: Desk) -> None:
+    asked = desk.type("fence", "web-01", HAFENCE_DRY_RUN="1", HAFENCE_JSON="1")
+    assert asked.document["vms"][0]["dry_run"] is True, asked
+    assert not (desk.folder / "state.db").exists()
+    assert desk.type("start-vm", "web-01", HAFENCE_SIBLING="kvm-99").code == 2
+    assert desk.type("start-vm", "web-01", HAFENCE_DRY_RUN="perhaps").code == 2
+    assert desk.type("history", HAFENCE_JSON="1").document["runs"] == []
+
+
 def test_quiet_says_only_what_is_wrong(desk: Desk) -> None:
     assert desk.type("-q", "inventory", "check").out == ""
     assert desk.type("inventory", "check", "-q").out == ""

@@ -10,6 +10,7 @@ from hafence.adapters.stores import open_store
 from hafence.adapters.stores.holder import Holder
 from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.cli.times import timestamp
+from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid
 from hafence.core.record import VmRecord, VmState
 from hafence.effects import Lease
@@ -67,7 +68,8 @@ def test_status_shows_what_is_recorded_and_what_is_only_the_inventorys_word(desk
     store, now = store_of(desk), time.time()
     lease = store.take_lease(Uuid(WEB), Holder.of_this_process("r1"), 60, now)
     assert isinstance(lease, Lease)
-    store.write_record(VmRecord(Uuid(WEB), VmState.STOPPED, None, KVM_01, run="r1"), lease, now)
+    stopped = VmRecord(Uuid(WEB), VmState.STOPPED, None, KVM_01, run="r1", grounds=Reason.CONFIRMED_DEAD)
+    store.write_record(stopped, lease, now)
     store.quarantine(KVM_01, "web-01 was fenced there", "r1", now)
     store.state(HostName("kvm-02"), "ann@admin", "both cords pulled", now, now + 3600)
     text = desk.type("status").out
@@ -120,7 +122,7 @@ def test_explain_prints_the_chain_the_rule_and_the_way_out(desk: Desk) -> None:
         assert "asked by ann@admin" in text
         assert "fence of web-01 on kvm-01 through kvm-02: a reply, exit status 10 (1.50 s)" in text
         assert "rule      the VM was seen alive" in text
-        assert "[fence, through kvm-02, 1.5 s old at the end; proves vm_alive]" in text
+        assert "[fence, through kvm-02, 1.5 s old at the decision; proves vm_alive]" in text
         assert "way out   log in to kvm-01" in text
         assert "intent" not in text
     assert "intent fence" in desk.type("explain", "-v").out
@@ -130,6 +132,32 @@ def test_explain_prints_the_chain_the_rule_and_the_way_out(desk: Desk) -> None:
     (outcome,) = document["outcomes"]
     assert outcome["evidence"][0]["age_s"] == 1.5
     assert outcome["rule"].startswith("the VM was seen alive")
+
+
+def test_the_age_of_evidence_is_its_age_at_the_decision_and_not_at_the_end(desk: Desk) -> None:
+    store, at = store_of(desk), 1763800000.0
+    store.begin_run(RunRow("r1", at, "ann@admin", "start-vm", (Uuid(WEB),), {"vms": {WEB: "web-01"}}))
+    for second, state in ((3.0, "stopped"), (4.0, "starting"), (9.0, "running")):
+        effect = {"record": {"uuid": WEB, "state": state}}
+        store.add_step("r1", StepRow(at + second, "write_record", Uuid(WEB), {"effect": effect}))
+    seen = {"kind": "fence", "source": "through kvm-02", "at": timestamp(at + 2.5), "says": "dead", "proves": "vm_dead"}
+    store.end_run("r1", at + 10, 0, {**REFUSED, "run": "r1", "decision": "started", "exit": 0, "evidence": [seen]})
+    store.close()
+    (outcome,) = desk.type("explain", "--json").document["outcomes"]
+    assert outcome["evidence"][0]["age_s"] == 0.5
+    assert "0.5 s old at the decision" in desk.type("explain").out
+
+
+def test_explain_shows_what_was_begun_and_never_ended(desk: Desk) -> None:
+    store = store_of(desk)
+    write_refusal(store, "r1", 1763800000)
+    store.begin_run(RunRow("r2", 1763800100, "ann@admin", "start-vm", (Uuid(WEB),), {"vms": {WEB: "web-01"}}))
+    data = {"effect": {"order": {"suspect": "kvm-01", "proxy": "kvm-02"}}}
+    store.add_step("r2", StepRow(1763800101, "intent_fence", Uuid(WEB), data))
+    store.close()
+    words = "fence of web-01 on kvm-01 through kvm-02: begun; how it ended is not known"
+    assert words in desk.type("explain", "r2").out
+    assert words not in desk.type("explain", "r1").out
 
 
 def test_explain_of_a_run_that_was_killed_says_so(desk: Desk) -> None:

@@ -118,6 +118,26 @@ def test_ctrl_c_says_what_has_happened_and_exits_130(cluster: DemoCluster) -> No
     assert (run["exit"], run["reason"]) == (130, "interrupted")
 
 
+def test_a_login_that_is_lost_does_not_end_a_run_under_nohup(cluster: DemoCluster) -> None:
+    home = next(vm.host for vm in VMS if vm.name == "db-01")
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-m", "hafence", "-v", "fence", "db-01", "--yes", "--json"],
+        env=cluster.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if f"fencing db-01 on {home}" in line:
+                break
+        process.send_signal(signal.SIGHUP)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert json.loads(out)["vms"][0]["reason"] == "confirmed_dead"
+
+
 def test_a_person_at_a_terminal_is_asked_and_no_is_the_default(cluster: DemoCluster) -> None:
     parent, child = pty.openpty()
     with subprocess.Popen(

@@ -17,6 +17,7 @@ from typing import TextIO
 
 import pytest
 
+from hafence.cli.output import out_folded
 from hafence.cli.render import LiveView, draw_outcomes
 from hafence.cli.steps import Mark, Steps
 from hafence.cli.talk import PlainVoice, is_screen
@@ -215,5 +216,26 @@ def test_a_rehearsal_never_says_that_something_was_killed() -> None:
     voice.begins(rehearsal, 20.0)
     voice.ends(rehearsal, reply("alive", 10, "found=1"), 0.5)
     assert "rehearsing the fence" in stream.getvalue()
-    assert "rehearsed: a leftover is there" in stream.getvalue()
+    assert "rehearsed: 1 leftover there, for the fence to kill" in stream.getvalue()
     assert "killed" not in stream.getvalue()
+
+
+LONG = "kvm-01  prod-a  enabled; in quarantine for 12 s: web-01 was fenced there, and then some more was said of it"
+
+
+def test_a_long_line_is_folded_under_its_last_column_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    with terminal(60) as (screen, shown):
+        monkeypatch.setattr("sys.stdout", screen.stream)
+        out_folded(LONG)
+    lines = bare(shown[0]).splitlines()
+    assert len(lines) > 1
+    assert all(len(line) < 60 for line in lines)
+    assert all(line.startswith(" " * 16) and line[16] != " " for line in lines[1:])
+    assert " ".join(line.strip() for line in lines) == LONG
+
+
+def test_a_long_line_is_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    out_folded(LONG)
+    assert capsys.readouterr().out == f"{LONG}\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from hafence.adapters.stores import open_store
 from hafence.adapters.stores.holder import Holder
 from hafence.adapters.stores.port import RunRow, StepRow, Store
+from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
 from hafence.effects import Lease
@@ -62,7 +63,7 @@ def lease_of(store: Store, vm: Uuid = VM, run: str = "run-1", now: float = NOW) 
 
 def stopped(vm: Uuid = VM, run: str = "run-1") -> VmRecord:
     """The first record of a VM that was fenced on A."""
-    return mark_stopped(unseen(vm, A), run, proven_dead=True)
+    return mark_stopped(unseen(vm, A), run, Reason.CONFIRMED_DEAD)
 
 
 def fill(store: Store) -> None:

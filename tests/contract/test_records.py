@@ -34,7 +34,7 @@ def test_every_step_of_a_record_comes_back_as_it_was_written(engine: Engine, sto
         again = engine.open()
         assert again.recall(NOW).records == {VM: record}
         again.close()
-    assert record == VmRecord(VM, VmState.RUNNING, B, A, 5, "run-1", 2**53 + 2, False, NOW + 0.123456789)
+    assert record == VmRecord(VM, VmState.RUNNING, B, A, 5, "run-1", 2**53 + 2, None, NOW + 0.123456789)
 
 
 def test_a_record_without_a_last_host_comes_back(store: Store) -> None:

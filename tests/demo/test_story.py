@@ -7,9 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from hafence.demo.cluster import DemoCluster
 from hafence.demo.layout import VMS
-from hafence.demo.story import ACTS, play
+from hafence.demo.story import ACTS, play, run_shown
 
 
 def test_the_demo_goes_as_told_and_leaves_nothing(tmp_path: Path) -> None:
@@ -45,3 +47,10 @@ def test_an_act_that_ends_otherwise_is_told(cluster: DemoCluster) -> None:
     faults = play(cluster, act, 1, said.append)
     assert faults == [f"{act.title}: the reason was not still_alive"]
     assert any("suspect_healthy" in line for line in said)
+
+
+def test_on_a_terminal_the_command_draws_for_itself(cluster: DemoCluster, capfd: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    assert run_shown(cluster, ("status",), said.append, screen=True) == 0
+    assert said == ["  $ hafence status", "  [exit 0]"]
+    assert "web-01   running on kvm-01" in capfd.readouterr().out

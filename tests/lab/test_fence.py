@@ -7,8 +7,11 @@ import pytest
 from tests.lab import faults
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode
+from tests.lab.proc import is_living
+from tests.lab.vm import arguments_by_hand, qemu_arguments
 
 SUSPECT = "kvm-01"
+OTHER = "6d6f6a5a-0000-4000-8000-00000000beef"
 
 
 def test_a_fenced_vm_is_dead_and_recorded_stopped_and_can_be_started_later(lab: Lab) -> None:
@@ -25,6 +28,16 @@ def test_a_fenced_vm_is_dead_and_recorded_stopped_and_can_be_started_later(lab: 
     later = admin.run_json("start-vm", vm.name)
     assert (later.code, later["suspect"], later["host"]) == (0, SUSPECT, "kvm-02"), later
     assert lab.copies(vm.uuid) == 1
+
+
+def test_a_qemu_that_somebody_started_by_hand_without_a_uuid_is_killed(lab: Lab) -> None:
+    vm = lab.define_vm(SUSPECT, "web-01")
+    by_hand = lab.hosts[SUSPECT].spawn(arguments_by_hand("web-01"))
+    another = lab.hosts[SUSPECT].spawn(qemu_arguments("web-01", OTHER))
+    ended = AdminNode(lab).run_json("fence", vm.name, "--yes")
+    assert ended.code == 0, ended
+    assert ended.vms[vm.name]["verdict"] == "confirmed_dead", ended
+    assert (is_living(by_hand), is_living(another)) == (False, True)
 
 
 def test_fencing_a_healthy_vm_wants_a_yes(lab: Lab) -> None:
@@ -76,6 +89,18 @@ def test_the_wrong_copy_of_two_is_fenced_with_host_and_the_right_one_and_the_rec
     ended = admin.run_json("fence", vm.name, "--host", "kvm-03", "--yes")
     assert ended.code == 0, ended
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT]
+    assert admin.recorded(vm.name) == f"running on {SUSPECT}"
+
+
+def test_a_copy_that_runs_where_nobody_recorded_it_is_named_and_the_record_stays(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    lab.start_stray("kvm-03", vm)
+    lab.wait_copies(vm.uuid, 2)
+    admin = AdminNode(lab)
+    ended = admin.run_json("fence", vm.name, "--yes")
+    assert ended.code == 0, ended
+    assert ended.vms[vm.name]["message"].endswith("A copy of it runs on kvm-03."), ended
+    assert [qemu.host for qemu in lab.qemus(vm.uuid)] == ["kvm-03"]
     assert admin.recorded(vm.name) == f"running on {SUSPECT}"
 
 

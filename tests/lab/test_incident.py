@@ -5,6 +5,8 @@ Whatever the old process does afterwards, it must not change a byte under the ne
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,6 +139,29 @@ def test_a_healthy_qemu_behind_a_silent_network_is_shut_out_alone(lab: Lab, ceph
     new = assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
     assert_only_the_new_one_writes(lab, ceph, new, image)
     assert write_from_vm(lab, other, NEW, timeout_s=60) == "ok"
+    assert f"{lab.hosts[SUSPECT].address}:0/0" not in ceph.blocklist()
+
+
+def test_a_leftover_behind_a_storage_fence_is_no_second_copy(lab: Lab, ceph: Ceph) -> None:
+    vm, image = running(lab, ceph)
+    admin = admin_node(lab, ceph)
+    with unkillable_vm(lab, vm):
+        new = assert_fenced_start(lab, admin.start_vm(vm.name), "still_alive")
+        assert f"{lab.hosts[SUSPECT].address}:0/0" in ceph.blocklist()
+        again = admin.start_vm(vm.name)
+        assert (again.code, again["reason"], again["host"]) == (0, "already_running", new.host), again
+        found = {each["code"] for each in admin.run_json("audit")["findings"]}
+        assert "fenced_leftover" in found
+        assert "split_brain" not in found
+        [process] = [each for each in lab.qemus(vm.uuid) if each.host == new.host]
+        os.kill(process.pid, signal.SIGKILL)
+        lab.wait_copies(vm.uuid, 1)
+        moved = admin.start_vm(vm.name)
+        assert (moved.code, moved["decision"]) == (0, "started"), moved
+        third = LabVm(vm.uuid, vm.name, moved["host"], vm.xml, vm.disks)
+        assert third.host not in (SUSPECT, new.host)
+        assert write_from_vm(lab, third, NEW, timeout_s=60) == "ok"
+        assert ceph.holds(image, NEW)
 
 
 def test_without_a_known_client_the_whole_address_is_shut_out(lab: Lab, ceph: Ceph) -> None:
@@ -272,10 +297,13 @@ def test_the_audit_keeps_a_quarantined_host_shut_out_before_its_entries_end(lab:
     address = lab.hosts[SUSPECT].address
     with unkillable_vm(lab, vm):
         assert_fenced_start(lab, admin.start_vm(vm.name), "still_alive")
-        [client] = ceph.blocklist()
+        entries = ceph.blocklist()
+        assert f"{address}:0/0" in entries
+        [client] = set(entries) - {f"{address}:0/0"}
         assert lasts_s(ceph, client) > 7000
         other = f"{lab.hosts['kvm-03'].address}:0/77"
-        ceph.ceph("osd", "blocklist", "rm", client)
+        for each in entries:
+            ceph.ceph("osd", "blocklist", "rm", each)
         for each in (client, other):
             ceph.block(each, 1500)
         admin.run("audit")
@@ -288,6 +316,7 @@ def test_the_audit_keeps_a_quarantined_host_shut_out_before_its_entries_end(lab:
 
 def test_an_entry_that_ceph_made_and_that_ends_soon_is_not_counted_on(lab: Lab, ceph: Ceph) -> None:
     vm, image = running(lab, ceph)
+    running(lab, ceph, "web-02")
     [client] = ceph.watchers(image)
     admin = admin_node(lab, ceph, expire="2h")
     ceph.block(client, 1500)
@@ -310,8 +339,8 @@ def test_ten_volumes_are_fenced_together(lab: Lab, ceph: Ceph) -> None:
     cut_from_everyone(lab)
     assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
     entries = ceph.blocklist()
-    assert len(entries) == 10
-    assert f"{lab.hosts[SUSPECT].address}:0/0" not in entries
+    assert len(entries) == 11
+    assert f"{lab.hosts[SUSPECT].address}:0/0" in entries
 
 
 def test_where_python_lacks_cephs_module_the_command_line_does_it(lab: Lab, ceph: Ceph) -> None:
@@ -327,4 +356,4 @@ def test_where_python_lacks_cephs_module_the_command_line_does_it(lab: Lab, ceph
         assert_fenced_start(lab, admin_node(lab, ceph).start_vm(vm.name), "ambiguous")
     finally:
         sibling.exec(["umount", "/usr/local/bin"])
-    assert len(ceph.blocklist()) == 1
+    assert len(ceph.blocklist()) == 2

@@ -119,7 +119,9 @@ def test_no_host_takes_the_vm_and_nothing_is_killed(lab: Lab) -> None:
     assert_refused(admin, vm, ended, "no_target", None, before)
     for words in ("kvm-02 holds web-02", "kvm-03 is disabled", "kvm-04 is maintenance"):
         assert words in ended["message"], ended
-    assert_refused(admin, vm, admin.start_vm(vm.name, "--to", SUSPECT), "no_target", None, before)
+    asked_for = admin.start_vm(vm.name, "--to", SUSPECT)
+    assert_refused(admin, vm, asked_for, "no_target", None, before)
+    assert f"{SUSPECT}, which was asked for: {SUSPECT} is the suspect" in asked_for["message"], asked_for
 
 
 def test_a_host_without_the_memory_is_no_target(lab: Lab) -> None:
@@ -129,7 +131,7 @@ def test_a_host_without_the_memory_is_no_target(lab: Lab) -> None:
     ended = admin.start_vm(vm.name, "--dry-run")
     notes = "\n".join(ended["notes"])
     assert "target kvm-02 not chosen: has 16 MiB free, the VM needs 32" in notes, ended
-    assert "target kvm-03 not chosen: has" in notes, ended
+    assert "target kvm-03 not chosen: has 1 MiB free, the VM needs 32" in notes, ended
     assert (ended.code, ended["host"]) == (0, "kvm-04"), ended
 
 
@@ -242,6 +244,15 @@ def test_without_pre_fence_nothing_is_fenced_and_the_risk_is_named(lab: Lab) -> 
     assert "pre_fence is off" in ended["residual_risk"][0]
 
 
+def test_a_start_that_fails_without_a_fence_does_not_claim_one(lab: Lab) -> None:
+    lab.define_vm(SUSPECT, "web-01")
+    admin = AdminNode(lab, clusters={"lab": {"hypervisor": "bhyve", "start": {"command": ["/bin/false"]}}})
+    ended = admin.run_json("start-vm", "web-01")
+    assert (ended.code, ended["reason"], ended["verdict"]) == (4, "start_failed", None), ended
+    assert ended["message"].startswith("web-01 was not fenced, and no start succeeded (kvm-02: "), ended
+    assert admin.recorded("web-01") == f"running on {SUSPECT}"
+
+
 # ---------------------------------------------------------------- hooks
 
 
@@ -289,6 +300,12 @@ def test_a_dry_run_foretells_a_refusal(lab: Lab) -> None:
     here = files(admin.folder)
     healthy = admin.run_json("start-vm", vm.name, "--dry-run")
     assert (healthy.code, healthy["decision"], healthy["reason"]) == (3, "refused", "suspect_healthy"), healthy
+    assert healthy["notes"] == [
+        "with --yes: would kill 1 leftover(s)",
+        "siblings in order: kvm-02, kvm-03, kvm-04",
+        "targets in order: kvm-02, kvm-03, kvm-04",
+        f"target {SUSPECT} not chosen: is the suspect",
+    ]
     faults.sshd_gone(lab, SUSPECT)
     ended = admin.run_json("start-vm", vm.name, "--dry-run")
     assert (ended.code, ended["decision"], ended["reason"]) == (3, "refused", "ambiguous"), ended

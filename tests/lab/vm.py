@@ -87,3 +87,10 @@ def qemu_arguments(name: str, uuid: str) -> list[str]:
         *("/usr/bin/qemu-system-x86_64", "-name", f"guest={name},debug-threads=on", "-uuid", uuid),
         *("-machine", "pc", "-accel", "tcg", "-m", "32", "-nodefaults", "-no-user-config", "-display", "none"),
     ]
+
+
+def arguments_by_hand(name: str) -> list[str]:
+    """A qemu that somebody started by hand: it has the VM's name and no UUID."""
+    argv = qemu_arguments(name, "")
+    uuid = argv.index("-uuid")
+    return [*argv[:uuid], *argv[uuid + 2 :]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +41,20 @@ class Shell:
         uuids = tuple(Uuid(vm) for vm in vms)
         return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
 
-    def fence_all(self, order: FenceOrder) -> dict[Uuid, Finding]:
-        """Fence and read the reply as hafence does."""
-        run = self.run(kvm.fence_program(order, NONCE, self.host, time.time))
+    def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> dict[Uuid, Finding]:
+        """Fence and read the reply as hafence does. `names` holds those of the VMs that it knows by name."""
+        known = {Uuid(vm): name for vm, name in (names or {}).items()}
+        run = self.run(kvm.fence_program(order, known, NONCE, self.host, time.time))
         return interpret(order, Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time()))
 
     def fence(self, vm: str, **settings: float) -> Finding:
         return self.fence_all(self.order(vm, **settings))[Uuid(vm)]  # type: ignore[arg-type]
 
-    def rehearse(self, vm: str) -> Finding:
-        return self.fence_all(self.order(vm, rehearse=True))[Uuid(vm)]
+    def fence_named(self, vm: str, name: str) -> Finding:
+        return self.fence_all(self.order(vm), {vm: name})[Uuid(vm)]
+
+    def rehearse(self, vm: str, name: str | None = None) -> Finding:
+        return self.fence_all(self.order(vm, rehearse=True), {vm: name} if name else {})[Uuid(vm)]
 
     def at(self, root: Path) -> Shell:
         """The same shell on a host whose processes and files are looked up under a folder."""

@@ -56,5 +56,5 @@ def run_start(
 
 def settle(inside: Shell, vm: LabVm, ticket: int = 1, within_s: float = 10) -> StartReply:
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
-    run = inside.run(kvm.settle_program(order, NONCE, inside.host, time.time))
+    run = inside.run(kvm.settle_program(order, {order.vm: vm.name}, NONCE, inside.host, time.time))
     return kvm.parse_start(NONCE, run, time.time())

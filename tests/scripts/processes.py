@@ -88,9 +88,9 @@ class Zoo:
         )
         return child
 
-    def zombie_leader(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def zombie_leader(self, *arguments: str, name: str = "qemu-system-x86_64") -> subprocess.Popen[bytes]:
         """A process whose leader has ended and one of whose threads lives on: its command line reads as empty."""
-        child = self.qemu(*arguments, code=ZOMBIE_LEADER)
+        child = self.qemu(*arguments, name=name, code=ZOMBIE_LEADER)
         wait_until(lambda: "Z" in task_states(child.pid), "the leader has ended")
         assert is_living(child.pid)
         assert Path(f"/proc/{child.pid}/cmdline").read_bytes() == b""

@@ -38,7 +38,13 @@ def test_of_two_vms_each_has_its_own_verdict(shell: Shell, zoo: Zoo, vm: str) ->
     assert is_living(here.pid)
 
 
+def only_as_root() -> None:
+    if os.geteuid() != 0:
+        lack("needs root: a rehearsal by a user who may not kill is no success")
+
+
 def test_a_rehearsal_kills_nothing_and_says_what_is_there(shell: Shell, zoo: Zoo, vm: str) -> None:
+    only_as_root()
     qemu = zoo.qemu("-uuid", vm)
     finding = shell.rehearse(vm)
     assert (finding.verdict, finding.facts["found"]) == (Verdict.STILL_ALIVE, "1")
@@ -46,6 +52,7 @@ def test_a_rehearsal_kills_nothing_and_says_what_is_there(shell: Shell, zoo: Zoo
 
 
 def test_a_rehearsal_finds_nothing_where_nothing_is(shell: Shell, vm: str) -> None:
+    only_as_root()
     finding = shell.rehearse(vm)
     assert (finding.verdict, finding.facts["found"]) == (Verdict.CONFIRMED_DEAD, "0")
 
@@ -92,7 +99,7 @@ def test_a_qemu_that_comes_again_is_alive(shell: Shell, zoo: Zoo, vm: str) -> No
 )
 def test_without_its_release_word_for_word_nothing_is_killed(shell: Shell, zoo: Zoo, vm: str, answer: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), NONCE, shell.host, time.time).text
+    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
     with subprocess.Popen(
         shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as script:
@@ -126,7 +133,7 @@ def test_after_the_deadline_nothing_is_called_dead(shell: Shell, vm: str) -> Non
 
 def test_a_host_that_freezes_and_wakes_up_after_the_deadline_kills_nothing(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), NONCE, shell.host, time.time).text
+    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
     with subprocess.Popen(
         shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as script:
@@ -168,7 +175,7 @@ def test_a_script_is_released_once_and_only_by_its_own_hello() -> None:
 
 def test_a_program_that_arrives_in_part_does_nothing(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), NONCE, shell.host, time.time).text
+    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
     assert text.endswith("\nmain\n")
     for length in [*range(0, len(text) - 5, 331), *range(len(text) - 12, len(text) - 1)]:
         run = shell.run(Program(text[:length]))
@@ -179,7 +186,7 @@ def test_a_program_that_arrives_in_part_does_nothing(shell: Shell, zoo: Zoo, vm:
 
 def test_the_connection_may_go_once_the_fence_is_released(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    program = kvm.fence_program(shell.order(vm), NONCE, shell.host, time.time)
+    program = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time)
     script = subprocess.Popen(shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert script.stdin is not None
     assert script.stdout is not None
@@ -205,8 +212,13 @@ def test_the_connection_may_go_once_the_fence_is_released(shell: Shell, zoo: Zoo
         ("exit 1", "lacks-grep-z"),
         ("kill -9 $$", "lacks-grep-z"),
         ('/bin/grep "$@" | head -c 40; kill -9 $$', "lacks-grep-z"),
+        ('case "$*" in *name*) kill -9 $$ ;; esac; exec /bin/grep "$@"', "lacks-grep-z"),
+        ('case "$*" in *name*) exit 1 ;; esac; exec /bin/grep "$@"', "lacks-grep-z"),
     ],
-    ids=["without-z", "says-nothing", "finds-nothing", "killed", "killed-midway"],
+    ids=[
+        *("without-z", "says-nothing", "finds-nothing", "killed", "killed-midway"),
+        *("killed-over-names", "finds-no-names"),
+    ],
 )
 def test_a_grep_that_does_not_do_its_work_is_never_nothing_found(
     shell: Shell, vm: str, root: Path, stand_in: str, why: str
@@ -214,7 +226,7 @@ def test_a_grep_that_does_not_do_its_work_is_never_nothing_found(
     grep = root / "bin/grep"
     grep.write_text(f"#!/bin/sh\n{stand_in}\n")
     grep.chmod(0o755)
-    finding = shell.at(root).fence(vm)
+    finding = shell.at(root).fence_named(vm, "web-01")
     assert finding.verdict is Verdict.AMBIGUOUS
     assert finding.facts["why"] == why
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hafence.adapters.kvm_talk import name_list
 from hafence.adapters.program import Program
 from hafence.core.fencing import Verdict
+from hafence.core.model import Uuid
 
 from ..lab.require import require
 from .conftest import Shell
@@ -79,7 +81,7 @@ def test_a_process_that_names_itself_like_a_zombie_is_still_living(
 
 def test_a_zombie_leader_with_a_living_thread_is_a_leftover(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.zombie_leader("-uuid", vm)
-    assert shell.rehearse(vm).verdict is Verdict.STILL_ALIVE
+    assert shell.rehearse(vm).facts["found"] == "1"
     finding = shell.fence(vm)
     assert finding.verdict is Verdict.CONFIRMED_DEAD
     assert (finding.facts["found"], finding.facts["killed"]) == ("1", "1")
@@ -132,13 +134,126 @@ def test_more_tasks_than_an_argument_list_may_hold_are_searched_in_parts(shell: 
     crowd = zoo.start(zoo.program("crowd", sys.executable), "-I", "-c", MANY_THREADS.format(count=5000), stdout=-1)
     assert crowd.stdout is not None
     assert crowd.stdout.readline() == b"up\n"
-    qemu = zoo.qemu("-uuid", vm)
+    qemu, nameless = zoo.qemu("-uuid", vm), zoo.qemu("-name", "web-01")
     # The kernel allows a quarter of the stack limit for arguments, and never less than 128 KiB.
     short = Shell(("/bin/sh", "-c", f"ulimit -s 256; exec {' '.join(shell.command)}"))
     refused = short.run(Program("cd /proc && /bin/true [0-9]*/task/[0-9]*/cmdline\n"))
     assert refused.exit_status == 126, "the list must be too long for this test to show anything"
-    assert short.fence(vm).facts["killed"] == "1"
+    assert short.fence_named(vm, "web-01").facts["killed"] == "2"
     assert not is_living(qemu.pid)
+    assert not is_living(nameless.pid)
+
+
+# ---------------------------------------------------------------- started by hand: a name and no UUID
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-name", "guest=web-01"),
+        ("--name", "guest=web-01"),
+        ("-name", "guest=web-01,debug-threads=on"),
+        ("-name", "guest=web-01,"),
+        ("-name", "debug-threads=on,guest=web-01"),
+        ("-name", "debug-threads=on,guest=web-01,process=vm"),
+        ("-name", "web-01"),
+        ("-name", "web-01,debug-threads=on", "-display", "none"),
+        ("\udcff\udcfe", "-hda", "a\nb -name x", "-name", "web-01", "\udcff"),
+        ("-uuid", "no UUID", "-name", "web-01"),
+    ],
+    ids=lambda arguments: " ".join(arguments).encode("unicode_escape").decode(),
+)
+def test_a_qemu_started_by_hand_without_a_uuid_is_found_by_its_name(
+    shell: Shell, zoo: Zoo, vm: str, arguments: tuple[str, ...]
+) -> None:
+    qemu = zoo.qemu(*arguments)
+    assert shell.rehearse(vm, "web-01").facts["found"] == "1"
+    finding = shell.fence_named(vm, "web-01")
+    assert finding.verdict is Verdict.CONFIRMED_DEAD
+    assert (finding.facts["found"], finding.facts["killed"]) == ("1", "1")
+    assert not is_living(qemu.pid)
+
+
+def test_a_real_qemu_without_a_uuid_is_found_by_its_name(shell: Shell, zoo: Zoo, vm: str) -> None:
+    require("qemu-system-x86_64")
+    qemu = zoo.start("qemu-system-x86_64", "-name", "guest=web-01", "-machine", "none", "-display", "none")
+    wait_until(lambda: len(task_states(qemu.pid)) > 1, "qemu has threads")
+    assert shell.fence_named(vm, "web-01").facts["killed"] == "1"
+    assert not is_living(qemu.pid)
+
+
+def test_a_zombie_leader_without_a_uuid_is_found_by_its_name(shell: Shell, zoo: Zoo, vm: str) -> None:
+    qemu = zoo.zombie_leader("-name", "guest=web-01")
+    finding = shell.fence_named(vm, "web-01")
+    assert (finding.verdict, finding.facts["killed"]) == (Verdict.CONFIRMED_DEAD, "1")
+    assert not is_living(qemu.pid)
+
+
+def test_of_several_vms_each_is_found_by_its_own_name_or_uuid(shell: Shell, zoo: Zoo, vm: str) -> None:
+    vms = [f"{vm[:-4]}{number:04}" for number in range(4)]
+    copies = [
+        zoo.qemu("-name", "guest=web-00"),
+        zoo.qemu("-name", "web-01", "-uuid", vms[1]),
+        zoo.qemu("-uuid", vms[1].upper()),
+        zoo.qemu("-name", "web-03"),
+    ]
+    names = {one: f"web-0{number}" for number, one in enumerate(vms)}
+    findings = shell.fence_all(shell.order(*vms), names)
+    assert {finding.verdict for finding in findings.values()} == {Verdict.CONFIRMED_DEAD}
+    assert [findings[one].facts["killed"] for one in shell.order(*vms).vms] == ["1", "2", "0", "1"]
+    assert not any(is_living(copy.pid) for copy in copies)
+
+
+def test_whoever_only_resembles_a_name_survives(shell: Shell, zoo: Zoo, vm: str) -> None:
+    other = str(vm[:-4] + "0000")
+    bystanders = [
+        zoo.qemu("-name", "guest=db-01"),
+        zoo.qemu("-name", "web-010"),
+        zoo.qemu("-name", "guest=web-010,debug-threads=on"),
+        zoo.qemu("-name", "guest=web-01.old"),
+        zoo.qemu("-name", "guest=WEB-01"),
+        zoo.qemu("-name", "my-web-01"),
+        zoo.qemu("-name", "guest=web-01,,b"),
+        zoo.qemu("-name", "guest=a,,guest=web-01"),
+        zoo.qemu("-name", "guest=web-01 b"),
+        zoo.qemu("-name", "web-01\nb"),
+        zoo.qemu("-name", "guest=db-01,process=web-01"),
+        zoo.qemu("-name=web-01"),
+        zoo.qemu("-name guest=web-01"),
+        zoo.qemu("-name", "", "web-01"),
+        zoo.qemu("-hda", "web-01"),
+        zoo.qemu("guest=web-01"),
+        zoo.qemu("-name", "guest=web-01,debug-threads=on", "-uuid", other),
+        zoo.qemu("-uuid", other.upper().replace("-", ""), "-name", "web-01"),
+        zoo.qemu("-name", "guest=web-01", name="qemu-img"),
+        zoo.qemu("-name", "web-01", name="find"),
+        zoo.qemu("-name", "guest=web-01", name="bash"),
+    ]
+    leftover = zoo.qemu("-name", "web-01")
+    finding = shell.fence_named(vm, "web-01")
+    assert (finding.verdict, finding.facts["found"]) == (Verdict.CONFIRMED_DEAD, "1")
+    assert not is_living(leftover.pid)
+    assert all(is_living(bystander.pid) for bystander in bystanders)
+
+
+def test_another_programs_zombie_leader_with_the_name_survives(shell: Shell, zoo: Zoo, vm: str) -> None:
+    stranger = zoo.zombie_leader("-name", "web-01", name="search")
+    finding = shell.fence_named(vm, "web-01")
+    assert (finding.verdict, finding.facts["found"]) == (Verdict.CONFIRMED_DEAD, "0")
+    assert is_living(stranger.pid)
+
+
+def test_a_dot_in_a_name_stands_for_itself(shell: Shell, zoo: Zoo, vm: str) -> None:
+    bystander = zoo.qemu("-name", "guest=web-01")
+    leftover = zoo.qemu("-name", "guest=web.01")
+    assert shell.fence_named(vm, "web.01").facts["killed"] == "1"
+    assert (is_living(leftover.pid), is_living(bystander.pid)) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["", "*", "web-*", "a b", "web-01'; kill 1; '", "web-01\n", "-web-01", "w=x"])
+def test_a_name_that_could_be_read_as_anything_else_is_left_out(vm: str, name: str) -> None:
+    other = Uuid(vm[:-4] + "0000")
+    assert name_list((Uuid(vm), other), {Uuid(vm): name, other: "Web_1.a-B"}) == f"{other}=Web_1.a-B"
 
 
 # ---------------------------------------------------------------- libvirt's own files

@@ -81,6 +81,7 @@ def test_libvirts_copy_and_a_stray_one_are_both_killed(lab: Lab, inside: Shell) 
 def test_a_qemu_in_the_kernels_hands_is_alive(lab: Lab, inside: Shell) -> None:
     vm = lab.start_vm(HOST, "web-01")
     with faults.unkillable(lab, lab.qemu(vm).pid):
+        assert inside.rehearse(vm.uuid).facts["state"] == "D"
         finding = inside.fence(vm.uuid, within_s=4)
         assert finding.verdict is Verdict.STILL_ALIVE
         assert (finding.facts["state"], finding.facts["why"]) == ("D", "survived-sigkill")

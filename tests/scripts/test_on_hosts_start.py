@@ -13,10 +13,20 @@ from hafence.effects import StartOrder, StartResult
 
 from ..lab import faults
 from ..lab.cluster import Lab
+from ..lab.vm import arguments_by_hand
 from .conftest import NONCE, Shell
 from .hosts import HOST, looked, run_start, settle, start
 
 pytestmark = pytest.mark.lab
+
+
+def test_beside_a_qemu_that_somebody_started_by_hand_without_a_uuid_none_is_started(lab: Lab, inside: Shell) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    lab.hosts[HOST].spawn(arguments_by_hand("web-01"))
+    assert settle(inside, vm).result is StartResult.RUNNING
+    begun = start(inside, vm, ticket=2)
+    assert (begun.result, "already" in begun.says) == (StartResult.RUNNING, True)
+    assert lab.copies(vm.uuid) == 0
 
 
 @pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])

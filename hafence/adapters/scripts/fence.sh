@@ -2,6 +2,7 @@
 # Fence: makes sure that no qemu of VMS can write again, and proves it. Needs lib.sh, scan.sh, libvirt.sh and facts.sh.
 #
 # VMS        UUIDs apart by blanks
+# NAMES      their names, as far as they are known (see scan.sh)
 # SETTLE_S   between the two scans that must both find nothing; SETTLE_MS the same in milliseconds
 # DESTROY_S  how long libvirt may take before SIGKILL is sent anyway
 # REHEARSE   1: look only
@@ -57,6 +58,21 @@ look_again() {
 known_lives() {
     known_process=${1#*:}
     lives "${known_process%:*}" "${known_process#*:}"
+}
+
+# For a rehearsal. Any process is in D for a moment now and then; one that stays in it is one that SIGKILL would not end.
+note_states() {
+    states_tries=0
+    for states_one in $KNOWN; do
+        known_lives "$states_one" || continue
+        while [ "$LIFE" = D ] && [ "$states_tries" -lt 5 ]; do
+            states_tries=$((states_tries + 1))
+            sleep 0.1
+            known_lives "$states_one" || break
+        done
+        get_fact "${states_one%%:*}" STATE
+        [ "$FACT" = D ] || set_fact "${states_one%%:*}" STATE "$LIFE"
+    done
 }
 
 note_autostart() {
@@ -307,7 +323,10 @@ fence() {
     first_look || return
     find_autostart
     note_autostart on
-    [ "$REHEARSE" != 1 ] || return 0
+    if [ "$REHEARSE" = 1 ]; then
+        note_states
+        return 0
+    fi
     if ! in_time; then
         WHY=deadline-passed
         return

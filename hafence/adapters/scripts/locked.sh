@@ -3,6 +3,7 @@
 # libvirt.sh.
 #
 # VMS     the one UUID
+# NAMES   its name, if it is known (see scan.sh)
 # TICKET  a whole number; a script that finds a higher one, or an equal one of a settle, does nothing
 #
 #   start UUID started pid=P | running pid=P | clean why=… | refused why=superseded | unknown why=…

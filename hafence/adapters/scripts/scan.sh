@@ -1,10 +1,12 @@
 # shellcheck shell=sh
-# The search for qemu processes. Needs lib.sh and VMS (UUIDs apart by blanks; empty: every VM).
+# The search for qemu processes. Needs lib.sh, VMS (UUIDs apart by blanks; empty: every VM) and NAMES ("UUID=NAME" apart
+# by blanks: names of VMS, of letters, digits, ".", "_" and "-"; empty: no VM is known by its name).
 #
 # A process is known by (PID, start time), since PIDs come again. It lives while one of its tasks does: the
 # leader may be a zombie whose threads write on. It belongs to a VM by its exact "-uuid" argument, or by libvirt's
-# pid file, and by its executable; never by a pattern over its command line. Where the search cannot look it
-# says so: nothing that it could not read counts as gone.
+# pid file, or, if its arguments name no UUID, by its exact "-name" argument; and by its executable; never by a
+# pattern over its command line. Where the search cannot look it says so: nothing that it could not read
+# counts as gone.
 
 PROC=$ROOT/proc
 LIBVIRT_RUN=$ROOT/run/libvirt/qemu
@@ -112,24 +114,31 @@ wanted() {
     return 1
 }
 
-# Every "-uuid" argument of every task, as "PID/task/TID/cmdline:-uuid" and "PID/task/TID/cmdline-VALUE". Tasks and
-# not processes: the command line of a zombie leader reads as empty, that of its living threads does not. The
-# pattern is written so that it does not match this very grep. The last file is a mark that must come out at
-# the end: a grep that was killed, has no -z or got too many arguments is told from one that found nothing.
+# grep_tasks uuid|name FILE…: every "-uuid" or "-name" argument of every task, as "PID/task/TID/cmdline:-uuid" and
+# "PID/task/TID/cmdline-VALUE". Tasks and not processes: the command line of a zombie leader reads as empty, that
+# of its living threads does not. The pattern is written so that it does not match this very grep. The last
+# file is a mark that must come out at the end: a grep that was killed, has no -z or got too many arguments is
+# told from one that found nothing. UUIDs come in lower case; names differ by their case.
 grep_tasks() {
-    printf '%s\0' -uuid "$NONCE" | grep -azsxHA1 -e '--\{0,1\}uuid' -- "$@" - 2>/dev/null | tr '\n\t \0A-F' ',,,\na-f'
+    grep_what=$1 grep_upper='' grep_lower=''
+    shift
+    if [ "$grep_what" = uuid ]; then grep_upper=A-F grep_lower=a-f; fi
+    printf '%s\0' "-$grep_what" "$NONCE" | grep -azsxHA1 -e "--\{0,1\}$grep_what" -- "$@" - 2>/dev/null |
+        tr "\n\t \0$grep_upper" ";;;\n$grep_lower"
 }
 
 came_to_its_end() {
-    case $1 in
-    *"(standard,input):-uuid$NL(standard,input)-$NONCE") return 0 ;;
+    case $2 in
+    *"(standard;input):-$1$NL(standard;input)-$NONCE") return 0 ;;
     esac
     return 1
 }
 
+# task_arguments uuid|name: TASKS, what grep_tasks finds in all of them.
 task_arguments() {
-    TASKS=$(set +f && grep_tasks [0-9]*/task/[0-9]*/cmdline)
-    came_to_its_end "$TASKS" && return 0
+    share_what=$1
+    TASKS=$(set +f && grep_tasks "$1" [0-9]*/task/[0-9]*/cmdline)
+    came_to_its_end "$1" "$TASKS" && return 0
     # Perhaps there are more tasks than an argument list may hold: once more in parts.
     TASKS='' share='' share_size=0
     set +f
@@ -148,8 +157,8 @@ task_arguments() {
 
 read_share() {
     # shellcheck disable=SC2086  # file names without blanks
-    share_said=$(grep_tasks $share)
-    came_to_its_end "$share_said" || return 1
+    share_said=$(grep_tasks "$share_what" $share)
+    came_to_its_end "$share_what" "$share_said" || return 1
     TASKS=$TASKS$NL$share_said
 }
 
@@ -158,7 +167,7 @@ read_arguments() {
     PAIRS=' ' NAMED=' '
     arguments_task='' arguments_seen=''
     for arguments_line in $TASKS; do
-        arguments_line=${arguments_line#--,}
+        arguments_line=${arguments_line#--;}
         case $arguments_line in
         */cmdline:-uuid | */cmdline:--uuid)
             arguments_task=${arguments_line%:*}
@@ -219,6 +228,65 @@ read_pid_files() {
         NAMED="$NAMED$pid_number "
         add_pair "$pid_number:$UUID"
     done
+}
+
+# To PAIRS, from NAME_TASKS: qemus that bear the name of a VM of NAMES and whose arguments name no UUID: somebody
+# started them by hand. One with another UUID is another VM, whatever its name.
+read_names() {
+    names_task='' names_done=''
+    for names_line in $NAME_TASKS; do
+        names_line=${names_line#--;}
+        names_process=${names_line%%/*}
+        if [ "$names_process" = "$names_done" ]; then continue; fi
+        case $NAMED in
+        *" $names_process "*) names_done=$names_process && continue ;;
+        esac
+        case $names_line in
+        */cmdline:-name | */cmdline:--name)
+            names_task=${names_line%:*}
+            continue
+            ;;
+        esac
+        read_guest "${names_line#"$names_task-"}"
+        if find_named; then
+            names_done=$names_process
+            add_named
+        fi
+    done
+}
+
+# Many programs have a "-name" (find). The task's own link is asked: that of a zombie leader cannot be read.
+add_named() {
+    named_program=$(program_of "${names_task%/cmdline}")
+    if [ -n "$named_program" ]; then
+        is_qemu "$named_program" || return 0
+    fi
+    NAMED="$NAMED$names_process "
+    add_pair "$names_process:$UUID"
+}
+
+# read_guest VALUE of "-name": GUEST, the name in "NAME", "NAME,…", "guest=NAME,…" or "…,guest=NAME,…". Empty if it
+# holds a comma, which qemu wants doubled: no VM of NAMES has such a name.
+read_guest() {
+    GUEST=${1#guest=}
+    case $1 in
+    *[!,],guest=*) GUEST=${1##*[!,],guest=} ;;
+    esac
+    case ${GUEST#"${GUEST%%,*}"} in
+    ,,*) GUEST='' ;;
+    *) GUEST=${GUEST%%,*} ;;
+    esac
+}
+
+# find_named: UUID of the VM of NAMES that is called GUEST. 1: there is none.
+find_named() {
+    for named_vm in $NAMES; do
+        if [ "${named_vm#*=}" = "$GUEST" ]; then
+            UUID=${named_vm%%=*}
+            return 0
+        fi
+    done
+    return 1
 }
 
 # print_process PID UUID PROGRAM: "UUID PID START STATE" if it is a qemu. A program that cannot be read does not clear
@@ -293,9 +361,16 @@ scan_qemu() (
         echo proc-hides-processes
         return 1
     fi
-    task_arguments || { echo lacks-grep-z && return 1; }
+    NAME_TASKS=''
+    if [ -n "$NAMES" ]; then
+        # Before the UUIDs: whoever has a name here shows his UUID there, if he has one.
+        task_arguments name || { echo lacks-grep-z && return 1; }
+        NAME_TASKS=$TASKS
+    fi
+    task_arguments uuid || { echo lacks-grep-z && return 1; }
     read_arguments
     read_pid_files
+    read_names
     if [ "$PAIRS" != ' ' ]; then print_processes; fi
     print_nameless
     return 0

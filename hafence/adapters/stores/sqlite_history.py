@@ -121,7 +121,7 @@ def _hash(previous: object, fields: Iterable[object]) -> str:
 
 
 def _find(db: sqlite3.Connection, text: str) -> str:
-    wanted = text.strip()
+    wanted = storable(text.strip())
     hits = db.execute(
         "SELECT run FROM history WHERE n = 0 AND substr(run, 1, ?) = ? ORDER BY run = ? DESC, seq DESC LIMIT 6",
         (len(wanted), wanted, wanted),

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from ...core.decision import Reason
 from ...core.model import HostName, Uuid, is_name, parse_uuid
-from ...core.record import VmRecord, VmState
+from ...core.record import ShutOut, VmRecord, VmState
 from .holder import Holder
 from .port import LeaseRow, QuarantineRow, StatementRow
 from .sqlite_errors import RowError
@@ -121,11 +122,12 @@ def put_record(db: sqlite3.Connection, new: VmRecord, now: float) -> None:
         new.revision,
         new.run,
         new.ticket,
-        int(new.proven_dead),
+        None if new.grounds is None else new.grounds.value,
         None if new.started_at is None else when(new.started_at),
+        canonical([[each.host, when(each.until)] for each in new.shut_out]),
         when(now),
     )
-    db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def leases(db: sqlite3.Connection) -> tuple[LeaseRow, ...]:
@@ -208,7 +210,7 @@ def put_statement(db: sqlite3.Connection, number: int, new: StatementRow) -> Non
 
 
 def _record(row: Sequence[Value]) -> VmRecord:
-    uuid, state, host, last_host, revision, run, ticket, proven_dead, started_at, written_at = row[:10]
+    uuid, state, host, last_host, revision, run, ticket, grounds, started_at, shut_out, written_at = row[:11]
     _moment(written_at)
     new = VmRecord(
         uuid=_uuid(uuid),
@@ -218,14 +220,24 @@ def _record(row: Sequence[Value]) -> VmRecord:
         revision=_number(revision, 1),
         run=None if run is None else _name(run),
         ticket=_number(ticket, 0),
-        proven_dead=bool(_number(proven_dead, 0, 1)),
+        grounds=None if grounds is None else Reason(grounds),
         started_at=None if started_at is None else _moment(started_at),
+        shut_out=_shut_out(shut_out),
     )
     if (new.host is None) != (new.state is VmState.STOPPED):
         raise ValueError(f"{new.state.value}, host {new.host}")
     if new.last_host is None and new.state is not VmState.RUNNING:
         raise ValueError(f"{new.state.value}, but no last host")
+    if new.grounds is None and new.state is not VmState.RUNNING:
+        raise ValueError(f"{new.state.value}, but no grounds")
     return new
+
+
+def _shut_out(value: Value) -> tuple[ShutOut, ...]:
+    pairs = json.loads(_text(value))
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise ValueError("shut_out is no list of a host and a moment each")
+    return tuple(ShutOut(_host(host), _moment(until)) for host, until in pairs)
 
 
 def _lease(row: Sequence[Value]) -> LeaseRow:

@@ -24,8 +24,8 @@ _V1 = (
         revision INTEGER NOT NULL CHECK (typeof(revision) = 'integer' AND revision > 0),
         run TEXT,
         ticket INTEGER NOT NULL CHECK (typeof(ticket) = 'integer' AND ticket >= 0),
-        proven_dead INTEGER NOT NULL CHECK (proven_dead IN (0, 1)),
-        started_at REAL, written_at REAL NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID""",
+        grounds TEXT, started_at REAL, shut_out TEXT NOT NULL,
+        written_at REAL NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE lease (
         vm TEXT PRIMARY KEY NOT NULL,
         token INTEGER NOT NULL CHECK (typeof(token) = 'integer' AND token > 0),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..options import common_options, json_option, pass_wants
-from ..output import out, print_document
+from ..output import out_folded, print_document
 from ..wants import Wants, read_inventory, store_url
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def audit(wants: Wants) -> int:
     from ..talk import QuietVoice
 
     url = store_url(wants, inventory)
-    with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True) as session:
+    with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
         scene = session.play(story(Run(session.run_id, inventory, dry_run=True)))
     findings = find_all(scene)
     status = worst(findings)
@@ -86,10 +86,15 @@ def _print(status: Severity, findings: tuple[AuditFinding, ...], counts: dict[st
             f"{counts['hosts']} hosts, {counts['fence_paths_good']} of {counts['fence_paths']} fence paths,"
             f" {counts['vms']} VMs as recorded"
         )
-    # '|' parts the words from the figures for whoever reads this line
-    out(f"HAFENCE {status.name} - {words.replace('|', '/')} | {_perfdata(counts)}")
+    # '|' parts the words from the figures, and a line's end ends them, for whoever reads this
+    out_folded(f"HAFENCE {status.name} - {_one_line(words).replace('|', '/')} | {_perfdata(counts)}")
     for finding in findings:
-        out(f"{finding.severity.name} {finding.code} {finding.subject}: {finding.saw}. Do: {finding.do}")
+        says = f"{finding.severity.name} {finding.code} {finding.subject}: {finding.saw}. Do: {finding.do}"
+        out_folded(_one_line(says))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _perfdata(counts: dict[str, int]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..options import common_options, complete_run, json_option, pass_wants
-from ..output import out, print_document
+from ..output import out_folded, print_document
 from ..wants import Wants, open_to_read, read_inventory
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def explain(wants: Wants, run: str) -> int:
     from ..chain import chain_lines
 
     for line in chain_lines(document, wants.verbose > 0):
-        out(line)
+        out_folded(line)
     return 0
 
 

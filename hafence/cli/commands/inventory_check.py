@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import click
 
-from ..options import common_options, json_option, pass_wants
+from ..options import INVENTORY_PATH, common_options, json_option, pass_wants
 from ..output import out, print_document
 from ..wants import Wants, read_inventory
 
 
 @click.command("check", short_help="Say all that is wrong with the inventory.")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=INVENTORY_PATH)
 @json_option
 @common_options
 @pass_wants

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..options import common_options, json_option, pass_wants
-from ..output import out, print_document
+from ..output import out, out_folded, print_document
 from ..tables import table
 from ..times import ago, seconds, timestamp
 from ..wants import Wants, open_to_read, read_inventory
@@ -116,22 +117,27 @@ def _leases(inventory: Inventory, store: Store, now: float) -> list[dict[str, An
 
 def _print(document: dict[str, Any], now: float, verbose: bool) -> None:
     if verbose:
-        out(table(("VM", "UUID", "RECORD"), [(vm["name"], vm["uuid"], _record(vm)) for vm in document["vms"]]))
+        _out_table(("VM", "UUID", "RECORD"), [(vm["name"], vm["uuid"], _record(vm)) for vm in document["vms"]])
     else:
-        out(table(("VM", "RECORD"), [(vm["name"], _record(vm)) for vm in document["vms"]]))
+        _out_table(("VM", "RECORD"), [(vm["name"], _record(vm)) for vm in document["vms"]])
     out()
     rows = [(host["name"], host["cluster"], _host_words(host, now)) for host in document["hosts"]]
-    out(table(("HOST", "CLUSTER", "STATE"), rows))
+    _out_table(("HOST", "CLUSTER", "STATE"), rows)
     out()
     for lease in document["leases"]:
         name = lease["vm"]["name"] or lease["vm"]["uuid"]
-        out(f"lease on {name}: {lease['holder']}, run {lease['run']}, until {lease['expires_at']}")
+        out_folded(f"lease on {name}: {lease['holder']}, run {lease['run']}, until {lease['expires_at']}")
     last = document["last_run"]
     if last is None:
-        out(f"no run yet in {document['store']}")
+        out_folded(f"no run yet in {document['store']}")
     else:
         end = "not ended" if last["exit"] is None else f"exit {last['exit']}"
-        out(f"last run: {last['run']} {last['command']} {last['subject']} ({end}), in {document['store']}")
+        out_folded(f"last run: {last['run']} {last['command']} {last['subject']} ({end}), in {document['store']}")
+
+
+def _out_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    for line in table(heads, rows).splitlines():
+        out_folded(line)
 
 
 def _record(vm: dict[str, Any]) -> str:
