@@ -77,7 +77,7 @@ await_start() {
     while job_runs "$START_JOB"; do
         read_uptime || return 1
         [ "$UP_MS" -lt "$END_UP_MS" ] || return 1
-        sleep 0.05
+        sleep 0.02
     done
     # shellcheck disable=SC2034  # locked.sh reads it
     VIRSH_RUNS=''
