@@ -14,7 +14,7 @@ from ..core.evidence import Evidence, Proof
 from ..core.fencing import Verdict
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
-from ..core.record import unseen
+from ..core.record import record_of
 from ..effects import (
     Answer,
     Ask,
@@ -125,9 +125,7 @@ def _other_vms(fencing: Fencing) -> frozenset[Uuid]:
         here = look.active | set(look.copies)
     else:
         records = fencing.view.memory.records
-        every = (
-            (vm.uuid, records.get(vm.uuid) or unseen(vm.uuid, vm.host)) for vm in fencing.run.inventory.vms.values()
-        )
+        every = ((vm.uuid, record_of(vm, records)) for vm in fencing.run.inventory.vms.values())
         here = frozenset(uuid for uuid, record in every if record.host == fencing.suspect.name)
     return frozenset(here - fencing.courses.keys())
 
@@ -148,7 +146,8 @@ def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ..
                 continue
             fencing.levels.setdefault(vm, []).append(SecondLevel(reply.name, reply.done, reply.says))
             fencing.extra[vm] += reply.evidence
-            fencing.courses[vm].shut_out_until = reply.shut_out_until
+            if reply.shut_out_until is not None:  # a power fence beside it knows nothing of the storage
+                fencing.courses[vm].shut_out_until = reply.shut_out_until
             if fencing.run.dry_run and reply.done:
                 proof = Proof.HOST_OFF if power else Proof.DISKS_FENCED
                 fencing.extra[vm].append(Evidence(reply.name, "foretold", now, reply.says, proof))
