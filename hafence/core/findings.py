@@ -9,10 +9,10 @@ from typing import assert_never
 
 from .fencing import Finding as Reading
 from .fencing import Verdict
-from .looks import Blind, HostLook, Libvirt, Look, Silence
+from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of
 from .model import Host, HostName, HostState, Inventory, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
-from .record import VmRecord, VmState, kept_from_writing, unseen
+from .record import VmRecord, VmState, kept_from_writing, record_of
 
 UNREADABLE = "store_unreadable"
 CLOCK_OFF_S = 2.0
@@ -61,15 +61,11 @@ class Scene:
 
     def record(self, vm: Vm) -> VmRecord:
         """The VM's record, or what the inventory says."""
-        return self.records.get(vm.uuid) or unseen(vm.uuid, vm.host)
+        return record_of(vm, self.records)
 
     def copies(self, vm: Uuid) -> dict[HostName, int]:
         """Hosts on which a copy was seen, each with the number of processes."""
-        return {
-            name: look.copies.get(vm) or 1
-            for name, look in sorted(self.looks.items())
-            if isinstance(look, HostLook) and look.runs(vm)
-        }
+        return copies_of(vm, self.looks)
 
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.OK)
@@ -184,7 +180,8 @@ def _vms(scene: Scene) -> Iterator[AuditFinding]:
     for vm in sorted(scene.inventory.vms.values(), key=lambda v: v.name):
         if scene.inventory.cluster_of(vm.host).is_kvm:
             if not scene.remembered:
-                yield from _two_copies(scene, vm, "where it should be is not known")
+                if _is_two(copies := scene.copies(vm.uuid)):
+                    yield _two_copies(vm, copies, "where it should be is not known")
                 continue
             yield from _whereabouts(scene, vm)
             yield from _definitions(scene, vm)
@@ -196,14 +193,11 @@ def _is_two(copies: Mapping[HostName, int]) -> bool:
     return sum(copies.values()) > 1
 
 
-def _two_copies(scene: Scene, vm: Vm, should: str) -> Iterator[AuditFinding]:
-    copies = scene.copies(vm.uuid)
-    if not _is_two(copies):
-        return
+def _two_copies(vm: Vm, copies: Mapping[HostName, int], should: str) -> AuditFinding:
     where = " and ".join(f"{name} ({number})" if number > 1 else name for name, number in copies.items())
     saw = f"TWO LIVING COPIES: on {where}; {should}"
     do = f"unless it is being migrated: choose one, and fence the other with 'hafence fence {vm.name} --host HOST'"
-    yield AuditFinding("split_brain", Severity.CRITICAL, vm.name, saw, do)
+    return AuditFinding("split_brain", Severity.CRITICAL, vm.name, saw, do)
 
 
 def _whereabouts(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
@@ -214,7 +208,7 @@ def _whereabouts(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
         yield AuditFinding("fenced_leftover", Severity.WARNING, vm.name, saw, do)
         del copies[host]
     if _is_two(copies):
-        yield from _two_copies(scene, vm, f"recorded as {record.words}")
+        yield _two_copies(vm, scene.copies(vm.uuid), f"recorded as {record.words}")
     elif record.state is VmState.STARTING:
         saw = f"run {record.run} left a start on {record.host} whose outcome is not recorded"
         yield AuditFinding(

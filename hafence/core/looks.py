@@ -89,3 +89,12 @@ _NOTHING_SPOKE = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO
 def shows_life(look: Look) -> bool:
     """Whether the host spoke in any way: a refused connection, a hung banner or a failed login is a living kernel."""
     return not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE)
+
+
+def copies_of(vm: Uuid, looks: Mapping[HostName, Look]) -> dict[HostName, int]:
+    """Where a copy of the VM is seen, and how many qemu there (libvirt's word alone counts as one)."""
+    return {
+        name: look.copies.get(vm) or 1
+        for name, look in sorted(looks.items())
+        if isinstance(look, HostLook) and look.runs(vm)
+    }

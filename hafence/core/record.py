@@ -11,12 +11,12 @@ which tells the next run the one host on which a start may be in flight.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from .decision import PROOFS, Reason
-from .model import HostName, Uuid
+from .model import HostName, Uuid, Vm
 
 
 class VmState(Enum):
@@ -88,6 +88,11 @@ class VmRecord:
 def unseen(uuid: Uuid, home: HostName) -> VmRecord:
     """The record of a VM that no run has touched: it runs where the inventory says."""
     return VmRecord(uuid, VmState.RUNNING, home, None)
+
+
+def record_of(vm: Vm, records: Mapping[Uuid, VmRecord]) -> VmRecord:
+    """What is recorded of a VM, or else what the inventory says."""
+    return records.get(vm.uuid) or unseen(vm.uuid, vm.host)
 
 
 def mark_stopped(record: VmRecord, run: str, grounds: Reason, shut_out_until: float | None = None) -> VmRecord:

@@ -13,7 +13,7 @@ from ..core.fencing import FenceOrder, Finding, interpret
 from ..core.findings import UNREADABLE, Scene
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
-from ..core.record import VmState, unseen
+from ..core.record import VmState, record_of
 from ..effects import (
     Effect,
     Fence,
@@ -83,7 +83,7 @@ def _renew(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, 
     hosts = [name for name in known if inventory.cluster_of(name).ceph is not None]
     if not hosts:
         return {}
-    records = [memory.records.get(vm.uuid) or unseen(vm.uuid, vm.host) for vm in inventory.vms.values()]
+    records = [record_of(vm, memory.records) for vm in inventory.vms.values()]
     elsewhere = {record.uuid for record in records if record.state is VmState.RUNNING}
     effects: list[Effect[str]] = []
     for name in hosts:

@@ -11,8 +11,8 @@ from typing import assert_never
 from ..core.decision import Reason, Refused
 from ..core.evidence import Evidence
 from ..core.fencing import Verdict
-from ..core.looks import HostLook, Look
-from ..core.model import HostName, Inventory, Uuid, Vm
+from ..core.looks import Look, copies_of
+from ..core.model import HostName, Inventory, Vm
 from ..core.outcome import Attempt, Decision, Exit, Outcome
 from ..core.record import VmRecord, kept_from_writing
 from ..effects import (
@@ -117,15 +117,6 @@ def refuse(course: Course, reason: Reason, message: str, ways_out: tuple[str, ..
 def refused_by(course: Course, judgement: Refused) -> Outcome:
     """The gate's refusal as an outcome."""
     return refuse(course, judgement.reason, judgement.message, judgement.ways_out)
-
-
-def copies_of(vm: Uuid, looks: Mapping[HostName, Look]) -> dict[HostName, int]:
-    """Where a copy of the VM is seen, and how many qemu there (libvirt's word alone counts as one)."""
-    return {
-        name: look.copies.get(vm) or 1
-        for name, look in sorted(looks.items())
-        if isinstance(look, HostLook) and look.runs(vm)
-    }
 
 
 def shut_out_hosts(course: Course, memory: Recollection) -> Story[frozenset[HostName]]:

@@ -11,7 +11,7 @@ from ..core.decision import PROOFS, Allowed, Judgement, Reason
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
-from ..core.record import VmRecord, VmState, mark_clean, mark_stopped, unseen
+from ..core.record import VmState, mark_clean, mark_stopped, record_of
 from ..effects import (
     Answer,
     Ask,
@@ -57,7 +57,7 @@ def fence(run: Run, vms: tuple[Vm, ...], host: HostName | None) -> Story[tuple[O
         vms = yield from _vms_of(run.inventory, memory, host)
     by_suspect: dict[HostName, list[Course]] = {}
     for vm in vms:
-        course = Course(run, vm, memory.records.get(vm.uuid, unseen(vm.uuid, vm.host)))
+        course = Course(run, vm, record_of(vm, memory.records))
         by_suspect.setdefault(host or course.record.suspect, []).append(course)
     outcomes: dict[Uuid, Outcome] = {}
     for suspect, courses in sorted(by_suspect.items()):
@@ -72,7 +72,7 @@ def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Story
     seen = look.active | set(look.copies) if isinstance(look, HostLook) else frozenset()
     here: list[Vm] = []
     for vm in inventory.vms.values():
-        record: VmRecord = memory.records.get(vm.uuid) or unseen(vm.uuid, vm.host)
+        record = record_of(vm, memory.records)
         if vm.uuid in seen or record.suspect == host:
             here.append(vm)
     return tuple(sorted(here, key=lambda vm: (-vm.priority, vm.name)))

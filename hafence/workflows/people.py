@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..core.looks import HostLook, Libvirt, Silence, shows_life
 from ..core.model import Host, Uuid, Vm
 from ..core.outcome import Exit
-from ..core.record import VmRecord, VmState, unseen
+from ..core.record import VmRecord, VmState, record_of
 from ..effects import (
     Answer,
     Ask,
@@ -91,7 +91,7 @@ def rejoin(run: Run, host: Host) -> Story[HostOutcome]:
 
 def _take_leases(run: Run, host: Host, memory: Recollection, held: list[Lease]) -> Story[HostOutcome | None]:
     for vm in sorted(run.inventory.vms.values(), key=lambda vm: vm.uuid):
-        record = _record(memory, vm)
+        record = record_of(vm, memory.records)
         if host.name not in (record.suspect, record.host):
             continue
         taken = yield from do(TakeLease(vm.uuid, run.wait_s))
@@ -100,10 +100,6 @@ def _take_leases(run: Run, host: Host, memory: Recollection, held: list[Lease]) 
             return HostOutcome(host.name, False, message, ("wait for it",), Exit.BUSY)
         held.append(taken)
     return None
-
-
-def _record(memory: Recollection, vm: Vm) -> VmRecord:
-    return memory.records.get(vm.uuid) or unseen(vm.uuid, vm.host)
 
 
 def _check_and_take_back(run: Run, host: Host, held: list[Lease]) -> Story[HostOutcome]:
@@ -115,7 +111,9 @@ def _check_and_take_back(run: Run, host: Host, held: list[Lease]) -> Story[HostO
     if not isinstance(look, HostLook):
         return HostOutcome(host.name, False, f"nobody can look into {host.name}: {look.says}")
     memory = yield from do(Recall())
-    refusal = _left_there(host, look, {uuid: (vm, _record(memory, vm)) for uuid, vm in run.inventory.vms.items()})
+    refusal = _left_there(
+        host, look, {uuid: (vm, record_of(vm, memory.records)) for uuid, vm in run.inventory.vms.items()}
+    )
     if refusal is not None:
         return refusal
     if not run.yes and (yield from do(Ask(f"{host.name} is clean. Take it back?"))) is not Answer.YES:

@@ -15,7 +15,7 @@ from ..core.looks import Look
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
-from ..core.record import VmRecord, VmState, mark_stopped, unseen
+from ..core.record import VmState, mark_stopped, record_of, unseen
 from ..core.siblings import Candidates, choose_siblings
 from ..effects import (
     Answer,
@@ -210,7 +210,7 @@ def placed(run: Run, memory: Recollection) -> dict[HostName, frozenset[Uuid]]:
     """Which VMs are recorded on each host."""
     where: dict[HostName, set[Uuid]] = {}
     for vm in run.inventory.vms.values():
-        record: VmRecord = memory.records.get(vm.uuid) or unseen(vm.uuid, vm.host)
+        record = record_of(vm, memory.records)
         if record.host is not None:
             where.setdefault(record.host, set()).add(vm.uuid)
     return {host: frozenset(vms) for host, vms in where.items()}

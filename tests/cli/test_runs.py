@@ -92,36 +92,14 @@ def test_quiet_says_only_the_result(cluster: DemoCluster) -> None:
     assert done.stderr == ""
 
 
-def test_ctrl_c_says_what_has_happened_and_exits_130(cluster: DemoCluster) -> None:
-    """db-01 ignores SIGTERM, so that its fence takes a while: time enough to press Ctrl-C."""
+def signalled_in_the_fence(cluster: DemoCluster, sign: signal.Signals, *words: str) -> tuple[int, str, str]:
+    """A command about db-01, which gets a signal while it fences: its exit code, and what it said.
+
+    db-01 ignores SIGTERM, so that its fence takes a while: time enough for a signal.
+    """
     home = next(vm.host for vm in VMS if vm.name == "db-01")
     with subprocess.Popen(
-        [sys.executable, "-m", "hafence", "-v", "start-vm", "db-01", "--yes", "--json"],
-        env=cluster.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for line in process.stderr:
-            if f"fencing db-01 on {home}" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    ended = json.loads(out)
-    assert ended["reason"] == "interrupted"
-    assert "db-01 is recorded as" in ended["message"]
-    assert "lease on" not in cluster.hafence("status").stdout
-    (run, *_) = json.loads(cluster.hafence("history", "db-01", "--json").stdout)["runs"]
-    assert (run["exit"], run["reason"]) == (130, "interrupted")
-
-
-def test_a_login_that_is_lost_does_not_end_a_run_under_nohup(cluster: DemoCluster) -> None:
-    home = next(vm.host for vm in VMS if vm.name == "db-01")
-    with subprocess.Popen(
-        ["nohup", sys.executable, "-m", "hafence", "-v", "fence", "db-01", "--yes", "--json"],
+        words,
         env=cluster.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -132,9 +110,27 @@ def test_a_login_that_is_lost_does_not_end_a_run_under_nohup(cluster: DemoCluste
         for line in process.stderr:
             if f"fencing db-01 on {home}" in line:
                 break
-        process.send_signal(signal.SIGHUP)
+        process.send_signal(sign)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, out + err
+    return process.returncode, out, err
+
+
+def test_ctrl_c_says_what_has_happened_and_exits_130(cluster: DemoCluster) -> None:
+    words = (sys.executable, "-m", "hafence", "-v", "start-vm", "db-01", "--yes", "--json")
+    code, out, _ = signalled_in_the_fence(cluster, signal.SIGINT, *words)
+    assert code == 130
+    ended = json.loads(out)
+    assert ended["reason"] == "interrupted"
+    assert "db-01 is recorded as" in ended["message"]
+    assert "lease on" not in cluster.hafence("status").stdout
+    (run, *_) = json.loads(cluster.hafence("history", "db-01", "--json").stdout)["runs"]
+    assert (run["exit"], run["reason"]) == (130, "interrupted")
+
+
+def test_a_login_that_is_lost_does_not_end_a_run_under_nohup(cluster: DemoCluster) -> None:
+    words = ("nohup", sys.executable, "-m", "hafence", "-v", "fence", "db-01", "--yes", "--json")
+    code, out, err = signalled_in_the_fence(cluster, signal.SIGHUP, *words)
+    assert code == 0, out + err
     assert json.loads(out)["vms"][0]["reason"] == "confirmed_dead"
 
 

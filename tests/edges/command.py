@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 import tempfile
@@ -11,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hafence.cli.app import run
+from tests.cli.conftest import Typed as Typed
 
 WEB = "6d6f6a5a-0000-4000-8000-000000000001"
 DB = "6d6f6a5b-0000-4000-8000-000000000002"
@@ -39,19 +38,6 @@ vms:
   db-01: {{uuid: {DB}, host: kvm-01}}
 """
 START = '#!/bin/sh\necho "$@" >>"$0.ran"\ncat "$0.says"\nexit "$(cat "$0.exit")"\n'
-
-
-@dataclass(frozen=True)
-class Typed:
-    """What came of one command line."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,15 @@ def strike_all(lab: Lab, strikes: Mapping[str, Strike], **overrides: object) -> 
     return admin, vms
 
 
+def assert_each_refused(lab: Lab, strikes: Mapping[str, Strike], reason: str, verdict: str) -> None:
+    """Each start is refused for that reason, with the name of its fault in the message, and every VM is left alone."""
+    admin, vms = strike_all(lab, strikes)
+    before = {name: lab.qemus(vm.uuid) for name, vm in vms.items()}
+    for words, ended in start_all(lab, admin, vms).items():
+        assert_refused(admin, vms[words], ended, reason, verdict, before[words])
+        assert words in ended["message"], ended
+
+
 def start_all(lab: Lab, admin: AdminNode, vms: Mapping[str, LabVm]) -> dict[str, Ended]:
     """`start-vm` for each at the same time; no VM lives twice meanwhile."""
     with never_twice(lab):
