@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from ..core.decision import Reason, Refused
@@ -22,6 +22,7 @@ from ..effects import (
     Lease,
     LeaseLost,
     Now,
+    Recall,
     Recollection,
     RenewLease,
     StoreError,
@@ -85,33 +86,52 @@ class Course:
         return self.lease.expires_at
 
 
-def conclude(course: Course, decision: Decision, reason: Reason, message: str, **more: object) -> Outcome:
-    """The outcome of a course. `more` are further fields of Outcome."""
-    outcome = Outcome(
+def conclude(
+    course: Course,
+    decision: Decision,
+    reason: Reason,
+    message: str,
+    *,
+    exit: Exit = Exit.DONE,
+    host: HostName | None = None,
+    suspect: HostName | None = None,
+    ways_out: tuple[str, ...] = (),
+) -> Outcome:
+    """The outcome of a course. Without `suspect` it is the one that the record names now."""
+    return Outcome(
         run=course.run.id,
         uuid=course.vm.uuid,
         name=course.vm.name,
-        suspect=course.record.suspect,
+        suspect=suspect or course.record.suspect,
         decision=decision,
         verdict=course.verdict,
         reason=reason,
         message=message,
+        host=host,
         dry_run=course.run.dry_run,
         attempts=course.attempts,
         evidence=course.evidence,
         residual_risk=course.risks,
+        ways_out=ways_out,
         notes=tuple(course.notes),
+        exit=exit,
     )
-    return replace(outcome, **more)  # type: ignore[arg-type]  # replace() checks the names at run time
 
 
-def refuse(course: Course, reason: Reason, message: str, ways_out: tuple[str, ...] = (), **more: object) -> Outcome:
+def refuse(
+    course: Course,
+    reason: Reason,
+    message: str,
+    ways_out: tuple[str, ...] = (),
+    *,
+    exit: Exit = Exit.REFUSED,
+    host: HostName | None = None,
+) -> Outcome:
     """Chose not to act: nothing was started and the record is as it was."""
-    more.setdefault("exit", Exit.REFUSED)
     sentence = f"{message}. {course.vm.name} stays recorded as {course.record.words}."
     if ways_out:
         sentence += f" Way out: {'; or '.join(ways_out)}."
-    return conclude(course, Decision.REFUSED, reason, sentence, ways_out=ways_out, **more)
+    return conclude(course, Decision.REFUSED, reason, sentence, exit=exit, host=host, ways_out=ways_out)
 
 
 def refused_by(course: Course, judgement: Refused) -> Outcome:
@@ -119,8 +139,15 @@ def refused_by(course: Course, judgement: Refused) -> Outcome:
     return refuse(course, judgement.reason, judgement.message, judgement.ways_out)
 
 
-def shut_out_hosts(course: Course, memory: Recollection) -> Story[frozenset[HostName]]:
-    """The hosts on which a leftover of the VM was left alive and can't write (record.kept_from_writing)."""
+def shut_out_hosts(course: Course, memory: Recollection | None = None) -> Story[frozenset[HostName]]:
+    """The hosts on which a leftover of the VM was left alive and can't write (record.kept_from_writing).
+
+    Without `memory` the store is asked, which few records need.
+    """
+    if not course.record.shut_out:
+        return frozenset()
+    if memory is None:
+        memory = yield from do(Recall())
     now = yield from do(Now())
     return kept_from_writing(course.record, memory.quarantine, now)
 

@@ -20,7 +20,6 @@ from ..effects import (
     Interrupted,
     LookAt,
     Now,
-    Recall,
     Settle,
     Start,
     StartOrder,
@@ -172,7 +171,7 @@ def verify(course: Course, target: HostName, allowed: Allowed, earlier: str) -> 
 
 def _harmless(course: Course, allowed: Allowed) -> Story[frozenset[HostName]]:
     """The hosts of old processes that can't write. The suspect's is why the storage was fenced a moment ago."""
-    hosts = yield from shut_out_hosts(course, (yield from do(Recall())))
+    hosts = yield from shut_out_hosts(course)
     return hosts | {course.record.suspect} if allowed.reason is Reason.STORAGE_FENCED else hosts
 
 

@@ -25,8 +25,31 @@ ask_active() {
     ACTIVE=$active_answer
 }
 
+# As ask_active, and DEFINED: the VMs with a persistent definition, by the same virsh. It goes on after a command that
+# failed and ends with the status of the last one, so its talk is looked at too. Not with -q: it takes "echo" its line end.
+ask_known() {
+    ACTIVE='' DEFINED=''
+    [ -n "$HAS_VIRSH" ] || return 1
+    known_ask='list --uuid; echo defined; list --uuid --all --persistent; echo end'
+    known_answer=$(timeout -k 1 "$1" virsh -c qemu:///system "$known_ask" </dev/null 2>&1) || return 1
+    case $NL$known_answer in
+    *error:*) return 1 ;;
+    *"${NL}defined$NL"*end) ;;
+    *) return 1 ;;
+    esac
+    ACTIVE=${known_answer%%defined"$NL"*}
+    DEFINED=${known_answer#*defined"$NL"}
+}
+
 is_active() {
     case "$NL$ACTIVE$NL" in
+    *"$NL$1$NL"*) return 0 ;;
+    esac
+    return 1
+}
+
+is_defined() {
+    case "$NL$DEFINED$NL" in
     *"$NL$1$NL"*) return 0 ;;
     esac
     return 1

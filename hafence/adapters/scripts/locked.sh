@@ -57,7 +57,7 @@ take_lock() {
         return 1
     fi
     WHY=no-lock-folder
-    mkdir -p -- "$LOCKS" 2>/dev/null
+    [ -d "$LOCKS" ] || mkdir -p -- "$LOCKS" 2>/dev/null
     # A redirection that fails in "exec" would end the shell.
     (: >>"$LOCKS/$VMS.lock") 2>/dev/null || return 1
     exec 9>>"$LOCKS/$VMS.lock"
@@ -103,18 +103,17 @@ find_copy() {
     unset IFS
 }
 
-# await_rest: until libvirt does not call the VM active and no process is seen after that. 1: libvirt did not answer.
-# A process, or a VM that stays active, ends in PID or STAYS.
+# await_rest: until libvirt does not call the VM active and no process is seen after that. A process, or a VM that stays
+# active, ends in PID or STAYS. 1: there is no process, and libvirt did not answer.
 await_rest() {
     STAYS=''
     while :; do
+        ask_known 3
+        rest_answer=$?
         find_copy
         [ -z "$PID" ] || return 0
-        ask_active 3 || return 1
-        if ! is_active "$VMS"; then
-            find_copy
-            return 0
-        fi
+        [ "$rest_answer" -eq 0 ] || return 1
+        is_active "$VMS" || return 0
         if ! read_uptime || [ "$UP_MS" -ge "$1" ]; then
             # shellcheck disable=SC2034  # start.sh and settle.sh read it
             STAYS=yes

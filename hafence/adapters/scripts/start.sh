@@ -28,7 +28,10 @@ xml_is_ours() {
     xml_uuid=${XML#*<uuid>}
     # shellcheck disable=SC2086
     set -- ${xml_uuid%%</uuid>*}
-    normalise_uuid "$(printf %s "${1:-}" | tr A-F a-f)" && [ "$UUID" = "$VMS" ]
+    case ${1:-} in
+    *[A-F]*) set -- "$(printf %s "$1" | tr A-F a-f)" ;;
+    esac
+    normalise_uuid "${1:-}" && [ "$UUID" = "$VMS" ]
 }
 
 check() {
@@ -47,10 +50,7 @@ check() {
 }
 
 define() {
-    defined=$(libvirt 3 list --all --persistent --uuid </dev/null 2>/dev/null) || could_not_begin libvirt-does-not-answer
-    case "$NL$defined$NL" in
-    *"$NL$VMS$NL"*) DEFINED_BEFORE=yes ;;
-    esac
+    if is_defined "$VMS"; then DEFINED_BEFORE=yes; fi
     in_time || could_not_begin deadline-passed
     virsh_feed 5 define /dev/stdin >/dev/null 2>"$VIRSH_TALK" || could_not_begin define-failed
 }
