@@ -23,6 +23,9 @@ JOURNAL = (
 )
 """What a start writes into its history, row by row. The first test holds it to that, so that no step is forgotten."""
 
+FENCE_JOURNAL = ("begin", "look_at", "intent_fence", "fence", "quarantine", "write_record", "end")
+"""The same of `fence`."""
+
 
 def rows_of_first_run(db: sqlite3.Connection, vm: LabVm) -> int:
     """How many rows the history has of the first run that was about this VM."""
@@ -30,15 +33,15 @@ def rows_of_first_run(db: sqlite3.Connection, vm: LabVm) -> int:
     return int(db.execute(f"SELECT count(*) FROM history WHERE run = ({first})", (vm.uuid,)).fetchone()[0])
 
 
-def kill_at(admin: AdminNode, vm: LabVm, rows: int) -> int:
-    """Start the VM, SIGKILL the run as soon as it has written so many rows. Returns how many it has written."""
-    going = admin.begin("start-vm", vm.name, "--yes", "--json")
+def kill_at(admin: AdminNode, command: str, vm: LabVm, rows: int, whole: int) -> int:
+    """Run a command, SIGKILL it as soon as it has written so many rows. Returns how many of `whole` it has written."""
+    going = admin.begin(command, vm.name, "--yes", "--json")
     with contextlib.closing(sqlite3.connect(f"file:{admin.store}?mode=ro", uri=True)) as db:
         end = time.monotonic() + 60
         while rows_of_first_run(db, vm) < rows and going.process.poll() is None and time.monotonic() < end:
             time.sleep(0.001)
         ended = going.kill()
-        assert ended.code == -signal.SIGKILL or rows == len(JOURNAL), ended
+        assert ended.code == -signal.SIGKILL or rows == whole, ended
         return rows_of_first_run(db, vm)
 
 
@@ -52,7 +55,7 @@ def test_a_run_killed_at_every_step_and_run_again_leaves_exactly_one_qemu(lab: L
         assert tuple(step for _, step in admin.steps()) == JOURNAL
         again = []
         for rows, vm in enumerate(vms[1:]):
-            reached.append(kill_at(admin, vm, rows))
+            reached.append(kill_at(admin, "start-vm", vm, rows, len(JOURNAL)))
             again.append(pool.submit(admin.start_vm, vm.name))
         ended = [future.result() for future in again]
     for rows, vm, last in zip(reached, vms[1:], ended, strict=True):
@@ -63,6 +66,24 @@ def test_a_run_killed_at_every_step_and_run_again_leaves_exactly_one_qemu(lab: L
         assert last["host"] != SUSPECT
     # It was killed where it was meant to be: hardly two of the kills fell on the same step.
     assert len(set(reached)) >= len(JOURNAL) - 3, reached
+
+
+def test_a_fence_killed_at_every_step_and_run_again_leaves_no_qemu_and_the_vm_is_startable(lab: Lab) -> None:
+    vms = [lab.start_vm(SUSPECT, f"web-{number:02}") for number in range(len(FENCE_JOURNAL) + 1)]
+    admin = AdminNode(lab)
+    reached: list[int] = []
+    with never_twice(lab):
+        whole = admin.run_json("fence", vms[0].name, "--yes")
+        assert (whole.code, whole["vms"][0]["decision"]) == (0, "fenced"), whole
+        assert tuple(step for _, step in admin.steps()) == FENCE_JOURNAL
+        for rows, vm in enumerate(vms[1:]):
+            reached.append(kill_at(admin, "fence", vm, rows, len(FENCE_JOURNAL)))
+            again = admin.run_json("fence", vm.name, "--yes")
+            assert (again.code, again["vms"][0]["verdict"]) == (0, "confirmed_dead"), (rows, again)
+            assert lab.copies(vm.uuid) == 0, (rows, again)
+            assert admin.recorded(vm.name) == f"stopped (last on {SUSPECT})", (rows, again)
+        assert_started(admin, vms[-1], admin.start_vm(vms[-1].name))
+    assert len(set(reached)) >= len(FENCE_JOURNAL) - 2, reached
 
 
 def test_a_run_killed_after_it_believed_a_silent_host_dead_and_run_again(lab: Lab) -> None:
