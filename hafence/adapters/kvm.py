@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from ..core.fencing import FenceOrder
 from ..core.model import Host, Uuid
 from .kvm_look import look_program, parse_look
-from .kvm_start import parse_check, parse_start, settle_program, start_program
+from .kvm_start import parse_start, settle_program, start_program
 from .kvm_talk import Go, name_list, was_released
 from .kvm_witness import WITNESS_SPARE_S, parse_witness, witness_program
 from .program import Program, compose
@@ -21,7 +21,6 @@ __all__ = [
     "Go",
     "fence_program",
     "look_program",
-    "parse_check",
     "parse_look",
     "parse_start",
     "parse_witness",

@@ -11,7 +11,7 @@ from ..effects import StartOrder, StartReply, StartResult
 from .kvm_talk import Go, name_list, no_reply, read_pairs, read_said
 from .program import Program, Run, compose
 
-_LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown|ready|unready)(?: (.*))?\Z")
+_LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
 _RESULTS = {
     "started": (StartResult.RUNNING, STATUS_DEAD),
     "running": (StartResult.RUNNING, STATUS_DEAD),
@@ -19,17 +19,14 @@ _RESULTS = {
     "refused": (StartResult.UNKNOWN, STATUS_UNKNOWN),
     "unknown": (StartResult.UNKNOWN, STATUS_UNKNOWN),
 }
-_CHECKS = {"ready": STATUS_DEAD, "unready": STATUS_UNKNOWN}
 _WHY = {
     "deadline-passed": "the time allowed for the start had passed before libvirt was asked",
     "define-failed": "libvirt did not take the definition",
     "ended-at-once": "libvirt started it, and it ended at once",
     "libvirt-active": "libvirt calls the VM active, and no process of it is seen",
     "libvirt-does-not-answer": "libvirt does not answer",
-    "libvirt-rejects-the-xml": "libvirt can't make a qemu of its domain XML",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
-    "runs-here": "a copy of it runs there",
     "still-starting": "libvirt had not finished the start in time",
     "superseded": "a newer run has been at it there",
     "virsh-failed": "libvirt could not start it",
@@ -46,10 +43,8 @@ def start_program(
     nonce: str,
     host: Host,
     clock: Callable[[], float],
-    *,
-    check: bool = False,
 ) -> Program:
-    """Start `vm` on `host`, at most once. With `check`, change nothing there and say whether a start could work.
+    """Start `vm` on `host`, at most once.
 
     `clock` is the admin node's, in seconds since the epoch. Raises ValueError if the XML holds a NUL.
     """
@@ -63,7 +58,6 @@ def start_program(
         TICKET=str(order.ticket),
         XML=xml,
         HOW=mode.value,
-        MODE="check" if check else "start",
     )
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
 
@@ -90,24 +84,11 @@ def parse_start(nonce: str, run: Run, at: float, released: bool = True) -> Start
             return StartReply(StartResult.CLEAN, f"the start was never let go: {answer}", at)
         return StartReply(StartResult.UNKNOWN, answer, at)
     word, pairs = answer
-    if word not in _RESULTS:
-        return StartReply(StartResult.UNKNOWN, "the reply answers another question", at)
     result, status = _RESULTS[word]
     if run.exit_status != status:
         says = f"the reply and its exit status ({run.exit_status}) contradict each other"
         return StartReply(StartResult.UNKNOWN, says, at)
     return StartReply(result, _words(word, pairs), at)
-
-
-def parse_check(nonce: str, run: Run) -> str:
-    """Read what a start's check said: '' if a start could work, else why not, in words."""
-    answer = _read(nonce, run)
-    if isinstance(answer, str):
-        return answer
-    word, pairs = answer
-    if _CHECKS.get(word) != run.exit_status:
-        return "the check could not be made" if word not in _CHECKS else "the check contradicts its exit status"
-    return "" if word == "ready" else _words(word, pairs)
 
 
 def _read(nonce: str, run: Run) -> tuple[str, Mapping[str, str]] | str:

@@ -232,20 +232,11 @@ def run(libvirt: Libvirt, words: list[str]) -> str:
         return " ".join(words[1:]) + "\n"
     if command in ("uri", "version"):
         return "qemu:///system\n" if command == "uri" else "Using library: a stand-in of hafence's demo\n"
-    if command == "domxml-to-native":
-        return native(read(names[-1])) + "\n"
     if not names:
         raise VirshError(f"command '{command}' requires <domain> option")
     with open(f"{libvirt.root}/run/libvirt/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return act(libvirt, command, names[0], options) + "\n"
-
-
-def native(text: str) -> str:
-    """`virsh domxml-to-native`: what would be run, if the XML has all that a start needs."""
-    return (
-        f"{QEMU} -name guest={element(text, 'name')} -uuid {element(text, 'uuid')} {attribute(text, 'source', 'file')}"
-    )
 
 
 def act(libvirt: Libvirt, command: str, name: str, options: list[str]) -> str:

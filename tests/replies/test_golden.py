@@ -88,7 +88,6 @@ def test_a_run_that_broke_off_is_never_an_answer(trouble: Trouble) -> None:
             if isinstance(look, Silence):
                 assert (look.trouble, "a note" in look.says) == (trouble, True)
             assert kvm.parse_start(NONCE, run, 1.0).result is StartResult.UNKNOWN
-            assert kvm.parse_check(NONCE, run) != ""
             assert not kvm.parse_witness(NONCE, run, HOST, 1.0).could_look
 
 
@@ -102,20 +101,3 @@ def test_an_answer_beats_the_belief_that_it_was_never_let_go() -> None:
         reply = kvm.parse_start(NONCE, golden.run, 1.0, released=False)
         if golden.word == "running":
             assert reply.result is StartResult.RUNNING
-
-
-@pytest.mark.parametrize(
-    ("answer", "exit_status", "says"),
-    [
-        ("ready", 0, ""),
-        ("unready why=libvirt-rejects-the-xml", 11, "libvirt can't make a qemu of its domain XML"),
-        ("unready why=lacks-flock", 11, "lacks flock"),
-        ("ready", 11, "the check contradicts its exit status"),
-        ("started pid=1", 0, "the check could not be made"),
-    ],
-)
-def test_a_check_is_empty_only_if_a_start_could_work(answer: str, exit_status: int, says: str) -> None:
-    prefix = f"hafence/1 {NONCE} "
-    hello = f"{prefix}hello clock=1.0 machine=- host=-\n"
-    run = Run(None, "", exit_status, f"{hello}{prefix}start {VM} {answer}\n{prefix}end\n", "", 0.1)
-    assert kvm.parse_check(NONCE, run) == says

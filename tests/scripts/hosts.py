@@ -46,12 +46,11 @@ def run_start(
     mode: StartMode = StartMode.PERSISTENT,
     within_s: float = 10,
     xml: str = "",
-    check: bool = False,
 ) -> Run:
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
     text = xml or vm.xml.read_text()
-    return inside.run(kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time, check=check))
+    return inside.run(kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time))
 
 
 def settle(inside: Shell, vm: LabVm, ticket: int = 1, within_s: float = 10) -> StartReply:

@@ -147,17 +147,6 @@ def test_a_ticket_that_cannot_be_read_stops_every_start(lab: Lab, inside: Shell,
     assert lab.copies(vm.uuid) == 0
 
 
-def test_a_check_says_whether_a_start_could_work_and_changes_nothing(lab: Lab, inside: Shell) -> None:
-    vm = lab.define_vm(HOST, "web-01")
-    bad = vm.xml.read_text().replace("machine='pc'", "machine='none-such'")
-    assert kvm.parse_check(NONCE, run_start(inside, vm, check=True)) == ""
-    assert "domain XML" in kvm.parse_check(NONCE, run_start(inside, vm, xml=bad, check=True))
-    with faults.libvirtd_hung(lab, HOST):
-        assert "does not answer" in kvm.parse_check(NONCE, run_start(inside, vm, check=True))
-    assert not lab.hosts[HOST].path("/run/hafence").exists()
-    assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
-
-
 def test_the_locks_are_for_root_alone(lab: Lab, inside: Shell) -> None:
     vm = lab.define_vm(HOST, "web-01")
     assert settle(inside, vm).result is StartResult.CLEAN

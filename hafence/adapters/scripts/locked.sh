@@ -33,7 +33,7 @@ finish() {
     say "start $VMS $finish_word${*:+ $*}"
     say end
     case $finish_word in
-    started | running | ready) exit 0 ;;
+    started | running) exit 0 ;;
     clean) exit 10 ;;
     esac
     exit 11

@@ -3,7 +3,6 @@
 #
 # XML   the domain
 # HOW   persistent: define and start; transient: create
-# MODE  start; check: look whether a start could work, change nothing ("ready", or "unready why=…")
 #
 # What counts at the end is what is seen, not what virsh said. A definition is taken back if the start failed and it was
 # not here before; nothing else of the VM is ever removed.
@@ -32,21 +31,6 @@ xml_is_ours() {
     *[A-F]*) set -- "$(printf %s "$1" | tr A-F a-f)" ;;
     esac
     normalise_uuid "${1:-}" && [ "$UUID" = "$VMS" ]
-}
-
-check() {
-    start_lacks=$(lacking flock setsid virsh)
-    if [ -n "$start_lacks" ]; then finish unready "why=lacks-${start_lacks%%"$NL"*}"; fi
-    xml_is_ours || finish unready why=xml-names-another-vm
-    find_copy
-    if [ -n "$PID" ]; then finish unready why=runs-here "pid=$PID"; fi
-    ask_active 3 || finish unready why=libvirt-does-not-answer
-    if is_active "$VMS"; then finish unready why=libvirt-active; fi
-    check_said=$(virsh_feed 5 domxml-to-native qemu-argv --xml /dev/stdin 2>&1 >/dev/null) || {
-        printf '%s\n%s\n%s\n' '--- virsh' "$check_said" '--- end' >&2
-        finish unready why=libvirt-rejects-the-xml
-    }
-    finish ready
 }
 
 define() {
@@ -125,7 +109,6 @@ conclude() {
 
 main() {
     begin_locked
-    if [ "$MODE" = check ]; then check; fi
     start
     exit 11
 }
