@@ -127,6 +127,11 @@ def uuid_text(text: str) -> str:
         raise ValueError(f"{shown(text)} is not a UUID: write 32 hex digits, with or without dashes") from None
 
 
+def uuid_texts(texts: list[str]) -> list[str]:
+    """Many UUIDs, nearly always all in their one form already."""
+    return texts if all(map(_CANONICAL_UUID.match, texts)) else list(map(uuid_text, texts))
+
+
 def _state(text: str) -> HostState:
     try:
         return HostState(text)

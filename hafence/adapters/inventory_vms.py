@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from ..core.inventory import shown
 from ..core.model import Uuid, Vm, parse_uuid
 from ..core.parsing import parse_bool, parse_whole
 from .inventory_entry import Entry, name_text, place_of, plain_text, wrong_kind
-from .inventory_hosts import MAX_MEMORY_MIB, uuid_text
+from .inventory_hosts import MAX_MEMORY_MIB, uuid_text, uuid_texts
 from .inventory_tree import Map, Node, Seq
 
 VM_KEYS = ("uuid", "host", "domain_xml", "ha", "priority", "memory_mib", "anti_affinity", "disks")
@@ -37,6 +37,7 @@ _ABSENT: Any = Map(0)
 """Stands for a key that a VM does not have."""
 
 _DEFAULTS = {field.name: field.default for field in fields(Vm)}
+_NEEDED = frozenset({"uuid", "host"})
 
 
 def check_vms(sections: list[tuple[Entry, Named]], hosts: frozenset[str] | None) -> dict[Uuid, Vm]:
@@ -81,31 +82,34 @@ class VmCheck:
 
     def add_all(self, section: Entry, named: Named) -> bool:
         """Keep the VMs of a section if all are valid; else say False, and nothing that was added counts."""
+        if not named:
+            return True
         self.begin(section)
         rows = [node.values for _, node in named]
-        columns: dict[str, list[Any]] = {"name": [name for name, _ in named]}
-        known = 0
-        for key in VM_KEYS:
-            column = [row.get(key, _ABSENT) for row in rows]
-            known += len(column) - column.count(_ABSENT)
-            try:
-                columns[key] = self._column(key, column)
-            except ValueError:
-                return False
-        if known != sum(map(len, rows)):
+        present = set[str]().union(*rows)
+        if not present.issuperset(_NEEDED) or not present.issubset(VM_KEYS):
+            return False
+        columns: dict[str, Iterable[Any]] = {"name": [name for name, _ in named]}
+        try:
+            for key in VM_KEYS:
+                if key in present:
+                    columns[key] = self._column(key, [row.get(key, _ABSENT) for row in rows])
+                else:
+                    columns[key] = repeat(_DEFAULTS[key], len(named))
+        except ValueError:
             return False
         before = len(self.vms)
-        self.vms.update(zip(columns["uuid"], map(Vm, *(columns[name] for name in _DEFAULTS)), strict=True))
+        self.vms.update((vm.uuid, vm) for vm in map(Vm, *(columns[name] for name in _DEFAULTS)))
         return len(self.vms) - before == len(named) and not any(map(_misnamed, self.vms.values()))
 
     def _column(self, key: str, column: list[Any]) -> list[Any]:
         """What the values of one key become. Raises ValueError when one takes a closer look."""
-        if set(map(type, column)) == {str} and key in self._texts:
-            return list(map(self._texts[key], column))
-        return [self._value(key, value) for value in column]
+        if set(map(type, column)) != {str} or key not in self._texts:
+            return [self._value(key, value) for value in column]
+        return uuid_texts(column) if key == "uuid" else list(map(self._texts[key], column))
 
     def _value(self, key: str, value: Node) -> Any:
-        if value is _ABSENT and _DEFAULTS[key] is not MISSING:
+        if value is _ABSENT and key not in _NEEDED:
             return _DEFAULTS[key]
         if isinstance(value, str) and key in self._texts:
             return self._texts[key](value)
@@ -197,10 +201,11 @@ class DomainFiles:
     def _list(self, written: str, folder: str) -> None:
         try:
             with os.scandir(folder or "/") as entries:
-                names = [file.name for file in islice(entries, _MAX_LISTED) if file.is_file()]
+                for file in islice(entries, _MAX_LISTED):
+                    if file.is_file() and file.name.isprintable():
+                        self._found[written + file.name] = file.path
         except OSError:
             return  # whoever asks for a file in there is told why it can't be looked at
-        self._found.update((written + name, f"{folder}/{name}") for name in names if name.isprintable())
 
 
 def _look_at(path: str, text: str) -> str:

@@ -208,3 +208,7 @@ def test_vms_are_the_same_read_together_and_one_by_one(tmp_path: Path) -> None:
     assert not faults
     assert list(together.vms.values()) == list(single.vms.values())
     assert len(single.vms) == len(kinds)
+    for name, node in named:  # a key that no VM of the section has is another way
+        alone = VmCheck(frozenset({"kvm-01"}))
+        assert alone.add_all(section, [(name, node)])
+        assert list(alone.vms.values()) == [vm for vm in single.vms.values() if vm.name == name]
