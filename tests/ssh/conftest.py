@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for program in ("sshd", "ssh-keygen"):
         if find_program(program) is None:
             lack(f"needs {program} (Debian package openssh-server)")
+    user = pwd.getpwuid(os.getuid())
+    if subprocess.run([user.pw_shell or "/bin/sh", "-c", "exit 0"], capture_output=True, check=False).returncode != 0:
+        lack(f"needs a user with a login shell ({user.pw_name} has {user.pw_shell})")
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
     return make_key(tmp_path_factory.mktemp("identity") / "id")
