@@ -74,7 +74,7 @@ class SecondLevel:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that the gate may know of one VM."""
+    """All that the gate may know of one VM. Nothing has a default: what is forgotten here could open the gate."""
 
     suspect: HostName
     policy: Unreachable
@@ -82,15 +82,15 @@ class Case:
     """Of the attempts through siblings, in order."""
     proxies: tuple[HostName, ...]
     """The proxy of each finding."""
-    reports: tuple[WitnessReport, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    reports: tuple[WitnessReport, ...]
+    evidence: tuple[Evidence, ...]
     """Fresh evidence beyond the attempts: power, storage, statements."""
-    second_level: tuple[SecondLevel, ...] = ()
-    cluster_siblings: int = 0
+    second_level: tuple[SecondLevel, ...]
+    cluster_siblings: int
     """How many enabled hosts the cluster has beside the suspect, answering or not."""
-    cut_off: str = ""
+    cut_off: str
     """Why the observer seems to be the one who is cut off, or ''."""
-    unseen: tuple[HostName, ...] = ()
+    unseen: tuple[HostName, ...]
     """The other hosts of the cluster into which nobody could look. Those in quarantine are not meant."""
 
 
@@ -109,7 +109,7 @@ class Refused:
 
     reason: Reason
     message: str
-    ways_out: tuple[str, ...] = ()
+    ways_out: tuple[str, ...]
 
 
 Judgement = Allowed | Refused

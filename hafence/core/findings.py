@@ -49,13 +49,13 @@ class Scene:
     looks: Mapping[HostName, Look]
     paths: Mapping[HostName, Mapping[HostName, Reading]]
     """For each suspect-to-be and each sibling: what the rehearsal of the fence through it came to."""
+    at: float
+    """When, in seconds since the epoch."""
     store_problems: tuple[tuple[str, str], ...] = ()
     """What the store says of itself: a stable word and a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
     storage_fences: Mapping[HostName, str] = field(default_factory=dict)
     """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
-    at: float = 0.0
-    """When, in seconds since the epoch."""
     remembered: bool = True
     """Whether the store could be read: without it nobody knows where a VM should be."""
 
@@ -68,8 +68,8 @@ class Scene:
         return copies_of(vm, self.looks)
 
 
-_WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.OK)
-"""CRITICAL outranks UNKNOWN, since it is certain."""
+_WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
+"""CRITICAL outranks UNKNOWN, since it is certain. No finding is OK."""
 
 
 def find_all(scene: Scene) -> tuple[AuditFinding, ...]:

@@ -202,11 +202,11 @@ class Inventory:
     clusters: Mapping[str, Cluster]
     hosts: Mapping[HostName, Host]
     vms: Mapping[Uuid, Vm]
-    settings: Settings = Settings()
+    settings: Settings
     store: str = "sqlite:///var/lib/hafence/state.db"
     hooks: str | None = None
     """Folder of before-start hooks, or None."""
-    _by_name: dict[str, Uuid] = field(default_factory=dict, repr=False, compare=False)
+    _by_name: dict[str, Uuid] = field(default_factory=dict, init=False, repr=False, compare=False)
     _members: dict[str, tuple[Host, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def cluster_of(self, host: HostName) -> Cluster:

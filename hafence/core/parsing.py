@@ -159,7 +159,7 @@ def parse_store(text: str, base: str) -> str:
 def _check_etcd_member(member: str) -> None:
     if "@" in member:
         raise ValueError("holds a user or a password: a store's URL stands in logs; write etcd://HOST:PORT,HOST:PORT")
-    host, _, port = member.rpartition(":") if re.search(r":[0-9]+\Z", member) else (member, "", "2379")
+    host, port = member.rsplit(":", 1) if re.search(r":[0-9]+\Z", member) else (member, "2379")
     parse_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
     parse_whole(port, 1, 65535)
 

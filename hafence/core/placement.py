@@ -61,26 +61,39 @@ def reason_against(
         return "is in quarantine until 'hafence rejoin'"
     here = room.placed.get(host.name, frozenset())
     if looked:
-        match look:
-            case None:
-                return "was not looked at"
-            case Silence():
-                return f"does not answer: {look.says}"
-            case Blind():
-                return "lets nobody look into it"
-            case HostLook():
-                if look.libvirt is not Libvirt.OK:
-                    return f"its libvirt does not answer ({look.libvirt.value})"
-                if lacking := [program for program in look.missing if program not in WITNESS_PROGRAMS]:
-                    return "lacks " + ", ".join(lacking)
-                here = here | look.active | frozenset(look.copies)
-                free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
-                if room.memory_mib is not None and free is not None and free < room.memory_mib:
-                    return f"has {free} MiB free, the VM needs {room.memory_mib}"
-            case _:
-                assert_never(look)
+        if not isinstance(look, HostLook):
+            return _unseen(look)
+        here = here | look.active | frozenset(look.copies)
+        unfit = _unfit(host, room, look, here)
+        if unfit is not None:
+            return unfit
     for uuid in sorted(here & room.neighbours.keys()):
         return f"holds {room.neighbours[uuid].name}, from which the VM is kept apart (anti_affinity)"
+    return None
+
+
+def _unseen(look: Blind | Silence | None) -> str:
+    match look:
+        case None:
+            return "was not looked at"
+        case Silence():
+            return f"does not answer: {look.says}"
+        case Blind():
+            return "lets nobody look into it"
+        case _:
+            assert_never(look)
+
+
+def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> str | None:
+    """What a look shows that keeps the VM from starting. `here` are the VMs on the host, by the look and the record."""
+    if look.libvirt is not Libvirt.OK:
+        return f"its libvirt does not answer ({look.libvirt.value})"
+    lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
+    if lacking:
+        return "lacks " + ", ".join(lacking)
+    free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
+    if room.memory_mib is not None and free is not None and free < room.memory_mib:
+        return f"has {free} MiB free, the VM needs {room.memory_mib}"
     return None
 
 

@@ -23,7 +23,7 @@ from hafence.cli.steps import Mark, Steps
 from hafence.cli.talk import PlainVoice, is_screen
 from hafence.core.fencing import PROTOCOL, FenceOrder, Reply, Trouble
 from hafence.core.looks import Silence
-from hafence.core.model import Cluster, Host, HostName, Inventory, Uuid, Vm
+from hafence.core.model import Cluster, Host, HostName, Inventory, Settings, Uuid, Vm
 from hafence.effects import Fence, Interrupted, LookAt, StoreError
 from hafence.voice import Voice
 
@@ -35,6 +35,7 @@ INVENTORY = Inventory(
     {"prod-a": Cluster("prod-a")},
     {name: Host(name, "prod-a", "127.0.0.1") for name in (KVM_01, KVM_02)},
     {VM: Vm(VM, "web-01", KVM_01)},
+    Settings(),
 )
 FENCE = Fence(FenceOrder(KVM_01, KVM_02, (VM,), 20.0, 1.0, 2e9))
 LOOK = LookAt((KVM_01,))

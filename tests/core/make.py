@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hafence.core.fencing import Trouble
+from hafence.core.decision import Case
+from hafence.core.fencing import Finding, Trouble
 from hafence.core.looks import HostLook, Libvirt, Silence
-from hafence.core.model import Cluster, Host, HostName, HostState, Inventory, Settings, Uuid, Vm
+from hafence.core.model import Cluster, Host, HostName, HostState, Inventory, Settings, Unreachable, Uuid, Vm
 
 
 def uuid(number: int) -> Uuid:
@@ -41,6 +42,23 @@ def vm(number: int, **more: object) -> Vm:
     return Vm(uuid(number), name, home, **more)  # type: ignore[arg-type]
 
 
+def case(*findings: Finding, **more: object) -> Case:
+    """Of three siblings, as many have tried as there are findings, and nothing else is known."""
+    known = {
+        "suspect": HostName("kvm-01"),
+        "policy": Unreachable.CONFIRM,
+        "findings": findings,
+        "proxies": tuple(HostName(name) for name in ("kvm-02", "kvm-03", "kvm-04")[: len(findings)]),
+        "reports": (),
+        "evidence": (),
+        "second_level": (),
+        "cluster_siblings": 3,
+        "cut_off": "",
+        "unseen": (),
+    }
+    return Case(**(known | more))  # type: ignore[arg-type]
+
+
 def inventory(hosts: list[Host] | None = None, vms: list[Vm] | None = None, **settings: object) -> Inventory:
     hosts = hosts or [host(f"kvm-{n:02d}") for n in range(1, 5)]
     vms = [vm(1, domain_xml="/x.xml")] if vms is None else vms
@@ -53,4 +71,4 @@ def inventory(hosts: list[Host] | None = None, vms: list[Vm] | None = None, **se
     )
 
 
-__all__ = ["HostState", "host", "inventory", "look", "silence", "uuid", "vm"]
+__all__ = ["HostState", "case", "host", "inventory", "look", "silence", "uuid", "vm"]

@@ -22,6 +22,8 @@ from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
 from hafence.core.fencing import Finding, Trouble, Verdict
 from hafence.core.model import HostName, Unreachable
 
+from . import make
+
 SUSPECT = HostName("kvm-01")
 PROXIES = (HostName("kvm-02"), HostName("kvm-03"), HostName("kvm-04"))
 
@@ -44,9 +46,7 @@ def proof(*proves: Proof) -> tuple[Evidence, ...]:
 
 
 def case(*verdicts: Verdict | None, policy: Unreachable = Unreachable.CONFIRM, **more: object) -> Case:
-    findings = tuple(found(v) for v in verdicts)
-    more.setdefault("cluster_siblings", 3)
-    return Case(SUSPECT, policy, findings, PROXIES[: len(findings)], **more)  # type: ignore[arg-type]
+    return make.case(*(found(v) for v in verdicts), policy=policy, **more)
 
 
 SILENT = (report("kvm-02"), report("kvm-03"), report(None))
@@ -173,13 +173,7 @@ def test_a_storage_fence_names_the_network_identity() -> None:
 
 
 def test_a_fast_no_route_wants_a_witness_even_under_proceed() -> None:
-    fast = Case(
-        SUSPECT,
-        Unreachable.PROCEED,
-        (found(Verdict.UNREACHABLE, Trouble.FAST_NO_ROUTE),),
-        PROXIES[:1],
-        cluster_siblings=3,
-    )
+    fast = make.case(found(Verdict.UNREACHABLE, Trouble.FAST_NO_ROUTE), policy=Unreachable.PROCEED)
     assert wants_witnesses(fast)
     assert isinstance(judge(fast), Refused)
     assert not wants_witnesses(case(Verdict.UNREACHABLE, policy=Unreachable.PROCEED))

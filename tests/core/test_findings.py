@@ -26,6 +26,7 @@ def scene(**more: object) -> Scene:
     looks.update(more.pop("looks", {}))  # type: ignore[call-overload]
     paths = {a: {b: DEAD for b in NAMES if a != b} for a in NAMES}
     paths.update(more.pop("paths", {}))  # type: ignore[call-overload]
+    more.setdefault("at", 100.0)
     return Scene(
         inventory=more.pop("inventory", inventory()),  # type: ignore[arg-type]
         records=more.pop("records", {}),  # type: ignore[arg-type]
@@ -142,7 +143,7 @@ def test_a_vm_that_could_not_be_started_is_named() -> None:
     big = inventory(vms=[vm(1, domain_xml="/x", memory_mib=99999)])
     assert codes(scene(inventory=big)) == {"no_room": Severity.WARNING}
     alone = inventory([host("kvm-01")])
-    found = codes(Scene(alone, {}, {}, {K1: look("kvm-01", uuid(1))}, {K1: {}}))
+    found = codes(Scene(alone, {}, {}, {K1: look("kvm-01", uuid(1))}, {K1: {}}, at=100.0))
     assert found == {"would_not_start": Severity.WARNING, "no_fence_path": Severity.CRITICAL}
 
 

@@ -32,6 +32,7 @@ def scene(
     seen.update(looks or {})
     gone = {a: {b: DEAD for b in NAMES if a != b} for a in NAMES}
     more.setdefault("quarantine", {})
+    more.setdefault("at", 100.0)
     return Scene(
         book or inventory(),
         {record.uuid: record for record in records},
@@ -217,7 +218,7 @@ def test_what_is_said_in_each_scene() -> None:
 
 
 def test_a_host_without_rehearsals_has_no_path() -> None:
-    found = find_all(Scene(only(host("kvm-01")), {}, {}, {K1: look("kvm-01")}, {}))
+    found = find_all(Scene(only(host("kvm-01")), {}, {}, {K1: look("kvm-01")}, {}, at=100.0))
     assert [each.code for each in found] == ["no_fence_path"]
 
 

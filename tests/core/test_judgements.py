@@ -6,7 +6,6 @@ import pytest
 
 from hafence.core.decision import (
     Allowed,
-    Case,
     Judgement,
     Reason,
     SecondLevel,
@@ -22,6 +21,7 @@ from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
 from hafence.core.fencing import Finding, Trouble, Verdict
 from hafence.core.model import HostName, Unreachable
 
+from .make import case
 from .telling import assert_told
 
 SUSPECT = HostName("kvm-01")
@@ -34,11 +34,6 @@ ODD = Finding(Verdict.AMBIGUOUS, "the reply is truncated", {})
 REFUSED = Finding(Verdict.AMBIGUOUS, "refused", {}, Trouble.REFUSED)
 LOST = Finding(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST)
 FORBIDS = Finding(Verdict.AMBIGUOUS, "the sibling forbids it", {}, Trouble.SIBLING_FORBIDS)
-
-
-def case(*findings: Finding, policy: Unreachable = Unreachable.CONFIRM, **more: object) -> Case:
-    more.setdefault("cluster_siblings", 3)
-    return Case(SUSPECT, policy, findings, PROXIES[: len(findings)], **more)  # type: ignore[arg-type]
 
 
 def look(witness: str | None, *signs: Sign, could_look: bool = True, says: str = "looked") -> WitnessReport:
@@ -155,7 +150,7 @@ def test_signs_are_named_in_one_order_however_they_were_found() -> None:
 def test_an_attempt_without_its_proxy_is_a_bug_and_not_a_shorter_list() -> None:
     for finding in (ALIVE, LOST):
         with pytest.raises(ValueError, match="argument 2"):
-            judge(Case(SUSPECT, Unreachable.CONFIRM, (finding, finding), PROXIES[:1]))
+            judge(case(finding, finding, proxies=PROXIES[:1]))
 
 
 def test_witnesses_are_wanted_for_silence_alone_and_under_proceed_for_the_fast_kind_alone() -> None:

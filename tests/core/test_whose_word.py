@@ -1,0 +1,28 @@
+"""Whose word a refusal repeats."""
+
+from __future__ import annotations
+
+import pytest
+
+from hafence.core.decision import judge
+from hafence.core.fencing import Finding, Trouble, Verdict
+
+from .make import case
+
+ALIVE = Finding(Verdict.STILL_ALIVE, "a task of the VM lives", {})
+LATER = {
+    "in doubt": Finding(Verdict.AMBIGUOUS, "the reply is truncated", {}),
+    "silent": Finding(Verdict.UNREACHABLE, "timed out", {}, Trouble.TIMED_OUT),
+    "lost on the way": Finding(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST),
+}
+
+
+@pytest.mark.parametrize("later", LATER)
+def test_a_refusal_repeats_who_saw_the_vm_alive_and_not_who_came_later(later: str) -> None:
+    judgement = judge(case(ALIVE, LATER[later]))
+    assert judgement.message == "the VM is still alive on kvm-01: a task of the VM lives (through kvm-02)"
+
+
+def test_doubt_is_told_in_the_words_of_who_reached_the_suspect_and_not_of_a_sibling_that_failed() -> None:
+    judgement = judge(case(LATER["in doubt"], LATER["lost on the way"]))
+    assert judgement.message == "kvm-01 is neither dead nor silent: the reply is truncated (through kvm-02)"
