@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hafence.adapters.stores import open_store, sqlite_file
+from hafence.adapters.stores.codec import seal_of
 from hafence.adapters.stores.port import RunRow, Store
-from hafence.adapters.stores.sqlite_rows import _seal
 from hafence.core.model import parse_uuid
 from hafence.effects import StoreError
 
@@ -157,7 +157,7 @@ def reseal(path: Path, table: str, key: str) -> None:
     db.execute("PRAGMA ignore_check_constraints = ON")
     column = db.execute(f"PRAGMA table_info({table})").fetchone()[1]
     row = db.execute(f"SELECT * FROM {table} WHERE {column} = ?", (key,)).fetchone()
-    db.execute(f"UPDATE {table} SET seal = ? WHERE {column} = ?", (_seal(table, row[:-1]), key))
+    db.execute(f"UPDATE {table} SET seal = ? WHERE {column} = ?", (seal_of(table, row[:-1]), key))
     db.close()
 
 

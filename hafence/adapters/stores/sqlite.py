@@ -2,12 +2,11 @@
 
 Each method is one transaction. Writers queue (BEGIN IMMEDIATE), so a comparison and the write that
 depends on it cannot be parted. Files: sqlite_file (open, check, transact), sqlite_snapshot (read only),
-sqlite_schema (tables), sqlite_rows (rows and values), sqlite_history (the chain).
+sqlite_schema (tables), sqlite_rows, sqlite_history; codec, history_codec and rules are every engine's.
 """
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,18 +15,16 @@ from pathlib import Path
 
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...effects import Busy, Lease, LeaseLost, Recollection, Statement
+from ...effects import Busy, Lease, Recollection
+from . import rules
 from . import sqlite_history as history
 from . import sqlite_rows as rows
-from .holder import Holder, is_gone
+from .codec import RowError, when
+from .holder import Holder
 from .port import Json, LeaseRow, Problem, QuarantineRow, RunRow, RunStory, RunSummary, StatementRow, StepRow
-from .sqlite_errors import RowError
 from .sqlite_file import WritableFile, structure_problems
 from .sqlite_schema import schema_problems
 from .sqlite_snapshot import ReadOnlyFile
-
-CLOCK_SLACK_S = 5.0
-"""A statement this little in the future is one of just now: clocks are set in small steps."""
 
 
 class SqliteStore:
@@ -45,7 +42,7 @@ class SqliteStore:
 
     def recall(self, now: float) -> Recollection:
         """See Store."""
-        rows.when(now)
+        when(now)
         return self._file.read(lambda db: _recall(db, now))
 
     def leases(self) -> tuple[LeaseRow, ...]:
@@ -88,7 +85,7 @@ class SqliteStore:
 
     def state(self, host: HostName, who: str, reason: str, at: float, expires_at: float) -> None:
         """See Store."""
-        statement = StatementRow(host, who, reason, rows.when(at), rows.when(expires_at))
+        statement = StatementRow(host, who, reason, when(at), when(expires_at))
 
         def write(db: sqlite3.Connection) -> None:
             _end_statements(db, host, "another statement took its place", at)
@@ -107,7 +104,7 @@ class SqliteStore:
         """See Store."""
 
         def write(db: sqlite3.Connection) -> None:
-            since = next((row.since for row in rows.quarantined(db) if row.host == host), rows.when(at))
+            since = next((row.since for row in rows.quarantined(db) if row.host == host), when(at))
             rows.put_quarantine(db, QuarantineRow(host, why, run, since))
 
         self._file.write(write)
@@ -133,25 +130,26 @@ class SqliteStore:
 
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
         """See Store."""
-        expires_at = _expiry(ttl_s, now)
+        expires_at = rules.expiry(ttl_s, now)
 
         def write(db: sqlite3.Connection) -> Lease | Busy:
-            held = rows.lease(db, vm)
-            if held is not None and held.expires_at > now and not is_gone(held.holder):
-                return Busy(vm, held.holder.words, held.holder.run, held.expires_at)
-            token = max(rows.last_token(db) + 1, int(now * 1000))
-            rows.put_meta(db, "last_token", token)
-            rows.put_lease(db, LeaseRow(vm, token, holder, float(now), expires_at))
-            return Lease(vm, token, expires_at)
+            busy = rules.in_the_way(rows.lease(db, vm), now)
+            if busy is not None:
+                return busy
+            lease = Lease(vm, rules.next_token(rows.last_token(db), now), expires_at)
+            rows.put_meta(db, "last_token", lease.token)
+            rows.put_lease(db, rules.new_lease(lease, holder, now))
+            return lease
 
         return self._file.write(write)
 
     def renew_lease(self, lease: Lease, ttl_s: float, now: float) -> Lease:
         """See Store."""
-        expires_at = _expiry(ttl_s, now)
+        expires_at = rules.expiry(ttl_s, now)
 
         def write(db: sqlite3.Connection) -> Lease:
-            rows.put_lease(db, replace(_held(db, lease, now), expires_at=expires_at))
+            held = rules.still_held(rows.lease(db, lease.vm), lease, now)
+            rows.put_lease(db, replace(held, expires_at=expires_at))
             return replace(lease, expires_at=expires_at)
 
         return self._file.write(write)
@@ -162,18 +160,11 @@ class SqliteStore:
 
     def write_record(self, record: VmRecord, lease: Lease, now: float) -> VmRecord:
         """See Store."""
-        if lease.vm != record.uuid:
-            raise ValueError(f"a lease on {lease.vm} gives no right to write {record.uuid}")
-        written = replace(record, revision=record.revision + 1)
+        written = rules.next_record(record, lease)
 
         def write(db: sqlite3.Connection) -> VmRecord:
-            _held(db, lease, now)
-            stored = rows.record(db, record.uuid)
-            revision = stored.revision if stored else 0
-            if revision != record.revision:
-                raise LeaseLost(
-                    f"the record of {record.uuid} changed meanwhile (revision {revision}, not {record.revision})"
-                )
+            rules.still_held(rows.lease(db, lease.vm), lease, now)
+            rules.check_revision(record, rows.record(db, record.uuid))
             rows.put_record(db, written, now)
             return written
 
@@ -187,38 +178,8 @@ class SqliteStore:
 
 
 def _recall(db: sqlite3.Connection, now: float) -> Recollection:
-    valid = {
-        row.host: Statement(row.host, row.who, row.reason, row.at, row.expires_at)
-        for _, row in rows.statements(db)
-        if row.ended_at is None and row.at <= now + CLOCK_SLACK_S and now < row.expires_at
-    }
-    return Recollection(
-        records={record.uuid: record for record in rows.records(db)},
-        quarantine={
-            row.host: f"{row.why} (since {rows.in_words(row.since)}, run {row.run})" for row in rows.quarantined(db)
-        },
-        machine_ids=rows.machines(db),
-        statements=valid,
-    )
-
-
-def _expiry(ttl_s: float, now: float) -> float:
-    if not (math.isfinite(ttl_s) and ttl_s > 0):
-        raise ValueError(f"not a lease's length: {ttl_s!r} s")
-    return rows.when(rows.when(now) + ttl_s)
-
-
-def _held(db: sqlite3.Connection, lease: Lease, now: float) -> LeaseRow:
-    """The stored lease, if it is this one and has not expired; LeaseLost, with what became of it."""
-    rows.when(now)
-    stored = rows.lease(db, lease.vm)
-    if stored is None or (stored.token != lease.token and stored.expires_at <= now):
-        raise LeaseLost(f"the lease on {lease.vm} is no longer this run's")
-    if stored.token != lease.token:
-        raise LeaseLost(f"the lease on {lease.vm} was taken over by run {stored.holder.run}, {stored.holder.words}")
-    if stored.expires_at <= now:
-        raise LeaseLost(f"the lease on {lease.vm} expired {now - stored.expires_at:.1f} s ago")
-    return stored
+    statements = (row for _, row in rows.statements(db))
+    return rules.recollection(now, rows.records(db), rows.quarantined(db), rows.machines(db), statements)
 
 
 def _delete_lease(db: sqlite3.Connection, lease: Lease) -> None:
@@ -228,7 +189,7 @@ def _delete_lease(db: sqlite3.Connection, lease: Lease) -> None:
 def _end_statements(db: sqlite3.Connection, host: HostName, why: str, at: float) -> None:
     for number, row in rows.statements(db):
         if row.host == host and row.ended_at is None:
-            rows.put_statement(db, number, replace(row, ended_at=rows.when(at), ended_why=why))
+            rows.put_statement(db, number, rules.ended(row, why, at))
 
 
 def _problems(db: sqlite3.Connection) -> tuple[Problem, ...]:

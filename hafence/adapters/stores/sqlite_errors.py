@@ -8,13 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...effects import StoreError
+from .codec import RowError
 
 BUSY_S = 5.0
 """How long a write waits for another process's before it fails."""
-
-
-class RowError(Exception):
-    """A row is not what hafence writes. The message names the table and the key."""
 
 
 @contextmanager

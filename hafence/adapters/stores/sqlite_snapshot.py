@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from ...effects import StoreError
-from .sqlite_errors import BUSY_S, RowError, damaged, speaking
+from .codec import RowError
+from .sqlite_errors import BUSY_S, damaged, speaking
 from .sqlite_file import OPEN_FOR_WRITING, PROCESS, check_content, connect
 from .sqlite_place import beside, check_place, status_of
 from .sqlite_rows import begin_meta
