@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.inventory import Faults, shown
 from ..core.model import NAME_RULE, Inventory, SshSettings, is_name
-from ..core.parsing import parse_store
+from ..core.store_url import parse_store
 from .inventory_entry import Entry, wrong_kind
 from .inventory_hosts import HostCheck, check_cluster
 from .inventory_settings import check_fencing, check_ssh

@@ -1,4 +1,4 @@
-"""From the texts that people write to values: durations, booleans, numbers, addresses, stores.
+"""From the texts that people write to values: durations, booleans, numbers, addresses, paths (stores: `store_url`).
 
 Each function raises ValueError with a sentence that says what is wrong and what would be right.
 Texts come as they were written: nothing has guessed that `no` is a boolean or `022` an octal number.
@@ -17,7 +17,6 @@ _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 8640
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?(%?)\Z")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
-_ETCD = re.compile(r"etcd://([^/?#]+)(/[A-Za-z0-9._/-]*)?\Z")
 _SAY_TRUE = frozenset({"yes", "on", "y", "1", "enabled"})
 _SAY_FALSE = frozenset({"no", "off", "n", "0", "disabled"})
 
@@ -131,37 +130,6 @@ def _usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
         raise ValueError(f"{address} is no host's own address: write the one on which its sshd listens")
     return str(address)
-
-
-def parse_store(text: str, base: str) -> str:
-    """The store's URL with an absolute path: `sqlite:///var/lib/x.db`, or `etcd://h1:2379,h2:2379`.
-
-    `base` is the folder that a relative path (`sqlite:state.db`) is relative to. A fault is told without
-    the text, which might hold a password.
-    """
-    if text.startswith("sqlite:"):
-        path = text.removeprefix("sqlite:").removeprefix("//")
-        if not path or path.endswith("/") or path == ":memory:" or not path.isprintable() or re.search(r"[?#]", path):
-            raise ValueError(
-                "names no file: write sqlite:///var/lib/hafence/state.db, or sqlite:state.db beside the inventory"
-            )
-        return "sqlite://" + absolute(path, base)
-    match = _ETCD.match(text)
-    if not match:
-        raise ValueError(
-            "is no store: write sqlite:///PATH, sqlite:PATH (beside the inventory), or etcd://HOST:PORT,HOST:PORT"
-        )
-    for member in match[1].split(","):
-        _check_etcd_member(member)
-    return text
-
-
-def _check_etcd_member(member: str) -> None:
-    if "@" in member:
-        raise ValueError("holds a user or a password: a store's URL stands in logs; write etcd://HOST:PORT,HOST:PORT")
-    host, port = member.rsplit(":", 1) if re.search(r":[0-9]+\Z", member) else (member, "2379")
-    parse_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
-    parse_whole(port, 1, 65535)
 
 
 def absolute(path: str, base: str) -> str:

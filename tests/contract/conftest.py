@@ -9,7 +9,13 @@ import pytest
 
 from hafence.adapters.stores.port import Store
 
-from .engines import ENGINES, Engine, Worker
+from .engines import ENGINES, Engine, Worker, stop_shared_etcd
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_of_what_is_shared() -> Iterator[None]:
+    yield
+    stop_shared_etcd()
 
 
 @pytest.fixture(params=sorted(ENGINES))

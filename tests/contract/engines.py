@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from hafence.adapters.stores import open_store
@@ -17,6 +19,8 @@ from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
 from hafence.effects import Lease
+
+from .etcd_parts import Cluster, cluster
 
 VM = parse_uuid("6d6f6a5a-1111-4222-8333-000000000001")
 OTHER_VM = parse_uuid("6d6f6a5a-1111-4222-8333-000000000002")
@@ -41,7 +45,26 @@ def sqlite_engine(folder: Path) -> Engine:
     return Engine("sqlite", f"sqlite://{folder}/store/state.db")
 
 
-ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": sqlite_engine}
+_shared = ExitStack()
+
+
+@cache
+def shared_etcd() -> Cluster:
+    """One etcd for all tests of this process; each store has a prefix of its own."""
+    return _shared.enter_context(cluster())
+
+
+def stop_shared_etcd() -> None:
+    """The end of it."""
+    _shared.close()
+    shared_etcd.cache_clear()
+
+
+def etcd_engine(folder: Path) -> Engine:
+    return Engine("etcd", shared_etcd().url(f"{folder.name[:80]}-{secrets.token_hex(4)}"))
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": sqlite_engine, "etcd": etcd_engine}
 
 
 def holder(run: str = "run-1") -> Holder:

@@ -17,9 +17,9 @@ from hafence.core.parsing import (
     parse_duration,
     parse_ip,
     parse_share,
-    parse_store,
     parse_whole,
 )
+from hafence.core.store_url import parse_store
 
 from .telling import assert_told
 

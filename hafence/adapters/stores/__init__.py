@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...core.store_url import parse_etcd
 from ...effects import StoreError
 from .port import Store
 
-FORMS = "sqlite:///PATH, or sqlite:PATH beside the inventory"
+FORMS = "sqlite:///PATH, or sqlite:PATH beside the inventory; or etcd://HOST:PORT,HOST:PORT"
 
 
 def open_store(url: str, *, base: Path | None = None, read_only: bool = False) -> Store:
-    """Open the store that `url` names; what follows `sqlite://` (or `sqlite:`) is the path.
+    """Open the store that `url` names; what follows `sqlite://` (or `sqlite:`) is the path (etcd: core.store_url).
 
     A relative path is taken from `base` (None: the working folder). A store that does not exist yet is
     created, or with `read_only` reads as empty. `read_only` changes nothing anywhere, not even a file beside the store.
@@ -27,6 +28,12 @@ def open_store(url: str, *, base: Path | None = None, read_only: bool = False) -
 
         return SqliteStore((base or Path.cwd()) / text, read_only=read_only)
     if colon and scheme == "etcd":
-        raise StoreError(f"a store in etcd is not in this version of hafence: write {FORMS}")
+        try:
+            place = parse_etcd(url, str(base or Path.cwd()))
+        except ValueError as error:
+            raise StoreError(f"the store's URL {error}") from None
+        from .etcd import EtcdStore
+
+        return EtcdStore(place, read_only=read_only)
     # The rest of an unknown URL may hold a password.
     raise StoreError(f"the store's URL begins with {scheme[:20]!r}, which is no known kind of store: write {FORMS}")

@@ -61,12 +61,12 @@ def in_words(at: float) -> str:
 
 def meta_row(key: str, value: Any) -> Row:
     """A row of table meta: a value under a name."""
-    return _sealed("meta", lambda row: text_in(row[1]), key, canonical(value))
+    return sealed("meta", lambda row: text_in(row[1]), key, canonical(value))
 
 
 def record_row(new: VmRecord, now: float) -> Row:
     """A record's row. ValueError for one that could not be read again, which is a bug; so with the others."""
-    return _sealed(
+    return sealed(
         "record",
         read_record,
         new.uuid,
@@ -86,7 +86,7 @@ def record_row(new: VmRecord, now: float) -> Row:
 def lease_row(new: LeaseRow) -> Row:
     """A lease's row."""
     holder = new.holder
-    return _sealed(
+    return sealed(
         "lease",
         read_lease,
         new.vm,
@@ -105,17 +105,17 @@ def lease_row(new: LeaseRow) -> Row:
 
 def quarantine_row(new: QuarantineRow) -> Row:
     """A quarantine's row."""
-    return _sealed("quarantine", read_quarantine, new.host, storable(new.why), storable(new.run), new.since)
+    return sealed("quarantine", read_quarantine, new.host, storable(new.why), storable(new.run), new.since)
 
 
 def machine_row(host: HostName, machine_id: str, at: float) -> Row:
     """A machine-id's row."""
-    return _sealed("machine", read_machine, host, machine_id, when(at))
+    return sealed("machine", read_machine, host, machine_id, when(at))
 
 
 def statement_row(number: int, new: StatementRow) -> Row:
     """A statement's row."""
-    return _sealed(
+    return sealed(
         "statement",
         read_statement,
         number,
@@ -129,7 +129,7 @@ def statement_row(number: int, new: StatementRow) -> Row:
     )
 
 
-def _sealed(table: str, read: Callable[[Row], object], *values: Value) -> Row:
+def sealed(table: str, read: Callable[[Row], object], *values: Value) -> Row:
     """A row for `table`, with its seal. ValueError for what could not be read again: it would lock everybody out."""
     try:
         read(values)
