@@ -93,9 +93,8 @@ def _options(query: str) -> dict[str, str]:
     for part in query.split("&"):
         name, _, value = part.partition("=")
         if name not in (*_PATHS, *_WORDS):
-            raise ValueError(
-                f"has an unknown word after the ?: it takes {', '.join((*_PATHS, *_WORDS))} (never a password itself)"
-            )
+            known = ", ".join((*_PATHS, *_WORDS))
+            raise ValueError(f"has an unknown word after the ?: write some of {known} (never a password itself)")
         if name in given:
             raise ValueError(f"names {name} twice: write it once")
         given[name] = unquote(value)
@@ -109,9 +108,11 @@ def _check_together(given: dict[str, str]) -> None:
     if ("cert" in given) != ("key" in given):
         raise ValueError("names a certificate or a key, but not both: write cert= and key=")
     if len(sources) > 1 or ("user" in given) != bool(sources):
-        raise ValueError("needs user= and one of password_file= and password_command= together, or none of them")
-    if ("user" in given or "cert" in given) and "ca" not in given:
-        raise ValueError("would send a password or a certificate over a line that anyone can read: add ca= for TLS")
+        raise ValueError("has only a part of a login: write user= and one of password_file= and password_command=")
+    if "cert" in given and "ca" not in given:
+        raise ValueError("names a certificate, but nothing to know the members by: write ca= too, for TLS")
+    if "user" in given and "ca" not in given:
+        raise ValueError("would send a password over a line that anyone can read: write ca= too, for TLS")
 
 
 def _shown(host: str, port: int) -> str:

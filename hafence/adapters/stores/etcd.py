@@ -260,7 +260,7 @@ def _problems(moment: Moment) -> tuple[Problem, ...]:
         found += _said("row", partial(codec.read_all, table, rows[table], read))
     found += _said("row", lambda: codec.read_last_token(meta.get("last_token")))
     try:
-        broken = history.chain_problems(rows["history"], rows["begin"], meta.get("history_head"))
+        broken = history.chain_problems(rows["history"], rows["begin"], rows["run"], meta.get("history_head"))
     except RowError as error:
         broken = [str(error)]
     return (*found, *(Problem("history_broken", line) for line in broken))

@@ -144,7 +144,7 @@ class Etcd:
         body = json.dumps(document, separators=(",", ":")).encode()
         give_up_at = time.monotonic() + TOTAL_S
         troubles: dict[str, str] = {}
-        tries, logins, sent = 0, 0, False
+        tries, logins, sent, lives = 0, 0, False, False
         while True:
             member = self._members[self._at]
             floor = self._revision
@@ -154,7 +154,7 @@ class Etcd:
                 heard = self._judge(member, answer, floor, sent)
                 if heard is not None:
                     return heard
-                sent, troubles[member.name] = True, f"{member.name} has no leader, or lost it meanwhile"
+                sent, lives, troubles[member.name] = True, True, f"{member.name} has no leader, or lost it meanwhile"
             except Unsent as error:
                 troubles[member.name] = str(error)
             except Lost as error:
@@ -170,15 +170,15 @@ class Etcd:
             tries += 1
             self._at = (self._at + 1) % len(self._members)
             if tries % len(self._members) == 0:
-                self._go_on(give_up_at, troubles, sent, writes)
+                self._go_on(give_up_at, troubles, lives, sent and writes)
 
-    def _go_on(self, give_up_at: float, troubles: Mapping[str, str], sent: bool, writes: bool) -> None:
-        """After every member failed: a pause, or StoreError. At first contact, nobody there means nobody there."""
-        if time.monotonic() + PAUSE_S < give_up_at and (sent or self._cluster):
+    def _go_on(self, give_up_at: float, troubles: Mapping[str, str], lives: bool, unsure: bool) -> None:
+        """After every member failed: a pause, or StoreError. At first contact only an etcd that lives is waited for."""
+        if time.monotonic() + PAUSE_S < give_up_at and (lives or self._cluster):
             time.sleep(PAUSE_S)
             return
         says = f"the store {self._place.name} cannot be used: {'; '.join(troubles.values())}"
-        if sent and writes:
+        if unsure:
             says += ". What was being written may have been written, or may be yet"
         raise StoreError(f"{says}. See to it that a majority of its members runs and can be reached, then run again")
 
@@ -262,8 +262,9 @@ def _operation(do: Do, revision: int = 0) -> dict[str, Any]:
         case Get(key, end, limit, descend):
             asked: dict[str, Any] = {"key": _encoded(key)}
             if end:
-                asked |= {"range_end": _encoded(end), "limit": str(limit), "sort_target": "KEY"}
-                asked["sort_order"] = "DESCEND" if descend else "ASCEND"
+                asked |= {"range_end": _encoded(end), "limit": str(limit)}
+            if descend:  # ascending is etcd's own order; asked for by name, it reads all there is before it counts
+                asked |= {"sort_target": "KEY", "sort_order": "DESCEND"}
             if revision:
                 asked["revision"] = str(revision)
             return {"request_range": asked}

@@ -75,7 +75,8 @@ class Login:
 def odd_reply(place: EtcdPlace, member: Member, what: str) -> StoreError:
     """The error for an answer that is not believed."""
     return StoreError(
-        f"the store {place.name} cannot be used: {member.name} answered what no etcd says: {what}. See what listens there"
+        f"the store {place.name} cannot be used: {member.name} answered what no etcd says: {what}. See what "
+        "listens there"
     )
 
 

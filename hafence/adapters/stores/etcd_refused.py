@@ -55,11 +55,11 @@ class Refused(Exception):
 
     def in_words(self, place: EtcdPlace) -> str:
         """What it means, with the way out."""
-        if self._no_user or (self._code == _UNAUTHENTICATED and not place.user):
+        if self._no_user or (self._code in (_FORBIDDEN, _UNAUTHENTICATED) and not place.user):
             return "it wants a user: add user= and password_file= or password_command= to its URL"
         if self._code == _FORBIDDEN:
             return (
-                f"user {place.user or '(none)'} may not read and write the keys under {place.prefix}: grant that "
+                f"user {place.user} may not read and write the keys under {place.prefix}: grant that "
                 f"(etcdctl role grant-permission ROLE --prefix=true readwrite {place.prefix})"
             )
         if self._code == _EXHAUSTED and "space" in self._message:

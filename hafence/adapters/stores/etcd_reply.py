@@ -115,7 +115,7 @@ def outcome_in(document: dict[str, Any], success: Sequence[Do], failure: Sequenc
         _odd("it does not answer what was asked")
     found = []
     for do, response in zip(asked, responses, strict=True):
-        answer = _answer_to(do, _mapping(response, "a response"))
+        answer = _answer_to(do, _mapping(response, "a response"), header)
         if isinstance(do, Get):
             found.append(_found(do, answer, header))
     return Outcome(header, succeeded, tuple(found))
@@ -132,11 +132,16 @@ def number_in(document: dict[str, Any], name: str) -> int:
 _KINDS = {Get: "response_range", Put: "response_put", Delete: "response_delete_range"}
 
 
-def _answer_to(do: Do, response: dict[str, Any]) -> dict[str, Any]:
+def _answer_to(do: Do, response: dict[str, Any], header: Header) -> dict[str, Any]:
     kind = _KINDS[type(do)]
     if set(response) != {kind}:
         _odd("it answers another question")
-    return _mapping(response[kind], kind)
+    answer = _mapping(response[kind], kind)
+    # Each answer bears the revision, too: one that lost its content on the way would read as "nothing is there".
+    revision = _number(_mapping(answer.get("header"), "an answer's header").get("revision"), "an answer's revision")
+    if not 0 < revision <= header.revision:
+        _odd("an answer in it is from another time")
+    return answer
 
 
 def _found(asked: Get, answer: dict[str, Any], header: Header) -> Found:

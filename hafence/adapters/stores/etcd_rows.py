@@ -1,6 +1,7 @@
 """Rows as keys and values of etcd: under `PREFIX TABLE/KEY` the row's columns as JSON, its seal among them.
 
-Tables are those of the SQLite store, and `begin`: the runs in the order of their beginnings.
+The tables are the SQLite store's, `begin` (the runs in the order of their beginnings) and `run` (how far each has
+come).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _KEYS: dict[str, Callable[[Row], str]] = {
     "statement": lambda row: statement_key(_whole(row[0])),
     "history": lambda row: history_key(_text(row[1]), _whole(row[2])),
     "begin": lambda row: begin_key(_whole(row[0])),
+    "run": lambda row: _text(row[0]),
 }
 TABLES = tuple(_KEYS)
 
@@ -50,15 +52,7 @@ class All:
     under: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The row with the highest key of those that begin with `under`."""
-
-    table: str
-    under: str
-
-
-Want = One | All | Last
+Want = One | All
 
 
 def statement_key(number: int) -> str:

@@ -25,7 +25,7 @@ from ...effects import StoreError
 from .codec import Row, RowError, meta_row, read_meta
 from .etcd_client import Etcd, Guard, LeaseEnded
 from .etcd_reply import Delete, Do, Found, Get, Kept, Put
-from .etcd_rows import All, Last, One, Want, end_of, key_of, row_in, value_of
+from .etcd_rows import All, One, Want, end_of, key_of, row_in, value_of
 from .etcd_view import BEGINNING, Changes, Moment, View, empty
 from .etcd_wire import TooLong
 
@@ -120,8 +120,6 @@ class EtcdTables:
                 return Get(self._key(table, key))
             case All(table, under):
                 return Get(self._key(table, under), end_of(self._key(table, under)))
-            case Last(table, under):
-                return Get(self._key(table, under), end_of(self._key(table, under)), limit=1, descend=True)
 
     def _key(self, table: str, key: str) -> str:
         return f"{self.prefix}{table}/{key}"

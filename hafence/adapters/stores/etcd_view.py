@@ -7,7 +7,7 @@ from typing import Protocol
 
 from .codec import Row, meta_row
 from .etcd_reply import Found, Kept
-from .etcd_rows import All, Last, One, Want, end_of, key_of, row_in
+from .etcd_rows import All, One, Want, end_of, key_of, row_in
 from .etcd_wire import TooLong
 
 PAGE = 1000
@@ -30,11 +30,6 @@ class View:
     def all(self, table: str, under: str = "") -> tuple[Row, ...]:
         """The rows of a table, by key."""
         return self._rows[All(table, under)]
-
-    def last(self, table: str, under: str) -> Row | None:
-        """The row with the highest key."""
-        found = self._rows[Last(table, under)]
-        return found[0] if found else None
 
     def written(self, table: str, key: str) -> int:
         """The revision at which a key was last written; 0 if it is not there."""

@@ -78,7 +78,8 @@ class Member:
             answer, keep = _hear(sock, give_up_at)
         # ValueError: a chunk's length, or a header, that is none. AssertionError: http.client's own surprise.
         except (OSError, http.client.HTTPException, ValueError, AssertionError) as error:
-            raise Lost(f"{self.name} {_in_words(error)}") from None
+            hint = "; does it want TLS? Then add ca= to the URL" if _is_cut(error) and self._context is None else ""
+            raise Lost(f"{self.name} {_in_words(error)}{hint}") from None
         finally:
             if not keep:
                 self.close()  # a half-read answer must never be taken for the next one's
@@ -160,6 +161,10 @@ class _PacedReader(io.RawIOBase):
         return self._sock.recv_into(into)
 
 
+def _is_cut(error: Exception) -> bool:
+    return isinstance(error, ConnectionResetError | http.client.IncompleteRead)
+
+
 def _in_words(error: Exception) -> str:
     """What went wrong, never in the member's own words."""
     match error:
@@ -171,7 +176,7 @@ def _in_words(error: Exception) -> str:
             return f"does not speak TLS as it should ({error.reason or 'unknown reason'})"
         case socket.gaierror():
             return "is a name that cannot be looked up"
-        case http.client.RemoteDisconnected() | http.client.IncompleteRead():
+        case _ if _is_cut(error):
             return "closed the connection before its answer was whole"
         case OSError():
             return f"cannot be spoken to ({error.strerror or 'no reason given'})"
