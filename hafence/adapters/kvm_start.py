@@ -115,5 +115,5 @@ def _words(word: str, pairs: Mapping[str, str]) -> str:
     says = _WHY.get(why) or why.replace("-", " ") or "without a reason"
     if pairs.get("err_len"):
         size, digest = pairs["err_len"], pairs.get("err_sha", "-")
-        says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output' beside the store)"
+        says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output', see hafence(1))"
     return says + pid

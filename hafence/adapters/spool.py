@@ -11,19 +11,22 @@ KEPT_S = 30 * 86400
 """Files older than this are removed when a new one is written."""
 
 
-def folder_of(store: str) -> Path | None:
-    """Where the files lie: beside a SQLite store; None for a store that is not on this machine."""
+ELSEWHERE = Path("/var/lib/hafence/output")
+"""For a store that is not on this machine. What hosts said beyond the protocol never leaves the admin node."""
+
+
+def folder_of(store: str) -> Path:
+    """Where the files lie: beside a SQLite store, else in ELSEWHERE."""
     if not store.startswith("sqlite:"):
-        return None
+        return ELSEWHERE
     return Path(store.removeprefix("sqlite:").removeprefix("//")).parent / "output"
 
 
 def keep(store: str, run: str, what: str, stdout: str, stderr: str) -> None:
     """Append to the run's file, readable by its owner alone. A failure is not worth stopping a rescue for."""
     folder = folder_of(store)
-    if folder is None:
-        return
     try:
+        folder.parent.mkdir(exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         _forget_old(folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Cut = Callable[[bytes], bool]
@@ -49,7 +49,8 @@ def _serve(server: socket.socket, line: BadLine, to_port: int) -> None:
 
 
 def _relay(near: socket.socket, line: BadLine, to_port: int) -> None:
-    with near, socket.create_connection(("127.0.0.1", to_port)) as far:
+    # Either end may be gone by the time something is passed on.
+    with suppress(OSError), near, socket.create_connection(("127.0.0.1", to_port)) as far:
         while request := _message(near):
             if line.swallow(request):
                 line.lost.append(request)
