@@ -28,7 +28,7 @@ class EtcdPlace:
 
     members: tuple[tuple[str, int], ...]
     """Host and port of each, in the order in which they are asked."""
-    prefix: str = DEFAULT_PREFIX
+    prefix: str
     """Before every key; ends in a slash."""
     ca: str = ""
     """A file of certificates: TLS is used, and each member's must be signed by one of them."""
@@ -60,7 +60,7 @@ def parse_store(text: str, base: str) -> str:
         return "sqlite://" + absolute(path, base)
     place = parse_etcd(text, base)
     given = {name: getattr(place, name) for name in (*_PATHS, *_WORDS) if getattr(place, name)}
-    query = "&".join(f"{name}={quote(value, safe='/')}" for name, value in given.items())
+    query = "&".join(f"{name}={quote(value)}" for name, value in given.items())
     return text.partition("?")[0] + (f"?{query}" if query else "")
 
 
@@ -82,9 +82,12 @@ def parse_etcd(text: str, base: str) -> EtcdPlace:
 def _member(member: str) -> tuple[str, int]:
     if "@" in member:
         raise ValueError(f"holds a user or a password: a store's URL stands in logs; write {ETCD_FORM}")
-    host, _, port = member.rpartition(":") if re.search(r":[0-9]+\Z", member) else (member, "", str(ETCD_PORT))
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    return parse_address(bare), parse_whole(port, 1, 65535)
+    host, port = member, str(ETCD_PORT)
+    match = re.search(r":([0-9]+)\Z", member)
+    if match:
+        host, port = member[: match.start()], match[1]
+    inner = re.fullmatch(r"\[(.*)\]", host)
+    return parse_address(inner[1] if inner else host), parse_whole(port, 1, 65535)
 
 
 def _options(query: str) -> dict[str, str]:

@@ -17,7 +17,15 @@ def test_members_have_a_port_and_the_prefix_ends_in_a_slash() -> None:
     assert parse_etcd("etcd://h1,h2:1,[fd00::1]:65535", "/base") == EtcdPlace(
         (("h1", 2379), ("h2", 1), ("fd00::1", 65535)), "/hafence/"
     )
-    for path, prefix in {"": "/hafence/", "/": "/hafence/", "//": "/hafence/", "/a": "/a/", "/a/b/": "/a/b/"}.items():
+    assert parse_etcd("etcd://h", "/b") == EtcdPlace((("h", 2379),), "/hafence/", "", "", "", "", "", "")
+    for path, prefix in {
+        "": "/hafence/",
+        "/": "/hafence/",
+        "//": "/hafence/",
+        "/a": "/a/",
+        "/a/b/": "/a/b/",
+        "/X": "/X/",
+    }.items():
         assert parse_etcd(f"etcd://h{path}", "/base").prefix == prefix
 
 
@@ -42,6 +50,16 @@ def test_a_store_is_written_with_absolute_paths_and_means_the_same() -> None:
 
 def test_the_name_for_people_holds_no_path_of_this_machine() -> None:
     assert parse_etcd(f"etcd://h1,[fd00::1]:7/a/b/?ca=/ca&{LOGIN}", "/b").name == "etcd://h1:2379,[fd00::1]:7/a/b"
+    assert parse_etcd("etcd://h/aX", "/b").name == "etcd://h:2379/aX"
+    assert parse_etcd("etcd://h", "/b").name == "etcd://h:2379/hafence"
+
+
+@pytest.mark.parametrize(
+    "member", ["[h", "[hh", "h]", "hh]", "[[h]]", "[]", "[]:1", ":1", "h:", "fd00::1", "h:65536", ""]
+)
+def test_what_is_no_member(member: str) -> None:
+    with pytest.raises(ValueError):  # in which words is parse_address' and parse_whole's
+        parse_etcd(f"etcd://{member},h", "/b")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from .etcd_reply import (
     number_in,
     outcome_in,
 )
-from .etcd_wire import Answer, Lost, Member, Unsent, tls_context
+from .etcd_wire import Answer, Lost, Member, TooLong, Unsent, tls_context
 
 CALL_S = 4.0
 """How long one member may take to answer. A frozen one costs this once."""
@@ -126,7 +126,7 @@ class Etcd:
         body = json.dumps({"ID": str(lease)}).encode()
         try:
             self._members[self._at].call("/v3/lease/revoke", body, self._login.token, within_s)
-        except (Unsent, Lost):
+        except (Unsent, Lost, TooLong):
             return
 
     def clusters(self) -> Mapping[str, int | str]:

@@ -88,7 +88,7 @@ class EtcdTables:
 
     def clusters(self) -> Mapping[str, int | str]:
         """To which cluster each member belongs, or why it does not say."""
-        with self._lock:
+        with self._lock, self._speaking():
             return self._etcd.clusters()
 
     def view_at(self, revision: int, wants: tuple[Want, ...]) -> View:
