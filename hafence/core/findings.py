@@ -260,7 +260,6 @@ def _startable(scene: Scene, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Audi
         return
     suspect = scene.record(vm).suspect
     room = Room(
-        vm,
         vm.memory_mib or scene.memory_mib.get(vm.uuid),
         {other.uuid: other for other in scene.inventory.vms.values() if keeps_apart(vm, other)},
         {},

@@ -25,7 +25,6 @@ class Placement:
 class Room:
     """What a start needs and what stands in its way, beside the hosts themselves."""
 
-    vm: Vm
     memory_mib: int | None
     """What the VM needs: the inventory's word, else its domain XML's."""
     neighbours: Mapping[Uuid, Vm]

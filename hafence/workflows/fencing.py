@@ -68,12 +68,17 @@ class Fencing:
     courses: Mapping[Uuid, Course]
     view: View
     candidates: Candidates
+    grace: str
+    """Why it is too early to call anyone silent, or ''."""
     findings: dict[Uuid, list[tuple[HostName, Finding, Reply]]] = field(default_factory=dict)
     reports: tuple[WitnessReport, ...] = ()
     extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)
     levels: dict[Uuid, list[SecondLevel]] = field(default_factory=dict)
-    grace: str = ""
-    """Why it is too early to call anyone silent, or ''."""
+
+    def __post_init__(self) -> None:
+        """Nothing is known of any VM yet."""
+        for vm in self.courses:
+            self.findings[vm], self.extra[vm], self.levels[vm] = [], [], []
 
     def open_vms(self) -> tuple[Uuid, ...]:
         """The VMs of which nothing final has been learnt yet."""
@@ -81,31 +86,34 @@ class Fencing:
 
     def verdict(self, vm: Uuid) -> Verdict | None:
         """The verdict so far."""
-        return weigh([finding for _, finding, _ in self.findings.get(vm, [])])
+        return weigh([finding for _, finding, _ in self.findings[vm]])
 
     def case(self, vm: Uuid) -> Case:
         """All that the gate may know of one VM."""
-        tried = self.findings.get(vm, [])
+        tried = self.findings[vm]
         return Case(
             suspect=self.suspect.name,
             policy=self.run.inventory.settings.unreachable,
             findings=tuple(finding for _, finding, _ in tried),
             proxies=tuple(proxy for proxy, _, _ in tried),
             reports=self.reports,
-            evidence=tuple(self.extra.get(vm, ())),
-            second_level=tuple(self.levels.get(vm, ())),
+            evidence=tuple(self.extra[vm]),
+            second_level=tuple(self.levels[vm]),
             cluster_siblings=len(_enabled(self)) - (1 if self.suspect.state is HostState.ENABLED else 0),
-            cut_off=self.grace or _cut_off(self),
+            cut_off=self.cut_off(),
             unseen=_unseen(self),
         )
+
+    def cut_off(self) -> str:
+        """Why the observer seems to be the one who is cut off, or ''."""
+        return self.grace or _storm(self)
 
 
 def fence_suspect(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view: View) -> Story[dict[Uuid, Judgement]]:
     """Fence the VMs of `courses` on `suspect`; each course gets its attempts, evidence and verdict written in."""
     hosts = run.inventory.members(suspect.cluster)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
-    fencing = Fencing(run, suspect, courses, view, candidates)
-    fencing.grace = yield from _boot_grace(run)
+    fencing = Fencing(run, suspect, courses, view, candidates, (yield from _boot_grace(run)))
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
     yield from _second_look(fencing)
@@ -145,7 +153,7 @@ def _note_what_is_known(fencing: Fencing) -> None:
         words = f"{statement.who} stated that {statement.host} is powered off: {statement.reason}"
         known.append(Evidence("statement", statement.who, statement.at, words, Proof.STATEMENT))
     for vm in fencing.courses:
-        fencing.extra[vm] = list(known)
+        fencing.extra[vm] += known
 
 
 def _ask_siblings(fencing: Fencing) -> Story[None]:
@@ -194,7 +202,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
     if fencing.run.dry_run:
         findings = {vm: _foretell(finding) for vm, finding in findings.items()}
     for vm, finding in findings.items():
-        fencing.findings.setdefault(vm, []).append((proxy, finding, reply))
+        fencing.findings[vm].append((proxy, finding, reply))
     yield from _learn(fencing, next(iter(findings.values())))
     return not any(finding.sibling_side for finding in findings.values())
 
@@ -257,7 +265,7 @@ def _second_look(fencing: Fencing) -> Story[None]:
 def _close(fencing: Fencing, course: Course) -> Judgement:
     """Judge one VM and write into its course what the judgement stands on."""
     vm = course.vm.uuid
-    tried = fencing.findings.get(vm, [])
+    tried = fencing.findings[vm]
     case = fencing.case(vm)
     course.verdict = final_verdict(case)
     course.attempts += tuple(Attempt(proxy, f.verdict, f.detail, round(r.seconds, 3)) for proxy, f, r in tried)
@@ -297,7 +305,7 @@ def _unseen(fencing: Fencing) -> tuple[HostName, ...]:
     return tuple(name for name in sorted(fencing.view.looks) if name not in known)
 
 
-def _cut_off(fencing: Fencing) -> str:
+def _storm(fencing: Fencing) -> str:
     """The storm guard's words, from the looks and the witnesses. A quarantined host is expected to be silent."""
     members = [h for h in _enabled(fencing) if h.name not in fencing.view.memory.quarantine]
     silent = [h for h in members if isinstance(fencing.view.looks.get(h.name), Silence)]
@@ -321,7 +329,7 @@ def evidence_age(course: Course, looks: Mapping[HostName, Look] | None = None) -
     now = yield from do(Now())
     times = [e.at for e in course.evidence if e.proves in _AGEING]
     times += [look.at for look in (looks or {}).values()]
-    return max((now - at for at in times), default=0.0)
+    return now - min(times, default=now)
 
 
 _AGEING = frozenset({Proof.VM_DEAD, Proof.SILENCE, Proof.HOST_OFF, Proof.DISKS_FENCED})

@@ -6,6 +6,7 @@ evidence. A network outage must not become a power outage: an observer who is cu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def second_level(fencing: Fencing) -> Story[None]:
     vms = tuple(vm for vm in fencing.courses if _refused(fencing, vm) or (silent and _unreachable(fencing, vm)))
     if not vms or not fencing.candidates.chosen:
         return
-    if fencing.case(vms[0]).cut_off and fencing.verdict(vms[0]) in (None, Verdict.UNREACHABLE):
+    if fencing.cut_off() and fencing.open_vms():
         return
     if not _lives(fencing):
         storage = yield from _storage(fencing, vms)
@@ -69,15 +70,12 @@ def _unreachable(fencing: Fencing, vm: Uuid) -> bool:
 
 def _lives(fencing: Fencing) -> bool:
     """Whether anything was seen of the suspect's life, by anyone."""
-    look = fencing.view.looks.get(fencing.suspect.name)
-    if look is not None and shows_life(look):
-        return True
     spoke = (Verdict.STILL_ALIVE, Verdict.AMBIGUOUS)
     return any(fencing.verdict(vm) in spoke or signs_of_life(fencing.case(vm)) for vm in fencing.courses)
 
 
 def _not_after(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[float]:
-    not_after = float("inf")
+    not_after = math.inf
     for vm in vms:
         not_after = min(not_after, (yield from fencing.courses[vm].renew()))
     return not_after
@@ -101,7 +99,7 @@ def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], 
         says = f"not used: {len(others)} other VM(s) are there and nobody agreed to switch them off; --yes agrees"
         now = yield from do(Now())
         for vm in vms:
-            fencing.levels.setdefault(vm, []).append(SecondLevel("power", False, says))
+            fencing.levels[vm].append(SecondLevel("power", False, says))
             fencing.extra[vm].append(Evidence("power", fencing.suspect.name, now, says, Proof.NOTHING))
         return ()
     not_after = yield from _not_after(fencing, vms)
@@ -131,11 +129,12 @@ def _other_vms(fencing: Fencing) -> frozenset[Uuid]:
 
 
 def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ...]) -> Story[None]:
-    """Perform them at once, and note what each came to for each VM."""
+    """Perform them at once, and note what each came to for each VM.
+
+    The attempt through a sibling that came before has marked each VM as one of which something may have been killed.
+    """
     if not effects:
         return
-    for vm in vms:
-        fencing.courses[vm].fenced |= not fencing.run.dry_run
     answers = yield from do(Together(effects))
     now = yield from do(Now())
     for effect, answer in zip(effects, answers, strict=True):
@@ -144,7 +143,7 @@ def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ..
             reply: SecondLevelReply | None = answer if power else answer.get(vm)
             if reply is None:
                 continue
-            fencing.levels.setdefault(vm, []).append(SecondLevel(reply.name, reply.done, reply.says))
+            fencing.levels[vm].append(SecondLevel(reply.name, reply.done, reply.says))
             fencing.extra[vm] += reply.evidence
             if reply.shut_out_until is not None:  # a power fence beside it knows nothing of the storage
                 fencing.courses[vm].shut_out_until = reply.shut_out_until

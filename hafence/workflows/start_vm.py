@@ -191,7 +191,6 @@ def place(course: Course, memory: Recollection, looks: Mapping[HostName, Look], 
     inventory = course.run.inventory
     need = course.vm.memory_mib or (yield from do(MemoryNeed(course.vm.uuid)))
     room = Room(
-        vm=course.vm,
         memory_mib=need,
         neighbours={vm.uuid: vm for vm in inventory.vms.values() if keeps_apart(course.vm, vm)},
         placed=placed(course.run, memory),

@@ -52,7 +52,7 @@ def start_somewhere(
             yield from _name_risks(allowed)
         reply = yield from _start_on(course, target, number)
         if reply.result is StartResult.RUNNING:
-            return (yield from verify(course, target, allowed, ""))
+            return (yield from verify(course, target, allowed))
         if reply.result is StartResult.UNKNOWN:
             return _unknown(course, target, reply.says)
         failures.append(f"{target}: {reply.says}")
@@ -100,7 +100,8 @@ def _settle(course: Course, order: StartOrder) -> Story[StartReply]:
 def _first_ticket(course: Course) -> int:
     """Of this run: what settles an earlier run's start. Each start takes the next odd one, its settling the one after:
     a start is refused where a settle of the same ticket has been."""
-    return course.lease.token * TICKETS_PER_LEASE if course.lease else 0
+    assert course.lease is not None, "a start is sent and settled under a lease"
+    return course.lease.token * TICKETS_PER_LEASE
 
 
 def _unknown(course: Course, target: HostName, says: str) -> Outcome:
@@ -135,37 +136,28 @@ def settle_earlier(course: Course) -> Story[Outcome | None]:
         yield from course.write(mark_clean(record))
         return None
     assert record.grounds is not None, "checked when the record was read"
-    allowed = Allowed(
-        record.grounds,
-        f"run {record.run} had fenced it and sent the start",
-        risks_of(record.grounds, record.suspect),
-    )
-    course.risks = allowed.risks
-    return (yield from verify(course, record.host, allowed, record.run or ""))
+    course.risks = risks_of(record.grounds, record.suspect)
+    allowed = Allowed(record.grounds, f"the start of run {record.run} had worked")
+    return (yield from verify(course, record.host, allowed))
 
 
-def verify(course: Course, target: HostName, allowed: Allowed, earlier: str) -> Story[Outcome]:
-    """Exactly one copy on all hosts that answer, on the target; then the record says so.
-
-    `earlier` is the run that had sent the start, if it was not this one.
-    """
+def verify(course: Course, target: HostName, allowed: Allowed) -> Story[Outcome]:
+    """Exactly one copy on all hosts that answer, on the target; then the record says so."""
     inventory = course.run.inventory
     cluster = inventory.cluster_of(target)
     copies = {target: 1}
     if cluster.is_kvm:
         looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
         copies = rival_copies(course, looks, (yield from _harmless(course, allowed)))
-    if set(copies) - {target} or copies.get(target, 0) > 1:
+    if copies not in ({}, {target: 1}):
         return (yield from _two_copies(course, target, copies))
-    if target not in copies:
+    if not copies:
         return (yield from _gone_again(course, target))
     yield from course.renew()
     now = yield from do(Now())
     yield from course.write(mark_running(course.record, target, course.run.id, now))
     course.in_flight = None
     message = f"{course.vm.name} runs on {target}: {allowed.message}"
-    if earlier:
-        message = f"{course.vm.name} runs on {target}: the start of run {earlier} had worked"
     return conclude(course, Decision.STARTED, allowed.reason, message, host=target, suspect=course.record.last_host)
 
 

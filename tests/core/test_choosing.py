@@ -75,7 +75,7 @@ def targets(
     *looks: Look, wanted: Vm | None = None, to: str | None = None, quarantined: tuple[str, ...] = (), **more: object
 ) -> Placement:
     wanted = wanted or vm(1, memory_mib=1024)
-    room = Room(wanted, wanted.memory_mib, more.pop("neighbours", {}), more.pop("placed", {}))  # type: ignore[arg-type]
+    room = Room(wanted.memory_mib, more.pop("neighbours", {}), more.pop("placed", {}))  # type: ignore[arg-type]
     hosts = [SUSPECT, *more.pop("hosts", [host(each.host) for each in looks])]  # type: ignore[misc]
     return choose_targets(
         SUSPECT.name,
@@ -161,9 +161,9 @@ def test_memory_granted_by_the_inventory_bounds_what_libvirt_reports() -> None:
 def test_the_vms_that_run_on_a_host_count_against_what_it_is_granted() -> None:
     granted = [host("kvm-02", memory_mib=2048)]
     busy: dict[HostName, Look] = {HostName("kvm-02"): look("kvm-02", uuid(5))}
-    room = Room(vm(1), 1024, {}, {}, {uuid(5): 1024, uuid(6): 4096})
+    room = Room(1024, {}, {}, {uuid(5): 1024, uuid(6): 4096})
     assert choose_targets(HostName("kvm-01"), granted, room, {}, busy).targets == ("kvm-02",)
-    more = Room(vm(1), 1024, {}, {HostName("kvm-02"): frozenset({uuid(6)})}, {uuid(5): 1024, uuid(6): 4096})
+    more = Room(1024, {}, {HostName("kvm-02"): frozenset({uuid(6)})}, {uuid(5): 1024, uuid(6): 4096})
     got = choose_targets(HostName("kvm-01"), granted, more, {}, busy)
     assert got.excluded == (("kvm-02", "has 0 MiB free, the VM needs 1024"),)
 

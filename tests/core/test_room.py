@@ -20,15 +20,15 @@ K1, K2 = HostName("kvm-01"), HostName("kvm-02")
 )
 def test_what_only_a_witness_needs_a_target_may_lack(program: str, takes: bool) -> None:
     seen: dict[HostName, Look] = {K2: look("kvm-02", missing=(program,))}
-    got = choose_targets(K1, [host("kvm-02")], Room(vm(1), 1024, {}, {}), {}, seen)
+    got = choose_targets(K1, [host("kvm-02")], Room(1024, {}, {}), {}, seen)
     assert (got.targets == (K2,)) == takes
 
 
 def test_a_vm_of_which_nobody_wrote_the_size_takes_nothing_of_what_the_inventory_grants() -> None:
     seen: dict[HostName, Look] = {K2: look("kvm-02", uuid(5), memory_free_mib=None)}
     granted = [host("kvm-02", memory_mib=1024)]
-    assert choose_targets(K1, granted, Room(vm(1), 1024, {}, {}), {}, seen).targets == (K2,)
-    assert choose_targets(K1, granted, Room(vm(1), 1025, {}, {}), {}, seen).targets == ()
+    assert choose_targets(K1, granted, Room(1024, {}, {}), {}, seen).targets == (K2,)
+    assert choose_targets(K1, granted, Room(1025, {}, {}), {}, seen).targets == ()
 
 
 @pytest.mark.parametrize(("needs_mib", "codes"), [(1024, []), (1025, ["no_room"])])

@@ -181,7 +181,6 @@ def test_siblings_go_named_then_healthy_then_by_name() -> None:
 
 def test_targets_with_the_reason_against_each() -> None:
     near = vm(2, name="db-02")
-    wanted = vm(1, name="db-01", anti_affinity=("db-02",))
     hosts = [host(f"kvm-{n:02d}") for n in range(1, 13)]
     hosts[1] = host("kvm-02", state=HostState.MAINTENANCE)
     looks: dict[HostName, Look] = {each.name: look(each.name) for each in hosts}
@@ -196,14 +195,14 @@ def test_targets_with_the_reason_against_each() -> None:
         replace(look("kvm-10"), active=frozenset({near.uuid})),
     ]
     looks.update({each.host: each for each in instead})
-    room = Room(wanted, 1024, {near.uuid: near}, {HostName("kvm-12"): frozenset({near.uuid})})
+    room = Room(1024, {near.uuid: near}, {HostName("kvm-12"): frozenset({near.uuid})})
     got = choose_targets(K1, hosts, room, {HostName("kvm-11"): "fenced"}, looks)
     assert got.targets == ()
     assert_told("targets", {name: [why] for name, why in got.excluded})
 
 
 def test_a_host_that_was_not_asked_for_is_named_with_the_one_that_was() -> None:
-    room = Room(vm(1), None, {}, {})
+    room = Room(None, {}, {})
     looks: dict[HostName, Look] = {name: look(name) for name in (K2, K3)}
     got = choose_targets(K1, [host("kvm-02"), host("kvm-03")], room, {}, looks, K3)
     assert got.targets == (K3,)
@@ -212,15 +211,15 @@ def test_a_host_that_was_not_asked_for_is_named_with_the_one_that_was() -> None:
 
 def test_memory_that_is_enough_to_the_last_mib_is_enough() -> None:
     looks: dict[HostName, Look] = {K2: look("kvm-02", memory_free_mib=1024)}
-    assert choose_targets(K1, [host("kvm-02")], Room(vm(1), 1024, {}, {}), {}, looks).targets == (K2,)
-    assert choose_targets(K1, [host("kvm-02")], Room(vm(1), 1025, {}, {}), {}, looks).targets == ()
+    assert choose_targets(K1, [host("kvm-02")], Room(1024, {}, {}), {}, looks).targets == (K2,)
+    assert choose_targets(K1, [host("kvm-02")], Room(1025, {}, {}), {}, looks).targets == ()
     unknown: dict[HostName, Look] = {K2: look("kvm-02", memory_free_mib=None)}
-    assert choose_targets(K1, [host("kvm-02")], Room(vm(1), 9999, {}, {}), {}, unknown).targets == (K2,)
-    assert choose_targets(K1, [host("kvm-02")], Room(vm(1), None, {}, {}), {}, looks).targets == (K2,)
+    assert choose_targets(K1, [host("kvm-02")], Room(9999, {}, {}), {}, unknown).targets == (K2,)
+    assert choose_targets(K1, [host("kvm-02")], Room(None, {}, {}), {}, looks).targets == (K2,)
 
 
 def test_the_least_loaded_target_is_the_one_that_is_seen_to_be_and_by_the_records_where_nobody_looks() -> None:
-    room = Room(vm(1), None, {}, {K2: frozenset({uuid(8), uuid(9)}), K3: frozenset({uuid(7)})})
+    room = Room(None, {}, {K2: frozenset({uuid(8), uuid(9)}), K3: frozenset({uuid(7)})})
     hosts = [host("kvm-02"), host("kvm-03"), host("kvm-04")]
     looks: dict[HostName, Look] = {K2: look("kvm-02"), K3: look("kvm-03", uuid(7)), K4: look("kvm-04")}
     assert choose_targets(K1, hosts, room, {}, looks).targets == (K2, K4, K3)
@@ -229,7 +228,7 @@ def test_the_least_loaded_target_is_the_one_that_is_seen_to_be_and_by_the_record
 
 def test_neighbours_are_kept_apart_by_the_records_where_nobody_looks() -> None:
     near = vm(2, name="db-02")
-    room = Room(vm(1), None, {near.uuid: near}, {K2: frozenset({near.uuid})})
+    room = Room(None, {near.uuid: near}, {K2: frozenset({near.uuid})})
     got = choose_targets(K1, [host("kvm-02"), host("kvm-03")], room, {}, {}, looked=False)
     assert got.targets == (K3,)
 

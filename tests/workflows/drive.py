@@ -54,6 +54,7 @@ from hafence.effects import (
 )
 
 R = TypeVar("R")
+E = TypeVar("E")
 MACHINE = "0123456789abcdef0123456789abcdef"
 EMPTY = Recollection({}, {}, {}, {})
 SILENT = (Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement)
@@ -98,6 +99,7 @@ class Desk:
     takes: dict[type[Any], float] = field(default_factory=dict)
     clock: float = 100.0
     log: list[str] = field(default_factory=list)
+    asked: list[Effect[Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """A list is used up, and the case may be told again."""
@@ -110,17 +112,23 @@ class Desk:
             while True:
                 if not isinstance(effect, Now):
                     self.log.append(shown(effect))
+                self.asked += effect.effects if isinstance(effect, Together) else [effect]
                 answer = self.answer(effect)
                 effect = story.throw(answer) if isinstance(answer, BaseException) else story.send(answer)
         except StopIteration as end:
             result: R = end.value
             return result
 
+    def of(self, kind: type[E]) -> list[E]:
+        """The effects of one kind that were asked for, alone or together with others."""
+        return [effect for effect in self.asked if isinstance(effect, kind)]
+
     def answer(self, effect: Effect[Any]) -> Any:
         """What the world answers."""
         self.clock += self.takes.get(type(effect), 0.0)
         if isinstance(effect, Together) and Together not in self.answers:
-            return tuple(self.answer(each) for each in effect.effects)
+            answers = tuple(self.answer(each) for each in effect.effects)
+            return next((each for each in answers if isinstance(each, BaseException)), answers)
         if type(effect) not in self.answers:
             return self._usual(effect)
         answer = self.answers[type(effect)]

@@ -1,0 +1,137 @@
+"""What a permission stands on grows old: from when on it is taken anew, and what is asked for then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hafence.core.decision import Reason
+from hafence.core.fencing import Trouble
+from hafence.core.looks import Look
+from hafence.core.model import Unreachable
+from hafence.core.outcome import Decision, Outcome
+from hafence.core.record import ShutOut
+from hafence.effects import (
+    Fence,
+    FenceStorage,
+    LookAt,
+    PowerOff,
+    Recall,
+    RunHooks,
+    SecondLevelReply,
+    Start,
+    StartResult,
+)
+from hafence.workflows.start_vm import start_vm
+from tests.core.make import silence
+
+from . import stage
+from .drive import DEAD, UNKNOWN, Desk, fails, started
+from .stage import K1, K2, K3, RUNNING, WEB, book, memory, power, seen, storage
+
+FOUND_OFF = SecondLevelReply("power", True, "switched off", ())
+ALL = (K1, K2, K3)
+SLOW = [started(StartResult.CLEAN, "slow"), started(StartResult.RUNNING)]
+
+
+def start(desk: Desk, **wishes: Any) -> Outcome:
+    outcome = desk.run(start_vm(stage.run(desk.inventory, **wishes), WEB))
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def desk(*looks: dict[str, Look], **more: Any) -> Desk:
+    return Desk(more.pop("inventory", book()), list(looks), **more)
+
+
+def fresh(it: Desk) -> Desk:
+    """Every reply to a fence bears the time at which it came."""
+    it.answers[Fence] = lambda effect: replace(DEAD(effect), at=it.clock)
+    return it
+
+
+@pytest.mark.parametrize(("hooks_s", "fences"), [(60.0, 1), (60.5, 2)])
+def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_vm_is_marked(
+    hooks_s: float, fences: int
+) -> None:
+    it = fresh(desk(seen(k1=(WEB,)), *[seen()] * (fences - 1), seen(k2=(WEB,)), takes={RunHooks: hooks_s}))
+    assert start(it, yes=True).decision is Decision.STARTED
+    assert len(it.of(Fence)) == fences
+
+
+@pytest.mark.parametrize(("start_s", "fences"), [(60.0, 1), (60.5, 2)])
+def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_next_start(
+    start_s: float, fences: int
+) -> None:
+    it = fresh(desk(seen(k1=(WEB,)), seen(k3=(WEB,)), answers={Start: SLOW}, takes={Start: start_s}))
+    assert start(it, yes=True).host == K3
+    assert len(it.of(Fence)) == fences
+
+
+def test_the_looks_are_part_of_the_evidence_however_fresh_the_fence_is() -> None:
+    it = fresh(desk(seen(k1=(WEB,)), seen(), seen(k2=(WEB,)), takes={Fence: 40.0, RunHooks: 30.0}))
+    assert start(it, yes=True).decision is Decision.STARTED
+    # the looks are 70 s old after the hooks, the fence 30 s
+    assert [each.hosts for each in it.of(LookAt)] == [ALL, ALL, ALL]
+    assert len(it.of(Fence)) == 2
+
+
+GROUNDS: dict[Reason, tuple[Look, dict[type[Any], Any]]] = {
+    Reason.CONFIRMED_DEAD: (seen()[K1], {}),
+    Reason.UNREACHABLE_CONFIRMED: (silence("kvm-01"), {Fence: fails(Trouble.TIMED_OUT), PowerOff: FOUND_OFF}),
+    Reason.POWERED_OFF: (seen()[K1], {Fence: UNKNOWN, PowerOff: power(True)}),
+    Reason.STORAGE_FENCED: (seen()[K1], {Fence: UNKNOWN, FenceStorage: storage(True, WEB)}),
+}
+
+
+@pytest.mark.parametrize("reason", GROUNDS, ids=lambda reason: reason.value)
+def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> None:
+    suspect, answers = GROUNDS[reason]
+    it = desk(
+        seen(k1=suspect),
+        seen(k1=suspect, k3=(WEB,)),
+        inventory=stage.with_ceph(book()) if FenceStorage in answers else stage.with_power(book()),
+        answers={**answers, Start: SLOW},
+        takes={Start: 61.0},
+    )
+    outcome = start(it)
+    assert (outcome.reason, outcome.host) == (reason, K3)
+    assert [type(each) for each in it.asked if isinstance(each, Fence | Start)] == [Fence, Start, Fence, Start]
+
+
+def test_a_persons_word_does_not_grow_old_with_what_was_observed() -> None:
+    it = desk(
+        seen(k1=silence("kvm-01")),
+        seen(k1=silence("kvm-01"), k3=(WEB,)),
+        inventory=book(unreachable=Unreachable.PROCEED),
+        memory=memory(statements=stage.stated(K1)),
+        answers={Fence: fails(Trouble.TIMED_OUT), Start: SLOW},
+        takes={Start: 500.0},
+    )
+    assert start(it).reason is Reason.OPERATOR_CONFIRMED
+    assert len(it.of(Fence)) == 1
+
+
+def test_a_leftover_that_can_not_write_is_still_none_of_the_copies_when_all_is_looked_at_again() -> None:
+    record = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
+    it = desk(
+        seen(k1=(WEB,), k2=(WEB,)),
+        seen(k1=(WEB,)),
+        seen(k1=(WEB,), k3=(WEB,)),
+        memory=memory(record, quarantine={K1: "fenced"}),
+        takes={RunHooks: 61.0},
+    )
+    outcome = start(it, yes=True)
+    assert (outcome.decision, outcome.host) == (Decision.STARTED, K3)
+    # at the beginning, and before the verdict on the copies after the start; in between nothing was forgotten
+    assert len(it.of(Recall)) == 2
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "decision"), [(180.0, Decision.UNCHANGED), (180.5, Decision.REFUSED)], ids=["quiet", "no longer"]
+)
+def test_for_three_minutes_after_its_start_a_vm_that_runs_is_left_alone(ago_s: float, decision: Decision) -> None:
+    it = desk(seen(k1=(WEB,)), memory=memory(replace(RUNNING, started_at=100.0 - ago_s)))
+    assert start(it).decision is decision
