@@ -26,7 +26,7 @@ test: $(VENV)/installed-test
 	@.ci/packages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/lint
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/coverage
-	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/mutation --changed --reported --within 180
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/mutation --changed --within 180
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/installed-test

@@ -34,8 +34,6 @@ def main() -> int:
     chosen = [path for path in everything if not asked.modules or any(word in path for word in asked.modules)]
     if asked.changed:
         chosen = [path for path in chosen if not is_fresh(ROOT, report.get(path))]
-    if asked.reported:
-        chosen = [path for path in chosen if path in report]
     faults = [f"accepted, and there is no such module: {name}" for name in accepted if _module(name) not in everything]
     report = {path: part for path, part in report.items() if path in everything}
     hunted: list[str] = []
@@ -93,7 +91,6 @@ def _print_report(everything: list[str], report: Mapping[str, Part], hunted: lis
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=main.__doc__)
     parser.add_argument("--changed", action="store_true", help="only modules for which the report no longer holds")
-    parser.add_argument("--reported", action="store_true", help="only modules whose hunt has ended well before")
     parser.add_argument("--within", type=float, help="begin no further module after so many seconds")
     parser.add_argument("--write", action="store_true", help="write the report of what ended well")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
