@@ -85,14 +85,17 @@ def _off_level(level: tuple[PowerDevice, ...], until: float) -> list[Said]:
     """Send `off` to every device, then poll until all are off in one round, or time is up."""
     _at_once(level, lambda device: _call(device, "off", until))
     unknown = 0
+    said: list[Said] = []
     while True:
         began = time.monotonic()
-        said = _ask_level(level, until)
-        unknown += any(each.power is Power.UNKNOWN for each in said)
-        if all(each.power is Power.OFF for each in said) or unknown >= MOST_UNKNOWN:
+        before, said = said, _ask_level(level, until)
+        if all(each.power is Power.OFF for each in said):
             return said
+        if before and time.monotonic() >= until:  # this round was cut short, and says less than the one before
+            return before
+        unknown += any(each.power is Power.UNKNOWN for each in said)
         took = time.monotonic() - began
-        if time.monotonic() + POLL_S + took > until:  # the next round would be cut short, and say less than this one
+        if unknown >= MOST_UNKNOWN or time.monotonic() + POLL_S + took > until:
             return said
         time.sleep(POLL_S)
 

@@ -49,7 +49,7 @@ def main() -> int:
             report[path] = make_part(ROOT, path, killers, sum(not killer for killer in killers.values()))
         if asked.write:
             write_report(report)
-    _print_report(everything, report, hunted, chosen)
+    _print_report(everything, report, hunted, chosen, asked.write)
     for fault in faults:
         print(f"mutation: {fault}", file=sys.stderr)
     return 1 if faults else 0
@@ -76,7 +76,9 @@ def _hunt_apart(mutants: list[Mutant], jobs: int) -> dict[str, str]:
     return killers[mutants[0].path]
 
 
-def _print_report(everything: list[str], report: Mapping[str, Part], hunted: list[str], chosen: list[str]) -> None:
+def _print_report(
+    everything: list[str], report: Mapping[str, Part], hunted: list[str], chosen: list[str], written: bool
+) -> None:
     print(f"\n{'module':36} mutants  killed  accepted")
     for path in everything:
         part = report.get(path)
@@ -84,7 +86,7 @@ def _print_report(everything: list[str], report: Mapping[str, Part], hunted: lis
         how = how if part or path in chosen else "NEVER ENDED WELL: has survivors that nobody has judged"
         numbers = f"{part.mutants:7} {part.killed:7} {part.accepted:9}" if part else f"{'-':>7} {'-':>7} {'-':>9}"
         print(f"{path:36} {numbers}  {how}")
-    if chosen:
+    if [path for path in chosen if not (written and path in hunted)]:
         print("The report is not up to date: 'make mutation' hunts what is missing and writes it.")
 
 
