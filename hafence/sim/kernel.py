@@ -138,20 +138,20 @@ class Agenda:
 
     def _resume(self, task: Task, when: float, until: float, limit: int) -> None:
         """Wake a task, again and again while nothing else is due before it wants to be woken next."""
-        heap = self._heap
+        heap, act, trace = self._heap, task.act, self.trace
         owner = task.owner
         while True:
             self.now = when
             self.steps += 1
-            if self.trace is not None:
+            if trace is not None:
                 self.touched = {owner.name}
-                self.trace.append((when, task.label, self.touched))
+                trace.append((when, task.label, self.touched))
             try:
                 if task.throws is None:
-                    wait = next(task.act)
+                    wait = next(act)
                 else:
                     error, task.throws = task.throws, None
-                    wait = task.act.throw(error)
+                    wait = act.throw(error)
             except StopIteration as end:
                 self._end(task, end.value)
                 return

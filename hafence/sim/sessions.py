@@ -180,6 +180,7 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
     source = run.admin.name
     network = world.network
     yield LOOK_S
+    at, offset_s = clock(world, run), run.admin.clock_offset_s
     looks: dict[HostName, Look] = {}
     slowest = 0.0
     for name in effect.hosts:
@@ -188,17 +189,17 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         trouble = trouble_reaching(network, source, host)
         if trouble is not None:
             slowest = max(slowest, seconds_to_meet(trouble, timeout_s))
-            looks[name] = Silence(name, clock(world, run), trouble)
+            looks[name] = Silence(name, at, trouble)
         elif host.sshd in _RUNS_NOTHING:
-            looks[name] = Blind(name, clock(world, run), "its login runs a forced command, or opens no session")
+            looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
-            looks[name] = _look(world, run, name, host)
+            looks[name] = _look(host, name, at, offset_s)
     if slowest:
         yield slowest
     return looks
 
 
-def _look(world: World, run: SimRun, name: HostName, host: SimHost) -> HostLook:
+def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> HostLook:
     copies: dict[Uuid, int] = {}
     known: set[Uuid] = set()
     for qemu in host.qemus:
@@ -210,8 +211,8 @@ def _look(world: World, run: SimRun, name: HostName, host: SimHost) -> HostLook:
     sees = libvirt is Libvirt.OK
     return HostLook(
         name,
-        clock(world, run),
-        host.clock_offset_s - run.admin.clock_offset_s,
+        at,
+        host.clock_offset_s - admin_offset_s,
         host.machine_id,
         str(host.boot),
         libvirt,
