@@ -151,10 +151,12 @@ class Worker:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def kill(self) -> None:
-        """SIGKILL, and wait until the process is gone."""
+    def kill(self) -> list[str]:
+        """SIGKILL, and wait until the process is gone. The answer: what it said and nobody has heard yet."""
         self.process.kill()
         self.process.wait(timeout=30)
+        unheard = self.process.stdout.read().split() if self.process.stdout and not self.process.stdout.closed else []
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
+        return unheard
