@@ -18,11 +18,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hafence.adapters.inventory_yaml import read_inventory
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import HostName
 from hafence.effects import FenceStorage
+from hafence.inventory.yaml_tree import read_inventory
 from hafence.runner.perform_storage import StoragePerformer
 from tests.lab.ceph import Ceph
 from tests.lab.cluster import Lab

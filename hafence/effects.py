@@ -16,10 +16,10 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from .core.evidence import Evidence, WitnessReport
-from .core.fencing import FenceOrder, Reply
 from .core.looks import Look
 from .core.model import HostName, Uuid
 from .core.record import VmRecord
+from .core.replies import FenceOrder, Reply
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -11,16 +11,16 @@ from pathlib import Path
 import click
 import pytest
 
-from hafence.adapters.inventory_check import TOP_KEYS
-from hafence.adapters.inventory_hosts import CLUSTER_KEYS, HOST_KEYS
-from hafence.adapters.inventory_settings import CEPH_KEYS, FENCING, SSH_KEYS
-from hafence.adapters.inventory_vms import VM_KEYS
 from hafence.cli.app import hafence
-from hafence.cli.past import RULES
+from hafence.cli.show.history import RULES
 from hafence.core.decision import Reason
-from hafence.core.fencing import Verdict
 from hafence.core.model import HostState, StartMode, Unreachable
 from hafence.core.outcome import Decision, Exit
+from hafence.core.replies import Verdict
+from hafence.inventory.check import TOP_KEYS
+from hafence.inventory.hosts import CLUSTER_KEYS, HOST_KEYS
+from hafence.inventory.settings import CEPH_KEYS, FENCING, SSH_KEYS
+from hafence.inventory.vms import VM_KEYS
 from hafence.sim.commands import verbs
 from hafence.sim.events import BMC, FIREWALL, LACKS, LIBVIRTD, SSHD, STARTS
 from tests.lab.require import lack
@@ -28,7 +28,7 @@ from tests.lab.require import lack
 ROOT = Path(__file__).parents[1]
 MAN = (ROOT / "man/hafence.1").read_text()
 README = (ROOT / "README.md").read_text()
-FINDINGS = (ROOT / "hafence/core/findings.py").read_text()
+FINDINGS = (ROOT / "hafence/core/audit.py").read_text()
 
 
 def commands(group: click.Group = hafence, before: str = "") -> Iterator[tuple[str, click.Command]]:

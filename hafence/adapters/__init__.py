@@ -1,1 +1,1 @@
-"""What touches the world: one module for each thing that hafence talks to. No decision is made in here."""
+"""What touches the world: a room for each thing that hafence talks to. No decision is made in here."""

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from .. import __version__
+from .context import Wants
 from .options import global_options
-from .wants import Wants
 
 COMMANDS: Mapping[str, str] = {
     "start-vm": "start_vm:start_vm",

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from .output import out, print_document, say
-from .wants import Wants
+from .context import Wants
+from .show.output import out, print_document, say
 
 AUDIT_UNKNOWN = 3
 """A monitoring plugin that can't tell says UNKNOWN; 1 and 2 would be WARNING and CRITICAL."""
@@ -16,9 +16,9 @@ AUDIT_UNKNOWN = 3
 
 def report(error: BaseException, wants: Wants, arguments: Sequence[str]) -> int:
     """Say what went wrong on stderr, and with --json also as a document on stdout."""
-    from ..core.inventory import InventoryError
     from ..core.outcome import Exit
     from ..effects import Interrupted, StoreError
+    from ..inventory.faults import InventoryError
 
     is_audit = _is_audit(wants, arguments)
     wants.json = wants.json or "--json" in arguments  # the line may have been wrong before it came to that

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from .wants import Wants, read_inventory
+from .context import Wants, read_inventory
 
 if TYPE_CHECKING:
     from ..core.model import Inventory
@@ -126,7 +126,7 @@ def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Run ids from the store, newest first."""
-    from .wants import open_to_read
+    from .context import open_to_read
 
     inventory = _inventory_for_completion(ctx)
     if inventory is None:

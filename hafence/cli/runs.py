@@ -10,7 +10,7 @@ from ..core.model import HostName, Uuid, Vm
 from ..core.outcome import Exit
 from ..effects import Interrupted, StoreError, Story
 from ..runner import Session
-from .output import say
+from .show.output import say
 
 R = TypeVar("R")
 

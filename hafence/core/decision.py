@@ -25,8 +25,8 @@ from enum import Enum
 from typing import assert_never
 
 from .evidence import Evidence, Proof, WitnessReport
-from .fencing import Finding, Trouble, Verdict, way_out, weigh
 from .model import HostName, Unreachable
+from .replies import Finding, Trouble, Verdict, way_out, weigh
 
 
 class Reason(Enum):

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .fencing import Trouble, met_straight
 from .model import HostName, Uuid
+from .replies import Trouble, met_straight
 
 
 class Libvirt(Enum):

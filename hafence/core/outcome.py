@@ -8,8 +8,8 @@ from enum import Enum, IntEnum
 
 from .decision import Reason
 from .evidence import Evidence
-from .fencing import Verdict
 from .model import HostName, Uuid
+from .replies import Verdict
 
 
 class Decision(Enum):

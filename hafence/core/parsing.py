@@ -1,4 +1,4 @@
-"""From the texts that people write to values: durations, booleans, numbers, addresses, paths (stores: `store_url`).
+"""From the texts that people write to values: durations, booleans, numbers, addresses, paths (stores: `stores/url.py`).
 
 Each function raises ValueError with a sentence that says what is wrong and what would be right.
 Texts come as they were written: nothing has guessed that `no` is a boolean or `022` an octal number.
@@ -10,8 +10,6 @@ import ipaddress
 import posixpath
 import re
 
-from .inventory import shown
-
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|m|min|h|d)?\Z")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
@@ -19,6 +17,11 @@ _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?(%?)\Z")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
 _SAY_TRUE = frozenset({"yes", "on", "y", "1", "enabled"})
 _SAY_FALSE = frozenset({"no", "off", "n", "0", "disabled"})
+
+
+def shown(text: str) -> str:
+    """A piece of what was written as it may stand in a message: quoted, short, nothing unprintable."""
+    return ascii(text) if len(text) <= 60 else ascii(text[:57]) + "…"
 
 
 def parse_duration(text: str) -> float:

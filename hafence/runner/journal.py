@@ -6,7 +6,6 @@ import re
 import time
 from typing import Any
 
-from ..adapters.stores.port import StepRow, Store
 from ..core.model import Uuid
 from ..effects import (
     Ask,
@@ -27,6 +26,7 @@ from ..effects import (
     Witness,
     WriteRecord,
 )
+from ..stores.port import StepRow, Store
 from .plain import plain
 
 _INTENDED = (Fence, Start, Settle, PowerOff, FenceStorage, LiftStorageFence, RunHooks)

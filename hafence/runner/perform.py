@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..adapters.hooks import HookCall, run_hooks
-from ..adapters.ssh import Hosts
-from ..adapters.stores.holder import Holder
-from ..adapters.stores.port import Store
+from ..adapters.local.hooks import HookCall, run_hooks
+from ..adapters.ssh.connections import Hosts
 from ..core.model import Inventory
 from ..effects import (
     Ask,
@@ -43,6 +41,8 @@ from ..effects import (
     Witness,
     WriteRecord,
 )
+from ..stores.holder import Holder
+from ..stores.port import Store
 from ..voice import Voice
 from .perform_hosts import HostPerformer
 from .perform_store import StorePerformer

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..adapters import kvm
-from ..adapters.local import run_here
-from ..adapters.program import Run as ProgramRun
-from ..adapters.spool import keep
-from ..adapters.ssh import Hosts
-from ..adapters.start_command import start_by_command
+from ..adapters.hosts import kvm
+from ..adapters.hosts.program import Run as ProgramRun
+from ..adapters.local.here import run_here
+from ..adapters.local.spool import keep
+from ..adapters.local.start_command import start_by_command
+from ..adapters.ssh.connections import Hosts
 from ..core.evidence import WitnessReport
-from ..core.fencing import Reply, Trouble
 from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid
+from ..core.replies import Reply, Trouble
 from ..effects import (
     Fence,
     FenceStorage,
@@ -166,7 +166,7 @@ class HostPerformer:
 
     def memory_need(self, effect: MemoryNeed) -> int | None:
         """What the VM's domain XML asks for; None without one, or with one that can't be read (a start says so)."""
-        from ..adapters.domain_xml import read_domain
+        from ..inventory.domain_xml import read_domain
 
         try:
             xml = self._xml(effect.vm)
@@ -176,7 +176,7 @@ class HostPerformer:
 
     def startable(self, effect: Startable) -> str:
         """Whether a target would have something to start the VM from."""
-        from ..adapters.inventory_domains import why_not_startable
+        from ..inventory.domains import why_not_startable
 
         return why_not_startable(self._inventory, self._inventory.vms[effect.vm])
 
@@ -188,7 +188,7 @@ class HostPerformer:
 
     def power_off(self, effect: PowerOff) -> SecondLevelReply:
         """Switch a host off by its fence agents, and see it off."""
-        from ..adapters.power import power_off
+        from ..adapters.power.agents import power_off
 
         host = self._inventory.hosts[effect.host]
         return power_off(host, self._left(effect.not_after), effect.rehearse)
@@ -241,8 +241,8 @@ def _nonce() -> str:
 @lru_cache(maxsize=64)
 def _read(path: str) -> str:
     """A domain XML again. The file may have become another since it was checked: huge, or a FIFO that never ends."""
-    from ..adapters.domain_xml import MAX_BYTES
-    from ..adapters.inventory_files import FileRefused, read_bounded
+    from ..inventory.domain_xml import MAX_BYTES
+    from ..inventory.files import FileRefused, read_bounded
 
     try:
         return read_bounded(path, MAX_BYTES).decode("utf-8")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from ..adapters.ceph import (
+from ..adapters.hosts.program import Program, Run
+from ..adapters.local.here import run_here
+from ..adapters.ssh.connections import Hosts
+from ..adapters.storage.ceph import (
     Asker,
     Fencer,
     Volumes,
@@ -15,13 +18,10 @@ from ..adapters.ceph import (
     own_addresses,
     volumes_of,
 )
-from ..adapters.domain_xml import DomainError, read_domain_file
-from ..adapters.local import run_here
-from ..adapters.program import Program, Run
-from ..adapters.ssh import Hosts
 from ..core.model import CephSettings, Host, HostName, HostState, Inventory, Uuid
-from ..core.storage import Client
+from ..core.storage.ceph import Client
 from ..effects import FenceStorage, SecondLevelReply
+from ..inventory.domain_xml import DomainError, read_domain_file
 
 WITHIN_S = 30.0
 """One conversation with Ceph, the login included."""

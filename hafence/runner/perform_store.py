@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-from ..adapters.stores.holder import Holder
-from ..adapters.stores.port import Store
 from ..core.model import Inventory
 from ..core.record import VmRecord
 from ..effects import (
@@ -24,6 +22,8 @@ from ..effects import (
     TakeLease,
     WriteRecord,
 )
+from ..stores.holder import Holder
+from ..stores.port import Store
 
 POLL_S = 0.2
 """How often a run that waits for a lease asks again."""

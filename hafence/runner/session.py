@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ..adapters.ssh import Hosts
-from ..adapters.stores import open_store
-from ..adapters.stores.holder import Holder
-from ..adapters.stores.port import RunRow, Store
-from ..adapters.stores.unreadable import unreadable
+from ..adapters.ssh.connections import Hosts
 from ..core.model import Inventory, Uuid
 from ..effects import StoreError, Story
+from ..stores import open_store
+from ..stores.holder import Holder
+from ..stores.port import RunRow, Store
+from ..stores.unreadable import unreadable
 from ..voice import Voice
 from .journal import StoreJournal
 from .perform import Performer
-from .play import Journal, NoJournal, Player
+from .player import Journal, NoJournal, Player
 
 R = TypeVar("R")
 

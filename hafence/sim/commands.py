@@ -9,10 +9,10 @@ from typing import Any
 
 from ..core.model import HostName, Inventory
 from ..effects import Story
-from ..workflows.course import Run
 from ..workflows.fence import fence
-from ..workflows.people import confirm_dead, rejoin
+from ..workflows.host_status import confirm_dead, rejoin
 from ..workflows.start_vm import start_vm
+from ..workflows.vm_run import Run
 from .arguments import BadEvent, read_admin, read_amount
 from .events import VERBS, Event
 from .play import Theatre

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.outcome import Outcome
 from ..effects import Interrupted, LeaseLost, StoreError, Story
-from ..workflows.course import Run
+from ..workflows.vm_run import Run
 from .kernel import Act
 from .perform import AT_ONCE, perform
 from .run import Policy, SimRun

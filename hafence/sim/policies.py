@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..core.fencing import PROTOCOL, STATUS_DEAD, FenceOrder, Reply
+from ..core.replies import PROTOCOL, STATUS_DEAD, FenceOrder, Reply
 from .run import Policy
 from .situations import Means
 

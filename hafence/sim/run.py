@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.fencing import FenceOrder, Reply
 from ..core.model import HostName, Inventory, Uuid
 from ..core.outcome import Outcome
+from ..core.replies import FenceOrder, Reply
 from ..effects import Effect, StartOrder, StartReply, Story
 from .kernel import Task
 from .world import Admin

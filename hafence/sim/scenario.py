@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..adapters.inventory_tree import Map, Seq
-from ..adapters.inventory_yaml import read_inventory, read_tree
-from ..core.inventory import Faults
 from ..core.model import HostName, Inventory
+from ..inventory.faults import Faults
+from ..inventory.tree import Map, Seq
+from ..inventory.yaml_tree import read_inventory, read_tree
 from .arguments import BadEvent, read_amount
 from .commands import schedule, verbs
 from .events import Event

@@ -1,4 +1,4 @@
-"""What runs on hosts: the fence, start and settle scripts, by the contract in `effects.py` and `core/fencing.py`.
+"""What runs on hosts: the fence, start and settle scripts, by the contract in `effects.py` and `core/replies.py`.
 
 A script is sent once and then lives on the host: it goes on when its session is cut or the admin node that
 sent it is gone. What keeps a late one from doing harm is in the script itself: the deadline, the lock on the
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..core.fencing import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, FenceOrder
 from ..core.model import Uuid
+from ..core.replies import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, FenceOrder
 from ..effects import StartOrder, StartResult
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act

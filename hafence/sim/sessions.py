@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.evidence import Sign, WitnessReport
-from ..core.fencing import FenceOrder, Reply, Trouble, met_straight
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.model import HostName, Uuid
+from ..core.replies import FenceOrder, Reply, Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, StartReply, StartResult, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task

@@ -1,6 +1,6 @@
 """The simulated store: records, leases, quarantine and statements in memory, by the rules of the real port.
 
-It answers like `adapters/stores/port.py` promises and is held to it by the same contract tests.
+It answers like `stores/port.py` promises and is held to it by the same contract tests.
 """
 
 from __future__ import annotations

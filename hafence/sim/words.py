@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.fencing import interpret
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Inventory
 from ..core.outcome import Exit, Outcome, exit_of
+from ..core.replies import interpret
 from ..effects import (
     Busy,
     DropLease,
@@ -39,7 +39,7 @@ from ..effects import (
     Witness,
     WriteRecord,
 )
-from ..workflows.people import HostOutcome
+from ..workflows.host_status import HostOutcome
 
 
 def words(inventory: Inventory, effect: Effect[Any], answer: Any, machines: Mapping[HostName, str]) -> list[str]:

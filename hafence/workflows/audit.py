@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.fencing import FenceOrder, Finding, interpret
-from ..core.findings import UNREADABLE, Scene
+from ..core.audit import UNREADABLE, Scene
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
+from ..core.replies import FenceOrder, Finding, interpret
 from ..effects import (
     Effect,
     Fence,
@@ -29,7 +29,7 @@ from ..effects import (
     Together,
     do,
 )
-from .course import Run
+from .vm_run import Run
 
 NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
 """A VM that does not exist: a rehearsal of the fence can find nothing of it."""

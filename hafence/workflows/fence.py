@@ -29,7 +29,12 @@ from ..effects import (
     Tell,
     do,
 )
-from .course import (
+from .fencing import fence_suspect, note_plan
+from .fencing_state import View
+from .power_and_storage import spend_refuted
+from .start_vm import known_suspect
+from .starting import settle_earlier
+from .vm_run import (
     Course,
     Run,
     busy,
@@ -41,10 +46,6 @@ from .course import (
     rival_copies,
     shut_out_hosts,
 )
-from .fencing import View, fence_suspect, note_plan
-from .second_level import spend_refuted
-from .start_vm import known_suspect
-from .starting import settle_earlier
 
 WAITS = 8
 """Into how many parts a long wait is cut, each of which renews the lease."""

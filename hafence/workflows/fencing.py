@@ -9,104 +9,43 @@ that does not end in a confirmed death, the configured power and storage fences 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 from ..core.decision import (
     Allowed,
-    Case,
     Judgement,
     Reason,
     Refused,
-    SecondLevel,
-    cut_off,
     final_verdict,
     judge,
     wants_witnesses,
 )
 from ..core.evidence import Evidence, Proof, Sign, WitnessReport
-from ..core.fencing import FenceOrder, Finding, Reply, Verdict, interpret, weigh
 from ..core.looks import HostLook, Look, Silence, shows_life
-from ..core.model import Host, HostName, HostState, Unreachable, Uuid
+from ..core.model import Host, HostName, Unreachable, Uuid
 from ..core.outcome import Attempt
+from ..core.replies import FenceOrder, Finding, Reply, Verdict, interpret
 from ..core.siblings import Candidates, choose_siblings
 from ..effects import (
     Fence,
     Interrupted,
     LearnMachine,
     Now,
-    Recollection,
     Story,
     Together,
     Uptime,
     Witness,
     do,
 )
-from .course import Course, Run
-from .second_level import second_level, spend_if_seen_alive
+from .fencing_state import Fencing, View
+from .power_and_storage import second_level, spend_if_seen_alive
+from .vm_run import Course, Run
 
 MAX_SEEING = 2
 """How many witnesses that see the suspect accept connections are asked to fence it, one after the other."""
 WOULD_KILL = "would kill"
 """How the detail of a finding begins that a rehearsal foretells."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is known when fencing begins: the store's memory and the round of looks."""
-
-    memory: Recollection
-    looks: Mapping[HostName, Look]
-
-
-@dataclass(slots=True)
-class Fencing:
-    """The fence of one suspect in one run: what was tried and seen, VM by VM."""
-
-    run: Run
-    suspect: Host
-    courses: Mapping[Uuid, Course]
-    view: View
-    candidates: Candidates
-    grace: str
-    """Why it is too early to call anyone silent, or ''."""
-    findings: dict[Uuid, list[tuple[HostName, Finding, Reply]]] = field(default_factory=dict)
-    reports: tuple[WitnessReport, ...] = ()
-    extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)
-    levels: dict[Uuid, list[SecondLevel]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Nothing is known of any VM yet."""
-        for vm in self.courses:
-            self.findings[vm], self.extra[vm], self.levels[vm] = [], [], []
-
-    def open_vms(self) -> tuple[Uuid, ...]:
-        """The VMs of which nothing final has been learnt yet."""
-        return tuple(vm for vm in self.courses if self.verdict(vm) in (None, Verdict.UNREACHABLE))
-
-    def verdict(self, vm: Uuid) -> Verdict | None:
-        """The verdict so far."""
-        return weigh([finding for _, finding, _ in self.findings[vm]])
-
-    def case(self, vm: Uuid) -> Case:
-        """All that the gate may know of one VM."""
-        tried = self.findings[vm]
-        return Case(
-            suspect=self.suspect.name,
-            policy=self.run.inventory.settings.unreachable,
-            findings=tuple(finding for _, finding, _ in tried),
-            proxies=tuple(proxy for proxy, _, _ in tried),
-            reports=self.reports,
-            evidence=tuple(self.extra[vm]),
-            second_level=tuple(self.levels[vm]),
-            cluster_siblings=len(_enabled(self)) - (1 if self.suspect.state is HostState.ENABLED else 0),
-            cut_off=self.cut_off(),
-            unseen=_unseen(self),
-        )
-
-    def cut_off(self) -> str:
-        """Why the observer seems to be the one who is cut off, or ''."""
-        return self.grace or _storm(self)
 
 
 def fence_suspect(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view: View) -> Story[dict[Uuid, Judgement]]:
@@ -291,25 +230,6 @@ def _of_attempt(proxy: HostName, finding: Finding, reply: Reply) -> Evidence:
 def _of_report(report: WitnessReport) -> Evidence:
     proves = Proof.HOST_ALIVE if report.signs else Proof.SILENCE if report.could_look else Proof.NOTHING
     return Evidence("witness", report.name, report.at, report.says, proves)
-
-
-def _enabled(fencing: Fencing) -> Sequence[Host]:
-    members = fencing.run.inventory.members(fencing.suspect.cluster)
-    return [host for host in members if host.state is HostState.ENABLED]
-
-
-def _unseen(fencing: Fencing) -> tuple[HostName, ...]:
-    """The other hosts that may hold a copy for all that was seen. One in quarantine was fenced, and is watched."""
-    seen = {name for name, look in fencing.view.looks.items() if isinstance(look, HostLook)}
-    known = {fencing.suspect.name, *fencing.view.memory.quarantine, *seen}
-    return tuple(name for name in sorted(fencing.view.looks) if name not in known)
-
-
-def _storm(fencing: Fencing) -> str:
-    """The storm guard's words, from the looks and the witnesses. A quarantined host is expected to be silent."""
-    members = [h for h in _enabled(fencing) if h.name not in fencing.view.memory.quarantine]
-    silent = [h for h in members if isinstance(fencing.view.looks.get(h.name), Silence)]
-    return cut_off(len(silent), len(members), fencing.reports, fencing.run.inventory.settings.storm_share)
 
 
 def _boot_grace(run: Run) -> Story[str]:

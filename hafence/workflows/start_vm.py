@@ -31,19 +31,11 @@ from ..effects import (
     Story,
     do,
 )
-from .course import (
-    Course,
-    Run,
-    conclude,
-    refuse,
-    refused_by,
-    rival_copies,
-    shut_out_hosts,
-    under_lease,
-)
-from .fencing import View, evidence_age, fence_suspect, note_plan
-from .second_level import spend_refuted
+from .fencing import evidence_age, fence_suspect, note_plan
+from .fencing_state import View
+from .power_and_storage import spend_refuted
 from .starting import settle_earlier, start_somewhere
+from .vm_run import Course, Run, conclude, refuse, refused_by, rival_copies, shut_out_hosts, under_lease
 
 
 def start_vm(run: Run, vm: Vm) -> Story[Outcome]:

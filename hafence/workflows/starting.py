@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..core.decision import Allowed, Judgement, Reason, Refused, risks_of
-from ..core.fencing import FenceOrder, Verdict, interpret
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.record import VmState, mark_clean, mark_running, mark_starting, restore
+from ..core.replies import FenceOrder, Verdict, interpret
 from ..effects import (
     Fence,
     Interrupted,
@@ -29,8 +29,8 @@ from ..effects import (
     Tell,
     do,
 )
-from .course import Course, conclude, rival_copies, shut_out_hosts
 from .fencing import evidence_age
+from .vm_run import Course, conclude, rival_copies, shut_out_hosts
 
 TICKETS_PER_LEASE = 1000
 """Tickets of one lease lie between its token times this and the next token's: a later run's are always higher."""

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.adapters.ceph import Asker, Fencer, Volumes, known_addresses, volumes_of
-from hafence.adapters.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
-from hafence.adapters.domain_xml import read_domain
-from hafence.adapters.program import Program, Run
+from hafence.adapters.hosts.program import Program, Run
+from hafence.adapters.storage.ceph import Asker, Fencer, Volumes, known_addresses, volumes_of
+from hafence.adapters.storage.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
 from hafence.core.evidence import Proof
-from hafence.core.fencing import Trouble
 from hafence.core.model import CephSettings, Host, HostName, Uuid, Vm
-from hafence.core.storage import Client, Entry
+from hafence.core.replies import Trouble
+from hafence.core.storage.ceph import Client, Entry
+from hafence.inventory.domain_xml import read_domain
 
 GOLDEN = Path(__file__).parent / "ceph"
 NONCE = "0123456789abcdef"

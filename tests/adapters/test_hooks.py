@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.hooks import GROUP, HookCall, run_hooks
+from hafence.adapters.local.hooks import GROUP, HookCall, run_hooks
 
 CALL = HookCall("r1", "6d6f6a5a-0000-4000-8000-000000000001", "web-01", "kvm-01", "kvm-02")
 

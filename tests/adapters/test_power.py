@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.adapters.commands import CommandRun
-from hafence.adapters.power import Power, read_status
-from hafence.adapters.power_secrets import find_secret, without_secret_in_arguments
+from hafence.adapters.local.commands import CommandRun
+from hafence.adapters.power.agents import Power, read_status
+from hafence.adapters.power.passwords import find_secret, without_secret_in_arguments
 from hafence.core.model import PowerDevice
 
 SECRET = "hunter2 'quoted' $HOME"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hafence.adapters.spool import folder_of, keep
+from hafence.adapters.local.spool import folder_of, keep
 
 
 def test_it_lies_beside_a_sqlite_store_for_its_owner_alone(tmp_path: Path) -> None:

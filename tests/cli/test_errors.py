@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.port import RunRow
+from hafence.cli.context import Wants
 from hafence.cli.errors import report
-from hafence.cli.wants import Wants
+from hafence.stores import open_store
+from hafence.stores.port import RunRow
 from tests.cli.conftest import INVENTORY, Desk
 
 FAULTY = INVENTORY.replace("address: 127.0.0.2", "adress: 127.0.0.2").replace("host: kvm-02,", "host: kvm-20,")

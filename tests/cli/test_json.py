@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from hafence.cli.asjson import outcome_object, outcomes_object
-from hafence.cli.times import seconds, timestamp
+from hafence.cli.show.documents import outcome_object, outcomes_object
+from hafence.cli.show.times import seconds, timestamp
 from hafence.core.decision import Reason
 from hafence.core.evidence import Evidence, Proof
-from hafence.core.fencing import Verdict
 from hafence.core.model import HostName, Uuid
 from hafence.core.outcome import Attempt, Decision, Exit, Outcome
+from hafence.core.replies import Verdict
 
 KEYS = {"run", "vm", "suspect", "decision", "verdict", "reason", "message", "host", "dry_run", "attempts", "evidence"}
 KEYS |= {"residual_risk"}

@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.holder import Holder
-from hafence.adapters.stores.port import RunRow, StepRow, Store
-from hafence.cli.times import timestamp
+from hafence.cli.show.times import timestamp
 from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid
 from hafence.core.record import VmRecord, VmState
 from hafence.effects import Lease
+from hafence.stores import open_store
+from hafence.stores.holder import Holder
+from hafence.stores.port import RunRow, StepRow, Store
 from tests.cli.conftest import DB, WEB, Desk
 
 KVM_01 = HostName("kvm-01")

@@ -17,13 +17,14 @@ from typing import TextIO
 
 import pytest
 
-from hafence.cli.output import out_folded
-from hafence.cli.render import LiveView, draw_outcomes
-from hafence.cli.steps import Mark, Steps
-from hafence.cli.talk import PlainVoice, is_screen
-from hafence.core.fencing import PROTOCOL, FenceOrder, Reply, Trouble
+from hafence.cli.show.live import LiveView, draw_outcomes
+from hafence.cli.show.output import out_folded
+from hafence.cli.show.steps import Mark, Steps
+from hafence.cli.show.terminal import is_screen
+from hafence.cli.show.voices import PlainVoice
 from hafence.core.looks import Silence
 from hafence.core.model import Cluster, Host, HostName, Inventory, Settings, Uuid, Vm
+from hafence.core.replies import PROTOCOL, FenceOrder, Reply, Trouble
 from hafence.effects import Fence, Interrupted, LookAt, StoreError
 from hafence.voice import Voice
 

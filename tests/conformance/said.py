@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hafence.core.evidence import WitnessReport
-from hafence.core.fencing import Finding, Trouble, interpret
 from hafence.core.looks import Blind, HostLook, Look, Silence, shows_life
 from hafence.core.model import Inventory, Uuid
+from hafence.core.replies import Finding, Trouble, interpret
 from hafence.effects import (
     Effect,
     Fence,

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hafence.adapters.inventory_yaml import read_inventory
 from hafence.core.model import HostName, Inventory
 from hafence.effects import Answer, Effect, Sleep, Story, do
+from hafence.inventory.yaml_tree import read_inventory
 from hafence.runner import open_session
 from hafence.sim.events import VERBS
 from hafence.sim.play import Theatre

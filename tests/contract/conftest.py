@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.stores.port import Store
+from hafence.stores.port import Store
 
 from .engines import ENGINES, Engine, Worker, stop_shared_etcd
 

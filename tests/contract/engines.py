@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.holder import Holder
-from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
 from hafence.effects import Lease
+from hafence.stores import open_store
+from hafence.stores.holder import Holder
+from hafence.stores.port import RunRow, StepRow, Store
 
 from .etcd_parts import Cluster, cluster
 

@@ -12,9 +12,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.core.record import mark_starting, unseen
 from hafence.effects import Lease, LeaseLost, StoreError
+from hafence.stores.port import RunRow, StepRow, Store
 from tests.edges.bend import examples
 
 from .engines import ENGINES, NOW, OTHER_VM, TTL_S, VM, A, B, C, content, holder, stopped, stranger

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.effects import Lease, StoreError
+from hafence.stores import open_store
+from hafence.stores.port import RunRow, StepRow, Store
 
 from .engines import NOW, VM, Worker, content, fill, lease_of, stopped
 from .etcd_parts import Cluster, certificates, cluster

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.codec import meta_row
-from hafence.adapters.stores.etcd_rows import VALUE_MOST
-from hafence.adapters.stores.etcd_view import PAGE
-from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.effects import StoreError
+from hafence.stores import open_store
+from hafence.stores.codec import meta_row
+from hafence.stores.etcd.rows import VALUE_MOST
+from hafence.stores.etcd.view import PAGE
+from hafence.stores.port import RunRow, StepRow, Store
 
 from .engines import NOW, VM, Engine, content, fill, lease_of, shared_etcd
 from .etcd_parts import post

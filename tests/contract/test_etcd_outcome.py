@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.core.record import mark_starting
 from hafence.effects import Lease, LeaseLost, StoreError
+from hafence.stores import open_store
+from hafence.stores.port import RunRow, StepRow, Store
 
 from .bad_line import BadLine, bad_line
 from .engines import NOW, TTL_S, VM, A, B, Engine, content, etcd_engine, holder, lease_of, shared_etcd, stopped

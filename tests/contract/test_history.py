@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.adapters.stores.port import RunEnd, RunRow, RunStory, RunSummary, StepRow, Store
 from hafence.effects import StoreError
+from hafence.stores.port import RunEnd, RunRow, RunStory, RunSummary, StepRow, Store
 
 from .engines import NOW, OTHER_VM, VM, Engine
 

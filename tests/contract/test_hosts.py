@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from hafence.adapters.stores.port import QuarantineRow, StatementRow, Store
 from hafence.core.model import HostName
 from hafence.effects import Statement
+from hafence.stores.port import QuarantineRow, StatementRow, Store
 
 from .engines import NOW, A, B, C
 

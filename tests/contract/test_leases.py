@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.adapters.stores.holder import is_gone
-from hafence.adapters.stores.port import Store
 from hafence.effects import Busy, Lease, LeaseLost
+from hafence.stores.holder import is_gone
+from hafence.stores.port import Store
 
 from .engines import NOW, OTHER_VM, TTL_S, VM, Engine, Worker, holder, lease_of, stopped, stranger, unprivileged
 

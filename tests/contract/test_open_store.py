@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.stores import open_store
 from hafence.effects import StoreError
+from hafence.stores import open_store
 
 
 def test_what_follows_sqlite_is_the_path(tmp_path: Path) -> None:

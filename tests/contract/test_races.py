@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from hafence.adapters.stores.port import Store
+from hafence.stores.port import Store
 
 from .engines import NOW, TTL_S, VM, Engine, Worker, lease_of, stranger
 

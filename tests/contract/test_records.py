@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.adapters.stores.port import Store
 from hafence.core.model import HostName
 from hafence.core.record import VmRecord, VmState, mark_clean, mark_running, mark_starting, restore
 from hafence.effects import LeaseLost
+from hafence.stores.port import Store
 
 from .engines import NOW, OTHER_VM, TTL_S, VM, A, B, Engine, lease_of, stopped
 

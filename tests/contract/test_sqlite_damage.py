@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.stores import open_store, sqlite_file
-from hafence.adapters.stores.codec import seal_of
-from hafence.adapters.stores.port import RunRow, Store
 from hafence.core.model import parse_uuid
 from hafence.effects import StoreError
+from hafence.stores import open_store
+from hafence.stores.codec import seal_of
+from hafence.stores.port import RunRow, Store
+from hafence.stores.sqlite import file as sqlite_file
 
 from .engines import NOW, OTHER_VM, VM, content, fill, lease_of
 

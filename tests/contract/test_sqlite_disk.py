@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.sqlite_place import network_file_system
+from hafence.stores import open_store
+from hafence.stores.sqlite.place import network_file_system
 from tests.lab.require import require
 
 from .engines import ROOT, fill

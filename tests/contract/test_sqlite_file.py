@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.port import RunRow
-from hafence.adapters.stores.sqlite_file import WritableFile
-from hafence.adapters.stores.sqlite_schema import STEPS, upgrade
 from hafence.effects import StoreError
+from hafence.stores import open_store
+from hafence.stores.port import RunRow
+from hafence.stores.sqlite.file import WritableFile
+from hafence.stores.sqlite.schema import STEPS, upgrade
 
 from .engines import NOW, VM, Engine, content, fill, lease_of, sqlite_engine, stopped, unprivileged
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.stores.port import RunRow, StepRow, Store
-from hafence.adapters.stores.sqlite_snapshot import ReadOnlyFile
 from hafence.effects import Lease, StoreError
+from hafence.stores.port import RunRow, StepRow, Store
+from hafence.stores.sqlite.snapshot import ReadOnlyFile
 
 from .engines import NOW, VM, A, B, Engine, Worker, content, fill, holder, sqlite_engine, stopped
 

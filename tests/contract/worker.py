@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.core.record import unseen
 from hafence.effects import Lease, LeaseLost
+from hafence.stores import open_store
+from hafence.stores.port import RunRow, StepRow, Store
 from tests.contract.engines import NOW, TTL_S, VM, A, holder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafence.core.storage import Client, Image, Known, plan_fence, with_clients
+from hafence.core.storage.ceph import Client, Image, Known, plan_fence, with_clients
 
 NOW, EARLIER = Client("10.77.0.11", 0, 124), Client("10.77.0.11", 0, 123)
 

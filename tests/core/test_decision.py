@@ -19,8 +19,8 @@ from hafence.core.decision import (
     wants_witnesses,
 )
 from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
-from hafence.core.fencing import Finding, Trouble, Verdict
 from hafence.core.model import HostName, Unreachable
+from hafence.core.replies import Finding, Trouble, Verdict
 
 from . import make
 

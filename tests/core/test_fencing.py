@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.core.fencing import (
+from hafence.core.model import HostName, Uuid
+from hafence.core.replies import (
     SIBLING_SIDE,
     FenceOrder,
     Finding,
@@ -20,7 +21,6 @@ from hafence.core.fencing import (
     way_out,
     weigh,
 )
-from hafence.core.model import HostName, Uuid
 
 VM = Uuid("6d6f6a5a-0000-4000-8000-000000000001")
 OTHER = Uuid("6d6f6a5a-0000-4000-8000-000000000002")

@@ -18,8 +18,8 @@ from hafence.core.decision import (
     witnesses_lacking,
 )
 from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
-from hafence.core.fencing import Finding, Trouble, Verdict
 from hafence.core.model import HostName, Unreachable
+from hafence.core.replies import Finding, Trouble, Verdict
 
 from .make import case
 from .telling import assert_told

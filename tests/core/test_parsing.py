@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.core.inventory import KEPT_FAULTS, SHOWN_FAULTS, Fault, Faults, InventoryError, shown
 from hafence.core.parsing import (
     absolute,
     format_duration,
@@ -18,8 +17,10 @@ from hafence.core.parsing import (
     parse_ip,
     parse_share,
     parse_whole,
+    shown,
 )
-from hafence.core.store_url import parse_store
+from hafence.inventory.faults import KEPT_FAULTS, SHOWN_FAULTS, Fault, Faults, InventoryError
+from hafence.stores.url import parse_store
 
 from .telling import assert_told
 

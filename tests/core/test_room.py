@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.findings import Scene, find_all
+from hafence.core.audit import Scene, find_all
 from hafence.core.looks import Look
 from hafence.core.model import HostName, Vm
 from hafence.core.placement import Room, choose_targets

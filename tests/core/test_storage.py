@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.storage import (
+from hafence.core.storage.ceph import (
     Client,
     Entry,
     Image,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hafence.core.parsing import absolute
-from hafence.core.store_url import parse_store
+from hafence.stores.url import parse_store
 
 
 @pytest.mark.parametrize("member", ["[::1]", "[::1]:2379", "[fd00::b]:1", "kvm-01", "kvm-01:65535", "10.0.0.1"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.core.store_url import EtcdPlace, parse_etcd, parse_store
+from hafence.stores.url import EtcdPlace, parse_etcd, parse_store
 
 LOGIN = "user=ha&password_file=/p"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hafence.core.decision import judge
-from hafence.core.fencing import Finding, Trouble, Verdict
+from hafence.core.replies import Finding, Trouble, Verdict
 
 from .make import case
 

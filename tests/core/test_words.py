@@ -6,10 +6,9 @@ from enum import Enum
 
 import pytest
 
+from hafence.core.audit import Severity
 from hafence.core.decision import Reason
 from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
-from hafence.core.fencing import FenceOrder, Reply, Trouble, Verdict
-from hafence.core.findings import Severity
 from hafence.core.looks import HostLook, Libvirt
 from hafence.core.model import (
     CephSettings,
@@ -26,6 +25,7 @@ from hafence.core.model import (
 )
 from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.record import VmRecord, VmState
+from hafence.core.replies import FenceOrder, Reply, Trouble, Verdict
 
 from .make import inventory, uuid
 

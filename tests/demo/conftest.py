@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import asyncssh
 import pytest
 
-from hafence.adapters.inventory_yaml import read_inventory
 from hafence.core.model import HostName
 from hafence.demo.cluster import DemoCluster
+from hafence.inventory.yaml_tree import read_inventory
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
-from hafence.adapters.program import Run
-from hafence.core.storage import Client, Entry, uncovered
+from hafence.adapters.hosts.program import Run
+from hafence.adapters.storage.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
+from hafence.core.storage.ceph import Client, Entry, uncovered
 
 from .bend import MEGABYTES, bent_by, examples, heard, make_it_megabytes
 

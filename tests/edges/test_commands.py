@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.commands import OUTPUT_LIMIT, last_words, run_command
+from hafence.adapters.local.commands import OUTPUT_LIMIT, last_words, run_command
 
 from .bend import examples
 from .command import Place, Typed, a_place

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.ceph import volumes_of
-from hafence.adapters.domain_xml import Domain, DomainError, read_domain
-from hafence.adapters.inventory_yaml import read_inventory
-from hafence.adapters.ssh import Hosts
+from hafence.adapters.ssh.connections import Hosts
+from hafence.adapters.storage.ceph import volumes_of
 from hafence.core.model import HostName, Uuid, Vm
 from hafence.effects import MemoryNeed, Start, Startable, StartOrder, StartResult
+from hafence.inventory.domain_xml import Domain, DomainError, read_domain
+from hafence.inventory.yaml_tree import read_inventory
 from hafence.runner.perform_hosts import HostPerformer
 
 from .bend import bent_by, examples, make_it_megabytes

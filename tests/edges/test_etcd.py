@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.port import RunRow, StepRow, Store
 from hafence.core.record import mark_starting
 from hafence.effects import Lease, StoreError
+from hafence.stores import open_store
+from hafence.stores.port import RunRow, StepRow, Store
 from tests.contract.bad_line import BadLine, bad_line
 from tests.contract.engines import (
     NOW,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.commands import OUTPUT_LIMIT, CommandRun
-from hafence.adapters.power import Power, power_off, read_status
-from hafence.adapters.power_secrets import find_secret
+from hafence.adapters.local.commands import OUTPUT_LIMIT, CommandRun
+from hafence.adapters.power.agents import Power, power_off, read_status
+from hafence.adapters.power.passwords import find_secret
 from hafence.core.evidence import Proof
 from hafence.core.model import Host, HostName, PowerDevice
 

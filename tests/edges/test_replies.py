@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters import kvm
-from hafence.adapters.program import Run
+from hafence.adapters.hosts import kvm
+from hafence.adapters.hosts.program import Run
 from hafence.core.evidence import WitnessReport
-from hafence.core.fencing import FenceOrder, Finding, Reply, Verdict, interpret
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName
+from hafence.core.replies import FenceOrder, Finding, Reply, Verdict, interpret
 from hafence.effects import StartReply, StartResult
 from tests.replies.golden import MACHINE, NONCE, VM, goldens
 

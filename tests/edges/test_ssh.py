@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
-from hafence.adapters.ssh_keys import Keys, read_known_hosts
-from hafence.core.fencing import FenceOrder, Reply, Trouble, Verdict, interpret
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
+from hafence.adapters.ssh.keys import Keys, read_known_hosts
 from hafence.core.looks import Silence, shows_life
 from hafence.core.model import Host, HostName, SshSettings, Uuid
+from hafence.core.replies import FenceOrder, Reply, Trouble, Verdict, interpret
 
 from .bend import bent_by, examples, seeded
 

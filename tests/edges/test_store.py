@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.holder import Holder
 from hafence.core.model import HostName, Uuid
 from hafence.effects import Lease
+from hafence.stores import open_store
+from hafence.stores.holder import Holder
 
 from .bend import bent_by, examples, seeded
 from .command import DB, Place, a_place

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters import kvm
-from hafence.adapters.local import run_here
-from hafence.core.fencing import FenceOrder, Reply, Verdict, interpret
+from hafence.adapters.hosts import kvm
+from hafence.adapters.local.here import run_here
 from hafence.core.looks import HostLook, Libvirt, Look
 from hafence.core.model import Host, HostName, StartMode, Uuid, Vm
+from hafence.core.replies import FenceOrder, Reply, Verdict, interpret
 from hafence.effects import StartOrder, StartReply, StartResult
 from tests.scripts.processes import Zoo
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.adapters.domain_xml import MAX_BYTES, Disk, DomainError, read_domain, read_domain_file
-from hafence.adapters.inventory_domains import check_domains
-from hafence.adapters.inventory_yaml import read_inventory
-from hafence.core.inventory import InventoryError
+from hafence.inventory.domain_xml import MAX_BYTES, Disk, DomainError, read_domain, read_domain_file
+from hafence.inventory.domains import check_domains
+from hafence.inventory.faults import InventoryError
+from hafence.inventory.yaml_tree import read_inventory
 
 from .write import OTHER_UUID, UUID, read, text
 

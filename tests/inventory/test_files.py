@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.inventory_files import MAX_BYTES, find_inventory
-from hafence.adapters.inventory_yaml import read_inventory
-from hafence.core.inventory import Fault, InventoryError
+from hafence.inventory.faults import Fault, InventoryError
+from hafence.inventory.files import MAX_BYTES, find_inventory
+from hafence.inventory.yaml_tree import read_inventory
 
 from .write import HOST, OTHER_UUID, UUID, VM, faults, text
 

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.inventory_yaml import read_inventory
-from hafence.core.inventory import InventoryError
 from hafence.core.model import Inventory, is_name
+from hafence.inventory.faults import InventoryError
+from hafence.inventory.yaml_tree import read_inventory
 
 from .write import UUID
 

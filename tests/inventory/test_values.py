@@ -6,11 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.inventory_entry import Entry
-from hafence.adapters.inventory_tree import Map
-from hafence.adapters.inventory_vms import VmCheck
-from hafence.adapters.inventory_yaml import build_tree
-from hafence.core.inventory import Faults
 from hafence.core.model import (
     CephSettings,
     HostState,
@@ -21,6 +16,11 @@ from hafence.core.model import (
     Unreachable,
     Vm,
 )
+from hafence.inventory.entry import Entry
+from hafence.inventory.faults import Faults
+from hafence.inventory.tree import Map
+from hafence.inventory.vms import VmCheck
+from hafence.inventory.yaml_tree import build_tree
 
 from .write import UUID, read, text
 

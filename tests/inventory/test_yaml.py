@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hafence.adapters.inventory_tree import MAX_NODES, Map, Seq
-from hafence.adapters.inventory_yaml import build_tree
-from hafence.core.inventory import Faults, InventoryError
+from hafence.inventory.faults import Faults, InventoryError
+from hafence.inventory.tree import MAX_NODES, Map, Seq
+from hafence.inventory.yaml_tree import build_tree
 
 from .write import UUID, VM, faults, read, text
 

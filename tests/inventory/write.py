@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.inventory_yaml import read_inventory
-from hafence.core.inventory import Fault, InventoryError
 from hafence.core.model import Inventory
+from hafence.inventory.faults import Fault, InventoryError
+from hafence.inventory.yaml_tree import read_inventory
 
 UUID = "6d6f6a5a-0000-4000-8000-000000000001"
 OTHER_UUID = "6d6f6a5a-0000-4000-8000-000000000002"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.power import power_off
+from hafence.adapters.power.agents import power_off
 from hafence.core.evidence import Proof
 from hafence.core.model import Host, HostName, PowerDevice
 from tests.lab import faults

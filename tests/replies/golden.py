@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hafence.adapters.program import Run
+from hafence.adapters.hosts.program import Run
 from hafence.core.model import Uuid
 
 NONCE = "00112233445566778899aabbccddeeff"

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters import kvm
-from hafence.adapters.kvm_talk import read_pairs, read_said
-from hafence.adapters.program import Run
-from hafence.core.fencing import FenceOrder, Reply, Verdict, interpret
+from hafence.adapters.hosts import kvm
+from hafence.adapters.hosts.program import Run
+from hafence.adapters.hosts.talk import read_pairs, read_said
 from hafence.core.looks import HostLook
 from hafence.core.model import HostName
+from hafence.core.replies import FenceOrder, Reply, Verdict, interpret
 from hafence.effects import StartResult
 
 from .golden import NONCE, VM, Golden, goldens

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.adapters import kvm
-from hafence.adapters.program import Run
-from hafence.core.fencing import FenceOrder, Reply, Trouble, interpret
+from hafence.adapters.hosts import kvm
+from hafence.adapters.hosts.program import Run
 from hafence.core.looks import Blind, HostLook, Silence
 from hafence.core.model import HostName, Uuid
+from hafence.core.replies import FenceOrder, Reply, Trouble, interpret
 from hafence.effects import StartResult
 
 from .golden import MACHINE, NONCE, VM, Golden, goldens

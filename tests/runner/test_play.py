@@ -9,7 +9,7 @@ import pytest
 
 from hafence.effects import Answer, Effect, Interrupted, Now, Sleep, StoreError, Story, Tell, Together, do
 from hafence.runner.parallel import in_parallel
-from hafence.runner.play import Player
+from hafence.runner.player import Player
 
 
 class Log:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters import kvm
-from hafence.adapters.local import run_here
-from hafence.adapters.program import Program, Run
-from hafence.core.fencing import FenceOrder, Finding, Reply, interpret
+from hafence.adapters.hosts import kvm
+from hafence.adapters.hosts.program import Program, Run
+from hafence.adapters.local.here import run_here
 from hafence.core.model import Host, HostName, Uuid
+from hafence.core.replies import FenceOrder, Finding, Reply, interpret
 
 from ..lab.cluster import Lab
 from .processes import Zoo

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from hafence.adapters import kvm
-from hafence.adapters.program import Run
+from hafence.adapters.hosts import kvm
+from hafence.adapters.hosts.program import Run
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName, StartMode, Uuid, Vm
 from hafence.effects import StartOrder, StartReply

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters import kvm
-from hafence.adapters.program import Program
-from hafence.core.fencing import Trouble, Verdict
+from hafence.adapters.hosts import kvm
+from hafence.adapters.hosts.program import Program
+from hafence.core.replies import Trouble, Verdict
 
 from ..lab.require import lack
 from .conftest import NONCE, Shell

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.kvm_talk import name_list
-from hafence.adapters.program import Program
-from hafence.core.fencing import Verdict
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.hosts.talk import name_list
 from hafence.core.model import Uuid
+from hafence.core.replies import Verdict
 
 from ..lab.require import require
 from .conftest import Shell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.fencing import Verdict
+from hafence.core.replies import Verdict
 from hafence.effects import StartResult
 
 from ..lab import faults

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hafence.adapters import kvm
+from hafence.adapters.hosts import kvm
 from hafence.core.model import HostName, StartMode, Uuid, Vm
 from hafence.effects import StartOrder, StartResult
 

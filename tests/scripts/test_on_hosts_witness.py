@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hafence.adapters import kvm
+from hafence.adapters.hosts import kvm
 from hafence.core.evidence import Sign
 from hafence.core.model import Host, HostName, SshSettings
 

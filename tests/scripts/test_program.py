@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hafence.adapters
-from hafence.adapters.local import run_here
-from hafence.adapters.program import Program, compose, remote_command
+from hafence.adapters.hosts.program import Program, compose, remote_command
+from hafence.adapters.local.here import run_here
 from hafence.core.model import Host, HostName, SshSettings
 
 from ..lab.require import lack

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hafence.adapters.inventory_yaml import read_inventory
+from hafence.inventory.yaml_tree import read_inventory
 from hafence.sim.chance import random_tale
 from hafence.sim.folder import events_text, write_folder
 from hafence.sim.oracle import Violation

@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.holder import Holder
-from hafence.adapters.stores.port import RunRow, Store
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.record import VmRecord, VmState
 from hafence.effects import Busy, Lease, LeaseLost
 from hafence.sim.store import SimStore
+from hafence.stores import open_store
+from hafence.stores.holder import Holder
+from hafence.stores.port import RunRow, Store
 
 VMS = (parse_uuid("6d6f6a5a-0000-4000-8000-000000000001"), parse_uuid("6d6f6a5a-0000-4000-8000-000000000002"))
 RUNS = ("run-1", "run-2")

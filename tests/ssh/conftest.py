@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hafence.adapters.ssh import Hosts
+from hafence.adapters.ssh.connections import Hosts
 from tests.lab.require import find_program, lack
 
 from .servers import Server, make_key

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.adapters.ssh_faults import Broken
-from hafence.adapters.ssh_keys import Keys
-from hafence.adapters.ssh_link import Link
-from hafence.core.fencing import Trouble
+from hafence.adapters.ssh.faults import Broken
+from hafence.adapters.ssh.keys import Keys
+from hafence.adapters.ssh.link import Link
+from hafence.core.replies import Trouble
 
 from .conftest import NewServer
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
-from hafence.core.fencing import Trouble
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host
+from hafence.core.replies import Trouble
 from tests.lab.require import require
 
 from .conftest import NewHosts, NewServer

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.program import Program, Run
-from hafence.adapters.ssh import Hosts
-from hafence.core.fencing import Trouble
+from hafence.adapters.hosts.program import Program, Run
+from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host
+from hafence.core.replies import Trouble
 
 from .conftest import NewHosts, NewServer
 from .servers import Server, connecting_to, wait_for

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
-from hafence.adapters.ssh_keys import known_name, read_known_hosts
-from hafence.adapters.ssh_scan import scan_keys
-from hafence.core.fencing import Trouble
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
+from hafence.adapters.ssh.keys import known_name, read_known_hosts
+from hafence.adapters.ssh.scan import scan_keys
 from hafence.core.model import Host, HostName, SshSettings
+from hafence.core.replies import Trouble
 
 from .conftest import NewServer
 from .servers import free_port, make_key, public

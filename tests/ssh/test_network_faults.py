@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
-from hafence.core.fencing import Trouble
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
+from hafence.core.replies import Trouble
 from tests.lab.net import Network, claim_subnet, remove_namespaces
 from tests.lab.require import require
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
-from hafence.adapters.ssh_talk import STDERR_LIMIT
-from hafence.core.fencing import Trouble
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
+from hafence.adapters.ssh.talk import STDERR_LIMIT
+from hafence.core.replies import Trouble
 
 from .conftest import NewServer
 from .servers import Server, wait_for

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
-from hafence.core.fencing import SIBLING_SIDE, Trouble
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host
+from hafence.core.replies import SIBLING_SIDE, Trouble
 
 from .conftest import NewHosts, NewServer
 from .servers import Server, connecting_to, free_port, make_key, public, wait_for

@@ -12,10 +12,10 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from hafence.core.evidence import WitnessReport
-from hafence.core.fencing import Reply, Trouble
 from hafence.core.looks import Look
 from hafence.core.model import Inventory
 from hafence.core.outcome import Outcome
+from hafence.core.replies import Reply, Trouble
 from hafence.effects import (
     Answer,
     Ask,

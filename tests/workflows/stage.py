@@ -12,7 +12,7 @@ from hafence.core.model import CephSettings, Cluster, Host, HostName, Inventory,
 from hafence.core.outcome import Outcome
 from hafence.core.record import VmRecord, VmState, mark_starting, mark_stopped
 from hafence.effects import Recollection, SecondLevelReply, Statement, Story
-from hafence.workflows.course import Run
+from hafence.workflows.vm_run import Run
 from tests.core.make import host, inventory, look, uuid, vm
 
 from .drive import Desk, outcome_lines, shown

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from hafence.effects import Lease, RenewLease, WriteRecord
-from hafence.workflows.course import Course
+from hafence.workflows.vm_run import Course
 
 from . import stage
 from .drive import Desk, shown

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hafence.core.decision import Reason
-from hafence.core.fencing import Trouble
 from hafence.core.looks import Look
 from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.record import mark_starting
+from hafence.core.replies import Trouble
 from hafence.effects import (
     Fence,
     FenceStorage,

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from hafence.core.decision import Reason
-from hafence.core.fencing import Trouble
 from hafence.core.looks import Look
 from hafence.core.model import Unreachable
 from hafence.core.outcome import Decision, Outcome
 from hafence.core.record import ShutOut
+from hafence.core.replies import Trouble
 from hafence.effects import (
     Fence,
     FenceStorage,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from hafence.core.fencing import Trouble
 from hafence.core.looks import Blind, HostLook, Libvirt, Look
 from hafence.core.model import Host, Inventory
 from hafence.core.record import mark_running
+from hafence.core.replies import Trouble
 from hafence.effects import (
     Answer,
     Ask,
@@ -25,8 +25,8 @@ from hafence.effects import (
     Story,
     TakeLease,
 )
-from hafence.workflows.course import Run
-from hafence.workflows.people import confirm_dead, rejoin
+from hafence.workflows.host_status import confirm_dead, rejoin
+from hafence.workflows.vm_run import Run
 from tests.core.make import look, silence, uuid, vm
 from tests.core.telling import assert_told, assert_told_of
 

@@ -8,7 +8,7 @@ from hafence.core.decision import Reason
 from hafence.core.model import HostName
 from hafence.core.record import mark_running
 from hafence.effects import LiftQuarantine, TakeLease
-from hafence.workflows.people import rejoin
+from hafence.workflows.host_status import rejoin
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import host, uuid
 

@@ -9,10 +9,10 @@ import pytest
 
 from hafence.core.decision import Reason
 from hafence.core.evidence import Sign
-from hafence.core.fencing import Trouble
 from hafence.core.looks import Look
 from hafence.core.model import HostName, Inventory
 from hafence.core.outcome import Decision, Exit, Outcome
+from hafence.core.replies import Trouble
 from hafence.effects import Fence, Interrupted, Uptime, Witness
 from hafence.workflows.fence import fence
 from tests.core.make import host, silence

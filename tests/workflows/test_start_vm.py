@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hafence.core.evidence import Sign
-from hafence.core.fencing import Trouble
 from hafence.core.looks import Look
 from hafence.core.model import HostName, HostState, Inventory, Unreachable, Vm
 from hafence.core.record import ShutOut
+from hafence.core.replies import Trouble
 from hafence.effects import (
     Answer,
     Ask,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..context import Wants, read_inventory, store_url
 from ..options import common_options, json_option, pass_wants
-from ..output import out_folded, print_document
-from ..wants import Wants, read_inventory, store_url
+from ..show.output import out_folded, print_document
 
 if TYPE_CHECKING:
-    from ...core.findings import AuditFinding, Scene, Severity
+    from ...core.audit import AuditFinding, Scene, Severity
 
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
@@ -26,11 +26,11 @@ def audit(wants: Wants) -> int:
     """
     inventory = read_inventory(wants)
 
-    from ...core.findings import Severity, find_all, worst
+    from ...core.audit import Severity, find_all, worst
     from ...runner import open_session
     from ...workflows.audit import audit as story
-    from ...workflows.course import Run
-    from ..talk import QuietVoice
+    from ...workflows.vm_run import Run
+    from ..show.voices import QuietVoice
 
     url = store_url(wants, inventory)
     with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
@@ -48,9 +48,9 @@ def audit(wants: Wants) -> int:
 
 
 def _counts(scene: Scene, findings: tuple[AuditFinding, ...]) -> dict[str, int]:
-    from ...core.fencing import Verdict
-    from ...core.findings import Severity
+    from ...core.audit import Severity
     from ...core.looks import Silence
+    from ...core.replies import Verdict
 
     proving = (Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE)
     readings = [reading for paths in scene.paths.values() for reading in paths.values()]

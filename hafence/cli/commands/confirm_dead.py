@@ -6,9 +6,9 @@ import sys
 
 import click
 
+from ..context import Wants, find_host, read_inventory
 from ..options import common_options, complete_host, json_option, pass_wants
-from ..output import say
-from ..wants import Wants, find_host, read_inventory
+from ..show.output import say
 
 LONGEST_REASON = 500
 
@@ -37,8 +37,8 @@ def confirm_dead(wants: Wants, host: str, reason: str, confirm: str | None) -> i
     inventory = read_inventory(wants)
     found = find_host(inventory, host)
 
-    from ...workflows.people import confirm_dead as story
-    from ..people import play_for_host
+    from ...workflows.host_status import confirm_dead as story
+    from ..host_command import play_for_host
 
     typed = confirm if confirm is not None else _typed(found.name)
     if typed != found.name:

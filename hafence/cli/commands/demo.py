@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..context import Wants
 from ..options import common_options, pass_wants
-from ..wants import Wants
 
 
 @click.command("demo", short_help="Show the main job on a cluster on loopback.")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..context import Wants, open_to_read, read_inventory
 from ..options import common_options, complete_run, json_option, pass_wants
-from ..output import out_folded, print_document
-from ..wants import Wants, open_to_read, read_inventory
+from ..show.output import out_folded, print_document
 
 if TYPE_CHECKING:
-    from ...adapters.stores.port import Store
+    from ...stores.port import Store
 
 
 @click.command("explain", short_help="Show why a run decided so.")
@@ -27,7 +27,7 @@ def explain(wants: Wants, run: str) -> int:
     """
     inventory = read_inventory(wants)
 
-    from ..past import story_object
+    from ..show.history import story_object
 
     store = open_to_read(wants, inventory)
     try:
@@ -40,7 +40,7 @@ def explain(wants: Wants, run: str) -> int:
     if wants.json:
         print_document(document)
         return 0
-    from ..chain import chain_lines
+    from ..show.explain import chain_lines
 
     for line in chain_lines(document, wants.verbose > 0):
         out_folded(line)

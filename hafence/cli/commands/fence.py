@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..context import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
 from ..options import common_options, complete_host, complete_vm, pass_wants, run_options
-from ..wants import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
 
 
 @click.command("fence", short_help="Fence VMs, or all VMs of a host; start nothing.")
@@ -38,13 +38,13 @@ def fence(
 
     from ...core.outcome import exit_of
     from ...runner import open_session
-    from ...workflows.course import Run
     from ...workflows.fence import fence as story
-    from ..asjson import outcomes_object
-    from ..results import show_outcomes
+    from ...workflows.vm_run import Run
     from ..runs import Asked, played
-    from ..steps import shortened
-    from ..talk import open_voice
+    from ..show.documents import outcomes_object
+    from ..show.results import show_outcomes
+    from ..show.steps import shortened
+    from ..show.voices import open_voice
 
     asked = Asked("fence", chosen, siblings, host=suspect, dry_run=dry_run, yes=yes, wait_s=wait)
     title = f"fence {shortened([vm.name for vm in chosen])}" if chosen else f"fence --host {suspect}"

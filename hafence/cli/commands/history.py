@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ..context import Wants, find_vm, open_to_read, read_inventory
 from ..options import common_options, complete_vm, json_option, pass_wants
-from ..output import out, print_document
-from ..wants import Wants, find_vm, open_to_read, read_inventory
+from ..show.output import out, print_document
 
 
 @click.command("history", short_help="List the runs, newest first.")
@@ -22,8 +22,8 @@ def history(wants: Wants, vm: str | None, limit: int) -> int:
     inventory = read_inventory(wants)
     uuid = find_vm(inventory, vm).uuid if vm is not None else None
 
-    from ..past import summary_object
-    from ..tables import table
+    from ..show.history import summary_object
+    from ..show.tables import table
 
     store = open_to_read(wants, inventory)
     try:

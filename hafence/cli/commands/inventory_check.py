@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import click
 
+from ..context import Wants, read_inventory
 from ..options import INVENTORY_PATH, common_options, json_option, pass_wants
-from ..output import out, print_document
-from ..wants import Wants, read_inventory
+from ..show.output import out, print_document
 
 
 @click.command("check", short_help="Say all that is wrong with the inventory.")
@@ -23,11 +23,11 @@ def check(wants: Wants, path: str | None) -> int:
     """
     inventory = read_inventory(replace(wants, inventory=path or wants.inventory))
 
-    from ...adapters.inventory_domains import check_domains
+    from ...inventory.domains import check_domains
 
     check_domains(inventory)
 
-    from ..steps import count
+    from ..show.steps import count
 
     counts = {"clusters": len(inventory.clusters), "hosts": len(inventory.hosts), "vms": len(inventory.vms)}
     if wants.json:

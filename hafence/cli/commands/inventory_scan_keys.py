@@ -6,9 +6,9 @@ import os
 
 import click
 
+from ..context import Wants, find_host, read_inventory
 from ..options import common_options, complete_host, pass_wants
-from ..output import out, say
-from ..wants import Wants, find_host, read_inventory
+from ..show.output import out, say
 
 
 @click.command("scan-keys", short_help="Print the hosts' SSH keys for known_hosts.")
@@ -29,7 +29,7 @@ def scan_keys(wants: Wants, hosts: tuple[str, ...], output: str | None, append: 
     if output and os.path.exists(output) and not append:
         raise click.UsageError(f"{output} exists: add to it with --append, or name another file")
 
-    from ...adapters.ssh_scan import scan_keys as scan
+    from ...adapters.ssh.scan import scan_keys as scan
 
     found = scan(chosen, inventory.settings.connect_timeout_s)
     lines: list[str] = []

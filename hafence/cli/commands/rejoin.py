@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..context import Wants, find_host, read_inventory
 from ..options import common_options, complete_host, json_option, pass_wants
-from ..wants import Wants, find_host, read_inventory
 
 
 @click.command("rejoin", short_help="Take a fenced host back.")
@@ -19,7 +19,7 @@ def rejoin(wants: Wants, host: str, yes: bool) -> int:
     inventory = read_inventory(wants)
     found = find_host(inventory, host)
 
-    from ...workflows.people import rejoin as story
-    from ..people import play_for_host
+    from ...workflows.host_status import rejoin as story
+    from ..host_command import play_for_host
 
     return play_for_host(wants, inventory, found, "rejoin", {}, lambda run: story(run, found), yes)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..context import Wants
 from ..errors import error_object
 from ..options import common_options, json_option, pass_wants
-from ..output import out, print_document, say
-from ..wants import Wants
+from ..show.output import out, print_document, say
 
 if TYPE_CHECKING:
     from ...sim.policies import Arm

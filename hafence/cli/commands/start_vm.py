@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..context import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
 from ..options import common_options, complete_host, complete_vm, pass_wants, run_options
-from ..wants import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
 
 
 @click.command("start-vm", short_help="Fence a VM on its host, then start it elsewhere.")
@@ -27,12 +27,12 @@ def start_vm(
     target = find_host(inventory, to).name if to is not None else None
 
     from ...runner import open_session
-    from ...workflows.course import Run
     from ...workflows.start_vm import start_vm as story
-    from ..asjson import outcome_object
-    from ..results import show_outcome
+    from ...workflows.vm_run import Run
     from ..runs import Asked, played
-    from ..talk import open_voice
+    from ..show.documents import outcome_object
+    from ..show.results import show_outcome
+    from ..show.voices import open_voice
 
     asked = Asked("start-vm", (found,), siblings, to=target, dry_run=dry_run, yes=yes, wait_s=wait)
     with (

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..context import Wants, open_to_read, read_inventory
 from ..options import common_options, json_option, pass_wants
-from ..output import out, out_folded, print_document
-from ..tables import table
-from ..times import ago, seconds, timestamp
-from ..wants import Wants, open_to_read, read_inventory
+from ..show.output import out, out_folded, print_document
+from ..show.tables import table
+from ..show.times import ago, seconds, timestamp
 
 if TYPE_CHECKING:
-    from ...adapters.stores.port import Store
     from ...core.model import Inventory
+    from ...stores.port import Store
 
 
 @click.command("status", short_help="Show what is recorded of VMs and hosts.")
@@ -44,7 +44,7 @@ def status(wants: Wants) -> int:
 
 def _document(inventory: Inventory, store: Store, now: float) -> dict[str, Any]:
     from ...core.record import unseen
-    from ..past import summary_object
+    from ..show.history import summary_object
 
     memory = store.recall(now)
     vms = []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ..context import Wants, open_to_read, read_inventory
 from ..options import common_options, json_option, pass_wants
-from ..output import out, print_document, say
-from ..wants import Wants, open_to_read, read_inventory
+from ..show.output import out, print_document, say
 
 
 @click.command("check", short_help="Say whether the store is whole.")

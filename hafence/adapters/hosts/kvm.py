@@ -1,0 +1,55 @@
+"""What runs on KVM hosts and the reading of what it says: the one name under which the runner finds both halves.
+
+Each program is a text for `sh -s` (see program.py, scripts/) and each reader a pure function. A script that changes
+something says hello first and waits to be let go; `Go` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ...core.model import Host, Uuid
+from ...core.replies import FenceOrder
+from .look import look_program, parse_look
+from .program import Program, compose
+from .start import parse_start, settle_program, start_program
+from .talk import Go, name_list, was_released
+from .witness import WITNESS_SPARE_S, parse_witness, witness_program
+
+__all__ = [
+    "WITNESS_SPARE_S",
+    "Go",
+    "fence_program",
+    "look_program",
+    "parse_look",
+    "parse_start",
+    "parse_witness",
+    "settle_program",
+    "start_program",
+    "was_released",
+    "witness_program",
+]
+
+MOST_DESTROY_S = 4
+"""How long libvirt may take to destroy a VM before SIGKILL is sent anyway. libvirt itself sends SIGKILL after 10 s."""
+
+
+def fence_program(
+    order: FenceOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+) -> Program:
+    """Fence every VM of `order` on `host`; its reply is read by `core.replies.interpret`.
+
+    `names` holds the VMs' names as far as they are known. `clock` is the admin node's, in seconds since the epoch.
+    """
+    text = compose(
+        ("lib", "scan", "libvirt", "facts", "fence"),
+        nonce,
+        host.root,
+        VMS=" ".join(order.vms),
+        NAMES=name_list(order.vms, names),
+        SETTLE_S=f"{order.settle_s:.3f}",
+        SETTLE_MS=str(round(order.settle_s * 1000)),
+        DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),
+        REHEARSE="1" if order.rehearse else "0",
+    )
+    return Program(text, Go(nonce, order.not_after, order.within_s, clock))

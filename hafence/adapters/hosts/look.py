@@ -1,0 +1,108 @@
+"""The look into a host: its program, and the reading of what it says."""
+
+from __future__ import annotations
+
+import re
+
+from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
+from ...core.model import Host, HostName, Uuid, parse_uuid
+from ...core.replies import Trouble
+from .program import Program, Run, compose
+from .talk import Said, no_reply, read_said
+
+_UUID = r"([0-9a-f-]{36})\Z"
+_LINES = {
+    "boot": re.compile(r"boot ([0-9a-f-]{1,64})\Z"),
+    "libvirt": re.compile(r"libvirt (ok|hung|failed|absent)\Z"),
+    "memory": re.compile(r"memory total=([0-9]{1,15}) free=([0-9]{1,15})\Z"),
+    "copy": re.compile(r"copy ([0-9a-f-]{36}) ([0-9]{1,6})\Z"),
+    "active": re.compile("active " + _UUID),
+    "defined": re.compile("defined " + _UUID),
+    "autostart": re.compile("autostart " + _UUID),
+    "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
+    "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
+    "end": re.compile(r"end lines=([0-9]{1,7})\Z"),
+}
+_ONCE = ("boot", "libvirt", "memory", "blind")
+
+
+def look_program(nonce: str, host: Host) -> Program:
+    """One look into `host`, read-only. It needs no release."""
+    return Program(compose(("lib", "scan", "libvirt", "look"), nonce, host.root))
+
+
+def parse_look(nonce: str, run: Run, host: HostName, at_sent: float, at_received: float) -> Look:
+    """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint.
+
+    A host on which the login worked and that opens no session, said nothing of the protocol, or can't see
+    its own processes, is Blind: nobody may conclude from it that a VM is not there.
+    """
+    if run.trouble is Trouble.SESSION_REFUSED:
+        # "MaxSessions 0", as on a jump host: the login worked, and it still forwards.
+        return Blind(host, at_received, "it refuses to open a session (MaxSessions)")
+    if run.trouble is not None:
+        return Silence(host, at_received, run.trouble, run.note)
+    said = read_said(nonce, run.stdout)
+    if said == "":
+        return Blind(host, at_received, no_reply(run))
+    found = said if isinstance(said, str) else _read_lines(said)
+    if isinstance(found, str) or isinstance(said, str):
+        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, str(found))
+    if run.exit_status != 0:
+        note = f"the reply and its exit status ({run.exit_status}) contradict each other"
+        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, note)
+    if blind := found["blind"]:
+        return Blind(host, at_received, f"its processes can't be looked at: {blind[0][1].replace('-', ' ')}")
+    return _host_look(host, said, found, at_received, said.clock - (at_sent + at_received) / 2)
+
+
+_Found = dict[str, list[re.Match[str]]]
+
+
+def _read_lines(said: Said) -> _Found | str:
+    found: _Found = {kind: [] for kind in _LINES}
+    told: set[tuple[str, str]] = set()
+    for line in said.lines:
+        kind = line.split(" ", 1)[0]
+        match = _LINES[kind].match(line) if kind in _LINES else None
+        if match is None:
+            return "the reply has a line that this version does not know"
+        # A set: a hostile host's tens of thousands of lines must not cost a comparison of each with each.
+        if (kind, match[1]) in told or (kind in _ONCE and found[kind]):
+            return f"the reply says twice: {kind}"
+        told.add((kind, match[1]))
+        found[kind].append(match)
+    if int(found["end"][0][1]) != len(said.lines) - 1:
+        return "the reply's count of lines does not agree with its lines"
+    if not found["libvirt"]:
+        return "the reply does not speak of libvirt"
+    try:
+        for kind in ("copy", "active", "defined", "autostart"):
+            for match in found[kind]:
+                parse_uuid(match[1])
+    except ValueError:
+        return "the reply holds something that is no UUID"
+    return found
+
+
+def _host_look(host: HostName, said: Said, found: _Found, at: float, clock_offset_s: float) -> HostLook:
+    boot, memory = found["boot"], found["memory"]
+    return HostLook(
+        host=host,
+        at=at,
+        clock_offset_s=clock_offset_s,
+        machine_id=said.machine_id,
+        boot_id=boot[0][1] if boot else None,
+        libvirt=Libvirt(found["libvirt"][0][1]),
+        copies={parse_uuid(match[1]): int(match[2]) for match in found["copy"] if int(match[2])},
+        active=_uuids(found["active"]),
+        defined=_uuids(found["defined"]),
+        autostart=_uuids(found["autostart"]),
+        memory_total_mib=int(memory[0][1]) // 1024 if memory else None,
+        memory_free_mib=int(memory[0][2]) // 1024 if memory else None,
+        missing=tuple(match[1] for match in found["missing"]),
+    )
+
+
+def _uuids(matches: list[re.Match[str]]) -> frozenset[Uuid]:
+    return frozenset(parse_uuid(match[1]) for match in matches)

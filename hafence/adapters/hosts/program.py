@@ -1,0 +1,85 @@
+"""A program that runs on a host, the command line that receives it, and what came of a run of it.
+
+Between the two halves of a host's answer (the script's text, the reading of its output) stands whoever
+carries them: the SSH adapter, or `local.py` on the admin node itself. Both keep to this page.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from ...core.model import Host
+from ...core.replies import Trouble
+
+SHELL = ("/bin/sh", "-s")
+_NONCE = re.compile(r"[0-9a-f]{16,64}\Z")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is sent to a host.
+
+    `text` goes to the stdin of `command`, whole and at once. Then stdin stays open: each complete line of
+    stdout (without its line end) is given to `on_line`, and what that returns, if anything, is written to
+    stdin. Stdin is closed when the run is over, and right after the text where there is no `on_line`: a script
+    that waits for an answer reads that as "stop".
+    """
+
+    text: str
+    on_line: Callable[[str], str | None] | None = None
+    command: tuple[str, ...] = SHELL
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of a program. `trouble` is None exactly when it ran to its end and `exit_status` is known.
+
+    `stdout` and `stderr` are what had arrived, `note` says more about the trouble in hafence's own words.
+    `stderr` is raw remote output: for a protected local file only, never for a message.
+    """
+
+    trouble: Trouble | None
+    note: str
+    exit_status: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def remote_command(host: Host, within_s: float, command: tuple[str, ...] = SHELL) -> str:
+    """The command line for the login shell of `host`, whichever shell that is.
+
+    `timeout` stands around everything, inside sudo, since only root can end what root runs: a host that
+    wakes up late must not go on.
+    """
+    sudo = host.ssh.sudo if host.ssh.sudo is not None else host.ssh.user != "root"
+    words = ["exec", *(["sudo", "-n"] if sudo else []), "timeout", "-k", "2", str(max(1, math.ceil(within_s)))]
+    return shlex.join([*words, *command])
+
+
+@cache
+def _script(name: str) -> str:
+    return files(__package__).joinpath("scripts", f"{name}.sh").read_text(encoding="utf-8")
+
+
+def compose(scripts: tuple[str, ...], nonce: str, root: str, **variables: str) -> str:
+    """The text of a program: assignments, quoted for the shell, and then the scripts, the last of which ends in "main".
+
+    Raises ValueError for a nonce that is not 16 to 64 hex digits and for a value with a NUL, which a shell would drop.
+    """
+    if not _NONCE.match(nonce):
+        raise ValueError("a nonce is 16 to 64 hex digits")
+    values = {"NONCE": nonce, "ROOT": root.rstrip("/"), **variables}
+    for name, value in values.items():
+        assert _VARIABLE.match(name), name
+        if "\0" in value:
+            raise ValueError(f"{name} holds a NUL")
+    preamble = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return preamble + "".join(_script(name) for name in scripts)

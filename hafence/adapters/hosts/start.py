@@ -1,0 +1,119 @@
+"""Starting a VM through libvirt on its target, and settling such a start: the programs and their reading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from ...core.model import Host, StartMode, Uuid, Vm
+from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, met_straight
+from ...effects import StartOrder, StartReply, StartResult
+from .program import Program, Run, compose
+from .talk import Go, name_list, no_reply, read_pairs, read_said
+
+_LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
+_RESULTS = {
+    "started": (StartResult.RUNNING, STATUS_DEAD),
+    "running": (StartResult.RUNNING, STATUS_DEAD),
+    "clean": (StartResult.CLEAN, STATUS_ALIVE),
+    "refused": (StartResult.UNKNOWN, STATUS_UNKNOWN),
+    "unknown": (StartResult.UNKNOWN, STATUS_UNKNOWN),
+}
+_WHY = {
+    "deadline-passed": "the time allowed for the start had passed before libvirt was asked",
+    "define-failed": "libvirt did not take the definition",
+    "ended-at-once": "libvirt started it, and it ended at once",
+    "libvirt-active": "libvirt calls the VM active, and no process of it is seen",
+    "libvirt-does-not-answer": "libvirt does not answer",
+    "lock-held": "another start of the VM is still under way there",
+    "no-copy": "no copy of it is there and no start is under way",
+    "still-starting": "libvirt had not finished the start in time",
+    "superseded": "a newer run has been at it there",
+    "virsh-failed": "libvirt could not start it",
+    "virsh-failed-and-a-copy-runs": "libvirt reports a failure, and a copy of it runs",
+    "xml-names-another-vm": "its domain XML lacks its UUID or bears another one",
+}
+
+
+def start_program(
+    order: StartOrder,
+    vm: Vm,
+    xml: str,
+    mode: StartMode,
+    nonce: str,
+    host: Host,
+    clock: Callable[[], float],
+) -> Program:
+    """Start `vm` on `host`, at most once.
+
+    `clock` is the admin node's, in seconds since the epoch. Raises ValueError if the XML holds a NUL.
+    """
+    assert mode is not StartMode.COMMAND, "a start command runs on the admin node"
+    text = compose(
+        ("lib", "scan", "libvirt", "locked", "start"),
+        nonce,
+        host.root,
+        VMS=vm.uuid,
+        NAMES=name_list((vm.uuid,), {vm.uuid: vm.name}),
+        TICKET=str(order.ticket),
+        XML=xml,
+        HOW=mode.value,
+    )
+    return Program(text, Go(nonce, order.not_after, order.within_s, clock))
+
+
+def settle_program(
+    order: StartOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+) -> Program:
+    """Find out what became of an earlier start of `order.vm` on `host`, and let no older one begin any more."""
+    scripts = ("lib", "scan", "libvirt", "locked", "settle")
+    known = name_list((order.vm,), names)
+    text = compose(scripts, nonce, host.root, VMS=order.vm, NAMES=known, TICKET=str(order.ticket))
+    return Program(text, Go(nonce, order.not_after, order.within_s, clock))
+
+
+def parse_start(nonce: str, run: Run, at: float, released: bool = True) -> StartReply:
+    """Read what a start or a settle said. Whatever is odd is UNKNOWN.
+
+    `released` is `was_released(program)`. Pass it for a start only: one that was never released has done
+    nothing, so the target is as clean as it was. A settle that was not released has learnt nothing.
+    """
+    answer = _read(nonce, run)
+    if isinstance(answer, str):
+        if not released:
+            return StartReply(StartResult.CLEAN, f"the start was never let go: {answer}", at)
+        return StartReply(StartResult.UNKNOWN, answer, at)
+    word, pairs = answer
+    result, status = _RESULTS[word]
+    if run.exit_status != status:
+        says = f"the reply and its exit status ({run.exit_status}) contradict each other"
+        return StartReply(StartResult.UNKNOWN, says, at)
+    return StartReply(result, _words(word, pairs), at)
+
+
+def _read(nonce: str, run: Run) -> tuple[str, Mapping[str, str]] | str:
+    """The word and the facts of a reply, or the sentence that says why there is none."""
+    if run.trouble is not None:
+        return met_straight(run.trouble, run.note)
+    said = read_said(nonce, run.stdout)
+    if isinstance(said, str):
+        return said or no_reply(run)
+    match = _LINE.match(said.lines[0])
+    pairs = read_pairs(match[3] or "") if match else None
+    if match is None or pairs is None or len(said.lines) != 2 or said.lines[1] != "end":
+        return "the reply has a line that this version does not know"
+    return match[2], pairs
+
+
+def _words(word: str, pairs: Mapping[str, str]) -> str:
+    pid = f" (process {pairs['pid']})" if pairs.get("pid") else ""
+    if word == "started":
+        return f"it runs{pid}"
+    if word == "running":
+        return f"it runs there{' already' if pairs.get('already') else ''}{pid}"
+    why = pairs.get("why", "")
+    says = _WHY.get(why) or why.replace("-", " ") or "without a reason"
+    if pairs.get("err_len"):
+        size, digest = pairs["err_len"], pairs.get("err_sha", "-")
+        says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output', see hafence(1))"
+    return says + pid

@@ -1,0 +1,1 @@
+"""The admin node itself: programs, hooks, secrets and protected files on it."""

@@ -1,0 +1,1 @@
+"""Power fences: the agents of ClusterLabs' fence-agents, and their passwords."""

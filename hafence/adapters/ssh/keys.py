@@ -1,0 +1,196 @@
+"""Keys: which host keys known_hosts vouches for, the private key a login uses, and the collecting of host keys.
+
+Host keys are strict: a host that is not in its known_hosts file, or shows another key, is not talked
+to. The file is read as OpenSSH reads it (plain, hashed and wildcard names, `@revoked`), once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from paramiko import ECDSAKey, Ed25519Key, MissingHostKeyPolicy, PasswordRequiredException, PKey, RSAKey, SSHClient
+from paramiko.ssh_exception import SSHException
+
+from ...core.model import Host
+from ...core.replies import Trouble
+from .faults import Broken, Fault
+
+SSH_PORT = 22
+
+
+def known_name(host: Host) -> str:
+    """The name under which a host stands in known_hosts: its address, with the port if that is not 22."""
+    address = host.address.lower()
+    return address if host.ssh.port == SSH_PORT else f"[{address}]:{host.ssh.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """One line of known_hosts: the names it speaks for, the key's type, and the key in base64."""
+
+    names: tuple[str, ...]
+    kind: str
+    blob: str
+    revoked: bool = False
+
+    def speaks_for(self, name: str) -> bool:
+        """Whether this line is about `name`. One negated pattern that fits rules the line out."""
+        fits = False
+        for pattern in self.names:
+            if pattern.startswith("!"):
+                if _fits(pattern[1:], name):
+                    return False
+            elif _fits(pattern, name):
+                fits = True
+        return fits
+
+
+def _fits(pattern: str, name: str) -> bool:
+    if pattern.startswith("|1|"):
+        return _hash_fits(pattern, name)
+    if "*" not in pattern and "?" not in pattern:
+        return pattern.lower() == name
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
+    return re.fullmatch("".join(parts), name) is not None
+
+
+def _hash_fits(pattern: str, name: str) -> bool:
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in pattern[3:].split("|", 1))
+    except ValueError:
+        return False
+    return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)
+
+
+class KnownHosts:
+    """The lines of a known_hosts file, those with plain names found without a walk over all."""
+
+    def __init__(self, keys: Iterable[KnownKey]) -> None:
+        self._plain: dict[str, list[KnownKey]] = {}
+        self._patterned: list[KnownKey] = []
+        for key in keys:
+            if any(c in name for name in key.names for c in "*?!|"):
+                self._patterned.append(key)
+                continue
+            for name in key.names:
+                self._plain.setdefault(name.lower(), []).append(key)
+
+    def keys_of(self, name: str) -> tuple[KnownKey, ...]:
+        """The lines that speak for a host."""
+        return (*self._plain.get(name, ()), *(key for key in self._patterned if key.speaks_for(name)))
+
+
+def read_known_hosts(text: str) -> KnownHosts:
+    """Read a known_hosts file. A line that can't be read vouches for nobody, as in OpenSSH.
+
+    Certificate authorities are passed over: hafence takes plain host keys only.
+    """
+    keys = []
+    for line in text.splitlines():
+        fields = line.split()
+        if not fields or fields[0].startswith("#"):
+            continue
+        marker = fields.pop(0) if fields[0].startswith("@") else ""
+        if len(fields) >= 3 and marker in ("", "@revoked"):
+            keys.append(KnownKey(tuple(fields[0].split(",")), fields[1], fields[2], bool(marker)))
+    return KnownHosts(keys)
+
+
+class StrictHostKeys(MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko ships no types
+    """Accepts the keys of one host and no other.
+
+    The client holds no host keys of its own, so paramiko asks this for every key. Unlike paramiko's own
+    list, it takes any of several keys of a type (a host between two keys) and knows revoked ones.
+    """
+
+    def __init__(self, path: str | None, known: KnownHosts | str, name: str) -> None:
+        """`known` is what the file at `path` says, or the sentence why it could not be read."""
+        self._path = path
+        self._problem = known if isinstance(known, str) else ""
+        self._keys = () if isinstance(known, str) else known.keys_of(name)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The types of the known keys: a host that has several is asked for one of these."""
+        return tuple(dict.fromkeys(key.kind for key in self._keys if not key.revoked))
+
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
+        """Raise Broken unless `key` is known. Called by paramiko before the login."""
+        blob = key.get_base64()
+        if self._problem:
+            raise Broken(Fault(Trouble.HOST_KEY_UNKNOWN, self._problem))
+        if any(k.revoked and k.blob == blob for k in self._keys):
+            raise Broken(Fault(Trouble.HOST_KEY_CHANGED, f"the key it showed is revoked in {self._path}"))
+        accepted = [k for k in self._keys if not k.revoked]
+        if not accepted:
+            raise Broken(Fault(Trouble.HOST_KEY_UNKNOWN, f"{self._path} has no key for {hostname}"))
+        if all(k.blob != blob for k in accepted):
+            raise Broken(Fault(Trouble.HOST_KEY_CHANGED, f"{self._path} has another key for {hostname}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The private key of a login, or the words that say why there is none."""
+
+    key: PKey | None
+    problem: str = ""
+
+
+def read_identity(path: str | None) -> Identity:
+    """Load a private key. Never asks for a passphrase: a key that has one belongs into an agent."""
+    if path is None:
+        return Identity(None)
+    problem = f"the identity file {path} is not a private key that hafence can read"
+    for kind in (Ed25519Key, ECDSAKey, RSAKey):
+        try:
+            key = kind.from_private_key_file(path)
+            certificate = f"{path}-cert.pub"
+            if os.path.isfile(certificate):
+                key.load_certificate(certificate)
+            return Identity(key)
+        except PasswordRequiredException:
+            return Identity(None, f"the identity file {path} has a passphrase: use a key without, or an agent")
+        except OSError as error:
+            return Identity(None, f"the identity file {path} can't be read ({error.strerror})")
+        except (SSHException, ValueError, IndexError, TypeError):
+            continue
+    return Identity(None, problem)
+
+
+class Keys:
+    """The keys of one run: each file is read once, when it is first needed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, KnownHosts | str] = {}
+        self._identities: dict[str | None, Identity] = {}
+
+    def strict(self, host: Host) -> StrictHostKeys:
+        """The policy for a host's key. A missing file is told when the host shows its key, not before:
+        that a host is silent must not be hidden by it."""
+        path = host.ssh.known_hosts
+        if path is None:
+            return StrictHostKeys(None, "no known_hosts file is set for it", "")
+        if path not in self._known:
+            self._known[path] = _read_file(path)
+        return StrictHostKeys(path, self._known[path], known_name(host))
+
+    def identity(self, host: Host) -> Identity:
+        """The private key for a host."""
+        path = host.ssh.identity_file
+        if path not in self._identities:
+            self._identities[path] = read_identity(path)
+        return self._identities[path]
+
+
+def _read_file(path: str) -> KnownHosts | str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return read_known_hosts(file.read())
+    except OSError as error:
+        return f"the known_hosts file {path} can't be read ({error.strerror})"

@@ -1,0 +1,1 @@
+"""Storage fences: how a cluster's storage is asked, and told to refuse a host."""

@@ -1,0 +1,232 @@
+"""The conversation with Ceph on a host that has its command lines, and the reading of what rbd and ceph say.
+
+Two kinds of conversation: of images (who are their clients), and of the blocklist (entries are added or removed,
+and in the same call read back). Whatever is not the whole, exact answer is a CephError and never an empty list.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ...core.model import CephSettings
+from ...core.replies import PROTOCOL
+from ...core.storage.ceph import Client, Entry, Image, parse_client
+from ..hosts.program import Program, Run, compose
+from ..hosts.talk import Go, no_reply, read_said
+
+CALL_S = 10.0
+"""One call of ceph or rbd."""
+CONVERSATION_S = 25.0
+"""One conversation, from its hello on."""
+
+_SPACE = re.compile(r"\s*")
+
+
+class CephError(Exception):
+    """Ceph could not be asked, or what it said can't be read. The message is hafence's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesSeen:
+    """The clients of images, by image, and the address from which the host that looked reaches Ceph, if it knows."""
+
+    images: Mapping[str, Image]
+    source: str | None
+
+
+def images_program(ceph: CephSettings, images: Sequence[str], not_after: float, nonce: str) -> Program:
+    """Ask for the clients of images."""
+    assert images, "without images the blocklist would be asked for"
+    return _program(ceph, not_after, nonce, images=images)
+
+
+def entries_program(
+    ceph: CephSettings, not_after: float, nonce: str, block: Iterable[Client] = (), lift: Iterable[Client] = ()
+) -> Program:
+    """Add or remove entries of the blocklist, and read it."""
+    return _program(ceph, not_after, nonce, block=block, lift=lift)
+
+
+def _program(
+    ceph: CephSettings,
+    not_after: float,
+    nonce: str,
+    images: Sequence[str] = (),
+    block: Iterable[Client] = (),
+    lift: Iterable[Client] = (),
+) -> Program:
+    text = compose(
+        ("lib", "ceph"),
+        nonce,
+        "",
+        CONF=ceph.conf,
+        CEPH_USER=ceph.user,
+        KEYRING=ceph.keyring or "",
+        IMAGES="\n".join(images),
+        BLOCK="\n".join(client.text for client in block),
+        LIFT="\n".join(client.text for client in lift),
+        EXPIRE_S=f"{ceph.expire_s:.0f}",
+        CALL_S=f"{CALL_S:.0f}",
+    )
+    return Program(text, Go(nonce, not_after, CONVERSATION_S, time.time))
+
+
+# ---------------------------------------------------------------- reading
+
+
+def parse_images(nonce: str, run: Run, images: Sequence[str]) -> ImagesSeen:
+    """Read a conversation of images. Raises CephError for anything but the whole answer."""
+    said = _said(nonce, run)
+    expected = {f"{kind} {number}" for number in range(1, len(images) + 1) for kind in ("status", "locks")}
+    if set(said) - expected - {"from"}:
+        raise CephError("the answer has a line that this version does not know")
+    found: dict[str, Image] = {}
+    for number, name in enumerate(images, 1):
+        watching = watchers(_answer(said, f"status {number}", f"rbd status {name}"))
+        found[name] = Image(name, watching, lockers(_answer(said, f"locks {number}", f"rbd lock ls {name}")))
+    return ImagesSeen(found, _ip_or_none(said.get("from", "")))
+
+
+def parse_entries(nonce: str, run: Run) -> tuple[Entry, ...]:
+    """Read a conversation of the blocklist. Raises CephError for anything but the whole answer."""
+    said = _said(nonce, run)
+    if set(said) - {"blocklist"}:
+        raise CephError("the answer has a line that this version does not know")
+    return entries(_answer(said, "blocklist", "ceph osd blocklist ls"))
+
+
+def _said(nonce: str, run: Run) -> dict[str, str]:
+    """The lines of the answer, the rest of each by its key."""
+    if run.trouble is not None:
+        raise CephError(run.trouble.value)
+    said = read_said(nonce, run.stdout)
+    if isinstance(said, str):
+        raise CephError(said or no_reply(run))
+    lines: dict[str, str] = {}
+    for line in said.lines[:-1]:
+        kind, _, rest = line.partition(" ")
+        if kind in ("status", "locks"):
+            number, _, rest = rest.partition(" ")
+            kind = f"{kind} {number}"
+        if kind in lines:
+            raise CephError(f"the answer speaks twice of {kind!r}")
+        lines[kind] = rest
+    if missing := lines.get("lacks"):
+        raise CephError(f"the program {missing[:20]!r} is missing there")
+    if run.exit_status != 0:
+        raise CephError(f"the {PROTOCOL} script failed there (exit {run.exit_status})")
+    return lines
+
+
+def _answer(said: Mapping[str, str], key: str, what: str) -> str:
+    if key not in said:
+        raise CephError(f"the answer says nothing of {what!r}")
+    status, _, document = said[key].partition(" ")
+    if status != "0":
+        why = {"124": "did not answer in time", "99": "said too much"}.get(status, f"failed there (exit {status[:5]})")
+        raise CephError(f"'{what}' {why}")
+    return document
+
+
+def _ip_or_none(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def _documents(text: str) -> list[object]:
+    """The JSON documents in a text, one after the other."""
+    decoder = json.JSONDecoder(object_pairs_hook=_without_doubles)
+    found: list[object] = []
+    place = _next_word(text, 0)
+    try:
+        # By place: to cut off what was read would copy the rest, once for every document of a hostile answer.
+        while place < len(text):
+            document, end = decoder.raw_decode(text, place)
+            found.append(document)
+            place = _next_word(text, end)
+    except (ValueError, RecursionError):
+        raise CephError("Ceph's answer is not JSON") from None
+    return found
+
+
+def _next_word(text: str, place: int) -> int:
+    match = _SPACE.match(text, place)
+    assert match, "no space at all matches too"
+    return match.end()
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object. Python would keep the last of two values under one key, and so hide a client."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _one_document(text: str) -> object:
+    found = _documents(text)
+    if len(found) != 1:
+        raise CephError(f"Ceph's answer has {len(found)} JSON documents, not one")
+    return found[0]
+
+
+def watchers(text: str) -> tuple[Client, ...]:
+    """The watchers in `rbd status --format json`. An empty list proves nothing: it only names nobody."""
+    document = _one_document(text)
+    listed = document.get("watchers") if isinstance(document, dict) else None
+    if isinstance(listed, dict):  # releases before 12 wrote {"watcher": {...}}
+        listed = list(listed.values())
+    if not isinstance(listed, list):
+        raise CephError("'rbd status' has no list of watchers")
+    return tuple(_client(each) for each in listed)
+
+
+def lockers(text: str) -> tuple[Client, ...]:
+    """The lock owners in `rbd lock ls --format json`."""
+    document = _one_document(text)
+    if isinstance(document, dict):  # releases before 14 keyed them by lock
+        document = list(document.values())
+    if not isinstance(document, list):
+        raise CephError("'rbd lock ls' is no list")
+    return tuple(_client(each) for each in document)
+
+
+def entries(text: str) -> tuple[Entry, ...]:
+    """The entries in `ceph osd blocklist ls --format json`.
+
+    Since release 16.2.11 a second document follows, of ranges. Those, and addresses of no kind known here, are
+    passed over: what is not read covers nobody.
+    """
+    found: list[Entry] = []
+    documents = _documents(text)
+    if not documents or not all(isinstance(document, list) for document in documents):
+        raise CephError("'ceph osd blocklist ls' is no list")
+    for each in (each for document in documents if isinstance(document, list) for each in document):
+        until = each.get("until") if isinstance(each, dict) else None
+        if not isinstance(until, str):
+            raise CephError("an entry of the blocklist has no end")
+        try:
+            end = datetime.strptime(until, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+        except (ValueError, OverflowError):
+            raise CephError("an entry of the blocklist ends at no time") from None
+        try:
+            found.append(Entry(parse_client(str(each.get("addr"))), end))
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def _client(each: object) -> Client:
+    text = each.get("address") if isinstance(each, dict) else None
+    try:
+        return parse_client(str(text))
+    except ValueError:
+        raise CephError("a client's address can't be read") from None

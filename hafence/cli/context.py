@@ -1,0 +1,112 @@
+"""What the admin wants beside the command itself, and the things that every command begins with.
+
+Imports of the adapters stand inside the functions: `--help` and completion must not pay for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..core.model import Host, HostName, Inventory, Vm
+    from ..stores.port import Store
+
+
+@dataclass(slots=True)
+class Wants:
+    """Options that may stand before and after the command's name; the later one holds."""
+
+    inventory: str | None = None
+    store: str | None = None
+    verbose: int = 0
+    quiet: bool = False
+    json: bool = False
+    command: str = ""
+    """The command's name as far as it is known, for whoever reports an error."""
+
+
+def read_inventory(wants: Wants) -> Inventory:
+    """The checked inventory that was asked for. Raises InventoryError."""
+    from ..inventory.files import find_inventory
+    from ..inventory.yaml_tree import read_inventory as read
+
+    return read(find_inventory(wants.inventory))
+
+
+def store_url(wants: Wants, inventory: Inventory) -> str:
+    """The store's URL: the admin's word, else the inventory's."""
+    return wants.store or inventory.store
+
+
+def open_to_read(wants: Wants, inventory: Inventory) -> Store:
+    """The store, changed by nothing that is done with it. Raises StoreError."""
+    from ..stores import open_store
+
+    return open_store(store_url(wants, inventory), read_only=True)
+
+
+def find_vm(inventory: Inventory, text: str) -> Vm:
+    """The VM that was typed, or a usage error with the reason."""
+    try:
+        return inventory.find_vm(text)
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
+
+
+def find_host(inventory: Inventory, text: str) -> Host:
+    """The host that was typed, or a usage error with the reason."""
+    try:
+        return inventory.find_host(text)
+    except LookupError as error:
+        raise click.UsageError(f"{error.args[0]}{_nearest(text, inventory.hosts)}") from None
+
+
+def _nearest(text: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(text[:128], list(known), n=1)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def check_siblings(
+    wants: Wants, inventory: Inventory, named: tuple[str, ...], vms: tuple[Vm, ...], host: HostName | None
+) -> tuple[HostName, ...]:
+    """The hosts named with --sibling, each a possible sibling of a suspect; else a usage error.
+
+    A typing error must not send the fence through the wrong host, so this is settled before any SSH.
+    """
+    hosts = tuple(find_host(inventory, name) for name in named)
+    if not hosts:
+        return ()
+    suspects = _suspects(wants, inventory, vms, host)
+    for sibling in hosts:
+        against = [reason for suspect in suspects if (reason := _no_sibling_of(sibling, suspect))]
+        if against and len(against) == len(suspects):
+            raise click.UsageError(f"--sibling {sibling.name}: {against[0]}")
+    return tuple(dict.fromkeys(sibling.name for sibling in hosts))
+
+
+def _suspects(wants: Wants, inventory: Inventory, vms: tuple[Vm, ...], host: HostName | None) -> tuple[Host, ...]:
+    if host is not None:
+        return (inventory.hosts[host],)
+    import time
+
+    store = open_to_read(wants, inventory)
+    try:
+        records = store.recall(time.time()).records
+    finally:
+        store.close()
+    names = dict.fromkeys(records[vm.uuid].suspect if vm.uuid in records else vm.host for vm in vms)
+    return tuple(inventory.hosts[name] for name in names if name in inventory.hosts)
+
+
+def _no_sibling_of(sibling: Host, suspect: Host) -> str:
+    if sibling.name == suspect.name:
+        return "this is the suspect itself; a sibling is another host of its cluster"
+    if sibling.cluster != suspect.cluster:
+        return f"it is in cluster {sibling.cluster}; the suspect {suspect.name} is in {suspect.cluster}"
+    return ""

@@ -1,0 +1,58 @@
+"""What `confirm-dead` and `rejoin` share: one story about one host, its history and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..core.model import Host, Inventory
+from ..core.outcome import Exit
+from ..effects import Story
+from ..runner import open_session
+from ..workflows.host_status import HostOutcome
+from ..workflows.vm_run import Run
+from .context import Wants, store_url
+from .runs import played
+from .show.output import out, print_document
+from .show.voices import open_voice
+
+
+def play_for_host(
+    wants: Wants,
+    inventory: Inventory,
+    host: Host,
+    command: str,
+    details: Mapping[str, Any],
+    story: Callable[[Run], Story[HostOutcome]],
+    yes: bool = False,
+) -> int:
+    """Play the story, show its end, and answer the exit code: 0 when it was done, 3 when it was refused."""
+    asked = {"host": host.name, "yes": yes, **details}
+    with (
+        open_voice(wants, inventory, f"{command} {host.name}") as voice,
+        open_session(inventory, store_url(wants, inventory), command, (), asked, voice) as session,
+    ):
+        run = Run(session.run_id, inventory, yes=yes)
+        outcome = played(session, story(run), lambda o: (_exit(o), _object(run.id, o)))
+    if wants.json:
+        print_document(_object(run.id, outcome))
+    else:
+        out(outcome.message)
+        for way in outcome.ways_out:
+            out(f"  way out: {way}")
+    return _exit(outcome)
+
+
+def _exit(outcome: HostOutcome) -> Exit:
+    return Exit.DONE if outcome.done else outcome.exit
+
+
+def _object(run: str, outcome: HostOutcome) -> dict[str, Any]:
+    return {
+        "run": run,
+        "host": outcome.host,
+        "done": outcome.done,
+        "message": outcome.message,
+        "ways_out": list(outcome.ways_out),
+        "exit": int(_exit(outcome)),
+    }

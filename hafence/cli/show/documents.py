@@ -1,0 +1,63 @@
+"""Outcomes as the JSON of the contract: keys are always there, times are RFC 3339 in UTC with milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...core.evidence import Evidence
+from ...core.outcome import Attempt, Exit, Outcome
+from ..errors import error_object
+from .times import timestamp
+
+
+def outcome_object(outcome: Outcome) -> dict[str, Any]:
+    """One VM's outcome."""
+    document: dict[str, Any] = {
+        "run": outcome.run,
+        "vm": {"uuid": outcome.uuid, "name": outcome.name},
+        "suspect": outcome.suspect,
+        "decision": outcome.decision.value,
+        "verdict": outcome.verdict.value if outcome.verdict else None,
+        "reason": outcome.reason.value,
+        "message": outcome.message,
+        "host": outcome.host,
+        "dry_run": outcome.dry_run,
+        "attempts": [_attempt(attempt) for attempt in outcome.attempts],
+        "evidence": [_evidence(evidence) for evidence in outcome.evidence],
+        "residual_risk": list(outcome.residual_risk),
+        "ways_out": list(outcome.ways_out),
+        "notes": list(outcome.notes),
+        "exit": int(outcome.exit),
+    }
+    if outcome.exit is Exit.STORE:
+        document["error"] = error_object(Exit.STORE, outcome.message)
+    return document
+
+
+def outcomes_object(run: str, outcomes: Sequence[Outcome], code: int) -> dict[str, Any]:
+    """The outcomes of a run over several VMs."""
+    document: dict[str, Any] = {"run": run, "vms": [outcome_object(outcome) for outcome in outcomes], "exit": int(code)}
+    if code == Exit.STORE:
+        message = next(outcome.message for outcome in outcomes if outcome.exit is Exit.STORE)
+        document["error"] = error_object(Exit.STORE, message)
+    return document
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "proxy": attempt.proxy,
+        "verdict": attempt.verdict.value,
+        "detail": attempt.detail,
+        "seconds": attempt.seconds,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "kind": evidence.kind,
+        "source": evidence.source,
+        "at": timestamp(evidence.at),
+        "says": evidence.says,
+        "proves": evidence.proves.value,
+    }

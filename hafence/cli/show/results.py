@@ -1,0 +1,77 @@
+"""What came of a run, for a person: the same facts on a screen and in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ...core.outcome import Decision, Exit, Outcome
+from ..context import Wants
+from .documents import outcome_object, outcomes_object
+from .output import out, print_document
+from .steps import Mark
+from .terminal import is_screen
+
+Fact = tuple[str, str]
+"""A label and what it says."""
+
+
+def show_outcome(wants: Wants, outcome: Outcome) -> None:
+    """The end of `start-vm`."""
+    if wants.json:
+        print_document(outcome_object(outcome))
+    else:
+        _show([outcome], wants)
+
+
+def show_outcomes(wants: Wants, run: str, outcomes: Sequence[Outcome], code: int) -> None:
+    """The end of a run over several VMs."""
+    if wants.json:
+        print_document(outcomes_object(run, outcomes, code))
+    elif outcomes:
+        _show(outcomes, wants)
+    else:
+        out("nothing to do: no VM is recorded or seen there")
+
+
+def _show(outcomes: Sequence[Outcome], wants: Wants) -> None:
+    if is_screen(sys.stdout):
+        from .live import draw_outcomes
+
+        draw_outcomes([(mark_of(o), headline(o), facts(o, wants.verbose > 0)) for o in outcomes], sys.stdout)
+        return
+    for outcome in outcomes:
+        out(f"{headline(outcome)}: {outcome.reason.value}: {sentence(outcome)}")
+        for label, says in facts(outcome, wants.verbose > 0)[1:]:
+            out(f"  {label}: {says}")
+
+
+def headline(outcome: Outcome) -> str:
+    """`started web-01 on kvm-03`, or what a dry run foretells."""
+    where = f" on {outcome.host}" if outcome.decision is Decision.STARTED and outcome.host else ""
+    if not outcome.dry_run:
+        return f"{outcome.decision.value} {outcome.name}{where}"
+    return f"dry run, nothing was changed: would be {outcome.decision.value}: {outcome.name}{where}"
+
+
+def mark_of(outcome: Outcome) -> Mark:
+    """Good, odd (refused, nothing happened), or bad (a person is needed)."""
+    if outcome.exit is Exit.DONE:
+        return Mark.GOOD
+    return Mark.ODD if outcome.decision is Decision.REFUSED else Mark.BAD
+
+
+def sentence(outcome: Outcome) -> str:
+    """The message without its ways out, which follow one per line."""
+    return outcome.message.removesuffix(f" Way out: {'; or '.join(outcome.ways_out)}.")
+
+
+def facts(outcome: Outcome, verbose: bool) -> list[Fact]:
+    """The reason first, the ways out and the run last: what a reader needs is where the eye ends."""
+    shown: list[Fact] = [("why", f"{outcome.reason.value}: {sentence(outcome)}")]
+    if outcome.dry_run or verbose:
+        shown += [("weighed", note) for note in outcome.notes]
+    shown += [("risk", risk) for risk in outcome.residual_risk]
+    shown += [("way out", way) for way in outcome.ways_out]
+    shown.append(("run", outcome.run if outcome.dry_run else f"{outcome.run} ('hafence explain {outcome.run}')"))
+    return shown

@@ -1,0 +1,264 @@
+"""Effects and their answers in words: what the live view and the plain lines show of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ...core.evidence import WitnessReport
+from ...core.looks import Blind, HostLook, Libvirt, Look
+from ...core.model import HostName, Inventory, Uuid
+from ...core.replies import FenceOrder, Finding, Reply, Verdict, interpret
+from ...effects import (
+    Ask,
+    Busy,
+    Effect,
+    Fence,
+    FenceStorage,
+    Interrupted,
+    LeaseLost,
+    LiftQuarantine,
+    LiftStorageFence,
+    LookAt,
+    PowerOff,
+    Quarantine,
+    Recall,
+    Recollection,
+    RecordStatement,
+    RunHooks,
+    SecondLevelReply,
+    Settle,
+    Sleep,
+    SpendStatement,
+    Start,
+    StartReply,
+    StartResult,
+    StoreError,
+    TakeLease,
+    Witness,
+    WriteRecord,
+)
+
+
+class Mark(Enum):
+    """How a step is marked. The value is the mark in plain text."""
+
+    GOOD = "ok"
+    BAD = "!!"
+    ODD = "!"
+    NEUTRAL = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that a step came to. An attempt has a `prefix`, its key in a log; on a screen, a `subject`."""
+
+    mark: Mark
+    text: str
+    prefix: str = ""
+    subject: str = ""
+
+
+_VERDICT_MARKS = {
+    Verdict.CONFIRMED_DEAD: Mark.GOOD,
+    Verdict.STILL_ALIVE: Mark.BAD,
+    Verdict.UNREACHABLE: Mark.ODD,
+    Verdict.AMBIGUOUS: Mark.BAD,
+}
+_SHOWN_NAMES = 6
+"""Names in one list before the rest is only counted."""
+
+
+class Steps:
+    """Puts one run's effects into words. It remembers what a reply is read with: the known machine-ids."""
+
+    def __init__(self, inventory: Inventory | None) -> None:
+        self._names: Mapping[Uuid, str] = {}
+        if inventory is not None:
+            self._names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
+        self._machine_ids: Mapping[HostName, str] = {}
+
+    def name(self, vm: Uuid) -> str:
+        """The VM's name, or its UUID if the inventory has none."""
+        return self._names.get(vm, vm)
+
+    def names(self, vms: tuple[Uuid, ...]) -> str:
+        """Several VMs in words that fit a line."""
+        return shortened([self.name(vm) for vm in vms])
+
+    def doing(self, effect: Effect[Any]) -> str:
+        """What is going on while the effect is performed; '' for what takes no time that anyone would notice."""
+        match effect:
+            case LookAt(hosts):
+                return f"looking into {count(len(hosts), 'host')}"
+            case Fence(order):
+                verb = "rehearsing the fence of" if order.rehearse else "fencing"
+                return f"{verb} {self.names(order.vms)} on {order.suspect} {_through(order.proxy)}"
+            case Witness(suspect, siblings):
+                return f"looking for signs of life of {suspect} from {count(len(siblings), 'sibling')} and from here"
+            case Start(order):
+                return f"starting {self.name(order.vm)} on {order.target}"
+            case Settle(order):
+                return f"settling on {order.target} what became of the start of {self.name(order.vm)}"
+            case RunHooks():
+                return "running the before-start hooks"
+            case PowerOff(host):
+                return f"asking for the power of {host}" if effect.rehearse else f"switching off {host}"
+            case FenceStorage(suspect):
+                verb = "looking at the storage of" if effect.rehearse else "fencing from its storage"
+                return f"{verb} {suspect}"
+            case LiftStorageFence(host):
+                return f"lifting the storage fence of {host}"
+            case TakeLease(vm, wait_s) if wait_s:
+                return f"waiting for the lease on {self.name(vm)}"
+            case Sleep(seconds):
+                return f"waiting {seconds:.1f} s"
+        return ""
+
+    def done(self, effect: Effect[Any], answer: Any) -> tuple[Line, ...]:
+        """What the effect came to; nothing for what only -v shows."""
+        match answer:
+            case Interrupted() | KeyboardInterrupt():
+                doing = self.doing(effect)
+                return (Line(Mark.ODD, f"interrupted while {doing}" if doing else "interrupted"),)
+            case StoreError():
+                return (Line(Mark.BAD, str(answer)),)
+            case LeaseLost():
+                return (Line(Mark.BAD, f"the lease is lost: {answer}"),)
+            case BaseException():
+                return (Line(Mark.BAD, type(answer).__name__),)
+        match effect:
+            case Recall():
+                return self._recalled(answer)
+            case LookAt():
+                return _looked(answer)
+            case Fence(order):
+                return self._fenced(order, answer)
+            case Witness():
+                return tuple(_witnessed(report) for report in answer)
+            case Start(order) | Settle(order):
+                return (_start_line(f"{self.name(order.vm)} on {order.target}", answer),)
+            case RunHooks():
+                return _hooks(answer)
+            case PowerOff():
+                return (_second_level(answer),)
+            case FenceStorage():
+                return tuple(_second_level(reply, f" ({self.name(vm)})") for vm, reply in answer.items())
+        return self._recorded(effect, answer)
+
+    def small(self, effect: Effect[Any]) -> str:
+        """The words for an effect that only -v shows."""
+        words = type(effect).__name__
+        return "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip()
+
+    def _recorded(self, effect: Effect[Any], answer: Any) -> tuple[Line, ...]:
+        match effect:
+            case WriteRecord(record):
+                return (Line(Mark.NEUTRAL, f"recorded: {self.name(record.uuid)} is {record.words}"),)
+            case Quarantine(host):
+                return (Line(Mark.NEUTRAL, f"{host} is in quarantine until 'hafence rejoin {host}'"),)
+            case LiftQuarantine(host):
+                return (Line(Mark.GOOD, f"{host} is taken back"),)
+            case RecordStatement(host, reason):
+                return (Line(Mark.NEUTRAL, f"recorded: {host} is stated to be powered off: {reason}"),)
+            case SpendStatement(host, why):
+                return (Line(Mark.NEUTRAL, f"the statement that {host} is off has ended: {why}"),)
+            case TakeLease(vm) if isinstance(answer, Busy):
+                return (Line(Mark.ODD, f"the lease on {self.name(vm)} is held by {answer.holder} (run {answer.run})"),)
+            case Ask():
+                return (Line(Mark.NEUTRAL, f"asked: {effect.question} Answer: {answer.value}"),)
+            case LiftStorageFence() if answer:
+                return (Line(Mark.GOOD, str(answer)),)
+        return ()
+
+    def _recalled(self, memory: Recollection) -> tuple[Line, ...]:
+        self._machine_ids = memory.machine_ids
+        return ()
+
+    def _fenced(self, order: FenceOrder, reply: Reply) -> tuple[Line, ...]:
+        findings = interpret(order, reply, self._machine_ids.get(order.suspect))
+        return tuple(self._attempt(order, vm, finding) for vm, finding in findings.items())
+
+    def _attempt(self, order: FenceOrder, vm: Uuid, finding: Finding) -> Line:
+        name = self.name(vm)
+        prefix = f"[HA pre-fence vm={name} suspect={order.suspect} proxy={order.proxy or '-'}]"
+        subject = f"{name} on {order.suspect} {_through(order.proxy)}"
+        if order.rehearse and finding.verdict is Verdict.STILL_ALIVE:
+            return Line(Mark.ODD, f"rehearsed: {_rehearsed(finding)}", prefix, subject)
+        mark = Mark.ODD if finding.sibling_side else _VERDICT_MARKS[finding.verdict]
+        return Line(mark, f"{finding.verdict.value}: {finding.detail}", prefix, subject)
+
+
+def _rehearsed(finding: Finding) -> str:
+    if finding.facts.get("state") == "D":
+        return "a leftover is there in state D, which SIGKILL would not end now"
+    found = finding.facts.get("found", "")
+    return f"{count(int(found), 'leftover') if found.isdecimal() else 'a leftover'} there, for the fence to kill"
+
+
+def _through(proxy: HostName | None) -> str:
+    return f"through {proxy}" if proxy else "from here"
+
+
+def _looked(looks: Mapping[HostName, Look]) -> tuple[Line, ...]:
+    """One line for those that answer, one for each that does not."""
+    fine = [name for name, look in looks.items() if isinstance(look, HostLook) and look.libvirt is Libvirt.OK]
+    lines = [Line(Mark.GOOD, f"{shortened(sorted(fine))} answer{'s' if len(fine) == 1 else ''}")] if fine else []
+    for name, look in sorted(looks.items()):
+        if name not in fine:
+            lines.append(Line(Mark.ODD, f"{name}: {_trouble(look)}"))
+    return tuple(lines)
+
+
+def _trouble(look: Look) -> str:
+    match look:
+        case HostLook():
+            return f"answers, but its libvirt does not ({look.libvirt.value})"
+        case Blind():
+            return f"lets nobody look into it ({look.says})"
+        case _:
+            return look.says
+
+
+def _witnessed(report: WitnessReport) -> Line:
+    if report.signs:
+        return Line(Mark.BAD, f"{report.name}: {report.says}")
+    return Line(Mark.NEUTRAL if report.could_look else Mark.ODD, f"{report.name}: {report.says}")
+
+
+def _start_line(what: str, reply: StartReply) -> Line:
+    marks = {StartResult.RUNNING: Mark.GOOD, StartResult.CLEAN: Mark.ODD, StartResult.UNKNOWN: Mark.BAD}
+    words = {
+        StartResult.RUNNING: "",
+        StartResult.CLEAN: "nothing runs there: ",
+        StartResult.UNKNOWN: "NOT KNOWN: ",
+    }
+    return Line(marks[reply.result], f"{what}: {words[reply.result]}{reply.says}")
+
+
+def _hooks(results: tuple[Any, ...]) -> tuple[Line, ...]:
+    if not results:
+        return ()
+    bad = [Line(Mark.BAD, f"hook {result.name}: {result.error}") for result in results if result.error]
+    agreed = len(results) - len(bad)
+    return (*([Line(Mark.GOOD, f"{count(agreed, 'hook')} agreed")] if agreed else []), *bad)
+
+
+def _second_level(reply: SecondLevelReply, of: str = "") -> Line:
+    return Line(Mark.GOOD if reply.done else Mark.BAD, f"{reply.name}{of}: {reply.says}")
+
+
+def shortened(names: list[str]) -> str:
+    """A list in words, the end of a long one only counted."""
+    if len(names) > _SHOWN_NAMES:
+        return f"{', '.join(names[:_SHOWN_NAMES])} and {len(names) - _SHOWN_NAMES} more"
+    if len(names) > 1:
+        return f"{', '.join(names[:-1])} and {names[-1]}"
+    return "".join(names) or "nothing"
+
+
+def count(number: int, what: str) -> str:
+    """`1 host`, `4 hosts`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

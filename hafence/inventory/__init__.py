@@ -1,0 +1,1 @@
+"""The inventory: from what people write in YAML and domain XML to checked values, every fault with its place."""

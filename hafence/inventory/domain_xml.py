@@ -1,0 +1,259 @@
+"""Reading a libvirt domain XML: who the VM is, what it needs, what it can write to.
+
+A domain XML may come from a host that nobody trusts any more. So: bounded in size and depth, no document
+type and therefore no entities, no element kept that is not asked for. expat of the standard library, no tree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from ..core.model import NAME_RULE, Uuid, is_name, parse_uuid
+from ..core.parsing import shown
+from .files import FileRefused, read_bounded
+
+MAX_BYTES = 1024 * 1024
+"""Of one domain XML; a large one has 30 kB."""
+
+MAX_DEPTH = 64
+
+_UNIT_BYTES = {
+    "": 1024,
+    "b": 1,
+    "bytes": 1,
+    "kb": 1000,
+    "k": 1024,
+    "kib": 1024,
+    "mb": 1000**2,
+    "m": 1024**2,
+    "mib": 1024**2,
+    "gb": 1000**3,
+    "g": 1024**3,
+    "gib": 1024**3,
+    "tb": 1000**4,
+    "t": 1024**4,
+    "tib": 1024**4,
+}
+"""Units of `<memory unit=…>` (libvirt, formatdomain, Memory Allocation); without one it is KiB."""
+
+_PLAIN_IMAGE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
+_DISK = ("domain", "devices", "disk")
+_WRITERS = {
+    ("domain", "devices", "hostdev"): "a passed-through host device",
+    ("domain", "devices", "filesystem"): "a shared file system",
+    ("domain", "devices", "disk", "mirror"): "a mirror of a disk",
+}
+_TEXTS = ("uuid", "name", "memory")
+_PATH_ATTRIBUTE = {"file": "file", "block": "dev", "dir": "dir"}
+_QEMU_ARG = "http://libvirt.org/schemas/domain/qemu/1.0 arg"
+
+
+class DomainError(ValueError):
+    """The XML can't be used. The message says why and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """One disk. `kind` is libvirt's `type`: network, file, block, volume, …"""
+
+    kind: str
+    device: str
+    """disk, cdrom, floppy or lun."""
+    source: str
+    """A path, or `rbd:POOL/IMAGE`, or `PROTOCOL:NAME`, or `volume:POOL/VOLUME`; '' without one (an empty drive)."""
+    hosts: tuple[str, ...] = ()
+    """Where the network disk's servers are, as `host:port` or `host`."""
+    target: str = ""
+    """As the guest knows it, `vda`."""
+    readonly: bool = False
+    shareable: bool = False
+
+    @property
+    def writable(self) -> bool:
+        """Whether the VM could write to it: anything but an empty drive, a CD-ROM and what is marked readonly."""
+        return bool(self.source) and not self.readonly and self.device != "cdrom"
+
+    @property
+    def rbd_image(self) -> str | None:
+        """`POOL/IMAGE` or `POOL/NAMESPACE/IMAGE` of an RBD disk whose name has nothing odd in it, else None."""
+        name = self.source.removeprefix("rbd:")
+        return name if self.source.startswith("rbd:") and _PLAIN_IMAGE.match(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What hafence wants to know of a domain XML."""
+
+    uuid: Uuid
+    name: str
+    memory_mib: int | None
+    """Rounded up."""
+    disks: tuple[Disk, ...]
+    also_writes: tuple[str, ...] = ()
+    """What beside its disks the VM might write to; no storage fence covers these."""
+    xml: str = field(default="", repr=False, compare=False)
+    """The document itself."""
+
+
+def read_domain_file(path: str) -> Domain:
+    """Read a domain XML file. Raises DomainError with words for people."""
+    try:
+        return read_domain(read_bounded(path, MAX_BYTES))
+    except FileRefused as refused:
+        raise DomainError(str(refused)) from None
+
+
+def read_domain(document: bytes | str) -> Domain:
+    """Read a domain XML, as `virsh dumpxml` prints it. Raises DomainError with words for people."""
+    try:
+        source = document.encode("utf-8") if isinstance(document, str) else document
+        text = source.decode("utf-8")
+    except UnicodeError:
+        raise DomainError("is not UTF-8: save it as UTF-8, as 'virsh dumpxml' prints it") from None
+    if len(source) > MAX_BYTES:
+        raise DomainError(f"has {len(source):,} bytes, the limit is {MAX_BYTES:,}: is it a domain XML?")
+    reading = _Reading()
+    parser = expat.ParserCreate("utf-8", namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = reading.start
+    parser.EndElementHandler = reading.end
+    parser.CharacterDataHandler = reading.text
+    parser.XmlDeclHandler = _refuse_other_encodings
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.EntityDeclHandler = _refuse_doctype
+    try:
+        parser.Parse(source, True)
+    except expat.ExpatError as error:
+        what = f"{expat.ErrorString(error.code)}, line {error.lineno}"
+        raise DomainError(f"is not well-formed XML ({what}): use what 'virsh dumpxml' prints") from None
+    return reading.domain(text)
+
+
+def _refuse_doctype(*_: object) -> None:
+    raise DomainError("has a document type (<!DOCTYPE …>): a domain XML has none, remove it")
+
+
+def _refuse_other_encodings(version: str, encoding: str | None, standalone: int) -> None:
+    """The declaration is believed by libvirt, so it has to tell the truth."""
+    if encoding is not None and encoding.lower() not in ("utf-8", "us-ascii"):
+        raise DomainError("declares another encoding than UTF-8: save it as UTF-8 and say so in its first line")
+
+
+@dataclass(slots=True)
+class _OpenDisk:
+    """A disk whose end has not been read yet."""
+
+    kind: str
+    device: str
+    source: str | None = None
+    hosts: list[str] = field(default_factory=list)
+    target: str = ""
+    readonly: bool = False
+    shareable: bool = False
+
+
+class _Reading:
+    """What has been read so far."""
+
+    def __init__(self) -> None:
+        self._path: tuple[str, ...] = ()
+        self._texts: dict[str, str] = {}
+        self._memory_unit = ""
+        self._disk: _OpenDisk | None = None
+        self._disks: list[Disk] = []
+        self._also: list[str] = []
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """An element begins."""
+        self._path = path = (*self._path, tag)
+        if len(path) > MAX_DEPTH:
+            raise DomainError(f"is nested deeper than {MAX_DEPTH} levels: is it a domain XML?")
+        if len(path) == 1 and tag != "domain":
+            raise DomainError(f"begins with <{shown(tag)[1:-1]}>, not with <domain>: use what 'virsh dumpxml' prints")
+        if len(path) == 2 and tag in _TEXTS:
+            if tag in self._texts:
+                raise DomainError(f"has two <{tag}>: keep the right one")
+            self._texts[tag] = ""
+        if path == ("domain", "memory"):
+            self._memory_unit = attributes.get("unit", "")
+        elif path in _WRITERS:
+            self._also.append(_WRITERS[path])
+        elif tag == _QEMU_ARG:
+            self._also.append("arguments of its own for qemu (qemu:commandline)")
+        elif path == _DISK:
+            self._disk = _OpenDisk(attributes.get("type", "file"), attributes.get("device", "disk"))
+        elif self._disk is not None:
+            _inside_disk(self._disk, path[3:], attributes)
+
+    def end(self, tag: str) -> None:
+        """An element ends."""
+        if self._path == _DISK and self._disk is not None:
+            disk, self._disk = self._disk, None
+            hosts = tuple(disk.hosts)
+            source = disk.source or ""
+            kind, target = _for_people(disk.kind), _for_people(disk.target)
+            self._disks.append(Disk(kind, disk.device, source, hosts, target, disk.readonly, disk.shareable))
+        self._path = self._path[:-1]
+
+    def text(self, text: str) -> None:
+        """Characters between elements."""
+        if len(self._path) == 2 and self._path[1] in self._texts:
+            self._texts[self._path[1]] += text
+
+    def domain(self, xml: str) -> Domain:
+        """What came of it, when the document was read to its end."""
+        for tag in ("uuid", "name"):
+            if not self._texts.get(tag, "").strip():
+                raise DomainError(f"has no <{tag}>: without one the VM could not be told from others; add it")
+        name = self._texts["name"]
+        if not is_name(name):
+            raise DomainError(f"has the name {shown(name)}, which hafence can't use: a name is {NAME_RULE}")
+        try:
+            uuid = parse_uuid(self._texts["uuid"].strip())
+        except ValueError:
+            raise DomainError(f"has no valid <uuid>: {shown(self._texts['uuid'])} is not 32 hex digits") from None
+        memory = self._memory_mib(self._texts["memory"].strip()) if "memory" in self._texts else None
+        return Domain(uuid, name, memory, tuple(self._disks), tuple(dict.fromkeys(self._also)), xml)
+
+    def _memory_mib(self, text: str) -> int:
+        unit = _UNIT_BYTES.get(self._memory_unit.lower())
+        if unit is None:
+            raise DomainError(f"gives its <memory> in {shown(self._memory_unit)}: write KiB, MiB or GiB")
+        if not re.match(r"[0-9]{1,15}\Z", text):
+            raise DomainError(f"has {shown(text)} as its <memory>: write a whole number")
+        return -(-int(text) * unit // 1024**2)
+
+
+def _inside_disk(disk: _OpenDisk, path: tuple[str, ...], attributes: Mapping[str, str]) -> None:
+    """An element in a disk. Only its own source counts, not those of its backing chain, which are read-only."""
+    if path == ("source",):
+        if disk.source is not None:
+            raise DomainError("has a disk with two <source>: keep the right one")
+        disk.source = _source(disk.kind, attributes)
+    elif path == ("source", "host"):
+        name, port = attributes.get("name", ""), attributes.get("port")
+        disk.hosts.append(f"{name}:{port}" if port else name)
+    elif path == ("target",):
+        disk.target = attributes.get("dev", "")
+    elif path == ("readonly",):
+        disk.readonly = True
+    elif path == ("shareable",):
+        disk.shareable = True
+
+
+def _for_people(text: str) -> str:
+    """A word that stands in messages: a hostile document must not write to the admin's terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text[:64])
+
+
+def _source(kind: str, attributes: Mapping[str, str]) -> str:
+    if kind == "network":
+        return f"{attributes.get('protocol', '')}:{attributes.get('name', '')}"
+    if kind == "volume":
+        return f"volume:{attributes.get('pool', '')}/{attributes.get('volume', '')}"
+    if kind in _PATH_ATTRIBUTE:
+        return attributes.get(_PATH_ATTRIBUTE[kind], "")
+    return f"{kind}:"

@@ -1,0 +1,70 @@
+"""Whether the domain XML of a VM is that VM's: a start from another VM's XML would run the wrong machine twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..core.model import Inventory, StartMode, Uuid, Vm
+from .domain_xml import Domain, DomainError, read_domain_file
+from .faults import Faults, InventoryError
+from .files import list_files
+from .tree import Map
+from .yaml_tree import read_tree
+
+
+def check_domains(inventory: Inventory, vms: Iterable[Vm] | None = None) -> dict[Uuid, Domain]:
+    """Read the domain XML of VMs (by default of all) that have one and hold it against the inventory.
+
+    Raises InventoryError with every fault, at the place of its `domain_xml`.
+    """
+    domains: dict[Uuid, Domain] = {}
+    wrong: dict[str, str] = {}
+    for vm in inventory.vms.values() if vms is None else vms:
+        if vm.domain_xml is None:
+            continue
+        try:
+            domain = read_domain_file(vm.domain_xml)
+            _compare(vm, domain)
+        except DomainError as error:
+            wrong[vm.name] = f"{vm.domain_xml} {error}"
+        else:
+            domains[vm.uuid] = domain
+    if wrong:
+        raise _with_places(inventory.path, wrong).error()
+    return domains
+
+
+def why_not_startable(inventory: Inventory, vm: Vm) -> str:
+    """Why there is nothing to start a VM from, in words; '' when there is. Asked before anything of it is killed."""
+    if inventory.cluster_of(vm.host).start is StartMode.COMMAND:
+        return ""
+    if vm.domain_xml is None:
+        return "the inventory has no domain_xml of it"
+    try:
+        check_domains(inventory, [vm])
+    except InventoryError as error:
+        return "; ".join(fault.says for fault in error.faults)
+    return ""
+
+
+def _compare(vm: Vm, domain: Domain) -> None:
+    if domain.uuid != vm.uuid:
+        raise DomainError(
+            f"is of another VM: its uuid is {domain.uuid}, the inventory says {vm.uuid}; correct one of them"
+        )
+
+
+def _with_places(path: str, wrong: dict[str, str]) -> Faults:
+    """The faults with file and line. The files are read once more for it: only a fault costs that."""
+    faults = Faults()
+    for file in list_files(path):
+        tree = read_tree(file, Faults())
+        vms = tree.values.get("vms") if tree is not None else None
+        if isinstance(vms, Map):
+            for name in [name for name in wrong if name in vms.values]:
+                vm = vms.values[name]
+                line = vm.line_of("domain_xml") if isinstance(vm, Map) else None
+                faults.add(file, line, f"vms.{name}.domain_xml", wrong.pop(name))
+    for name, says in wrong.items():
+        faults.add(path, None, f"vms.{name}.domain_xml", says)
+    return faults

@@ -1,0 +1,108 @@
+"""Rows of the state tables in SQLite. What they stand for is in `codec`."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from ...core.model import HostName, Uuid
+from ...core.record import VmRecord
+from .. import codec
+from ..codec import Row
+from ..port import LeaseRow, QuarantineRow, StatementRow
+
+# ---------------------------------------------------------------- a few values under names
+
+
+def begin_meta(db: sqlite3.Connection) -> None:
+    """What an empty store holds."""
+    put_meta(db, "last_token", 0)
+    put_meta(db, "history_head", [0, ""])
+
+
+def meta(db: sqlite3.Connection, key: str) -> Any:
+    """The value under `key`, which every store has."""
+    return codec.read_meta(key, _meta_row(db, key))
+
+
+def put_meta(db: sqlite3.Connection, key: str, value: Any) -> None:
+    """Set the value under `key`."""
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", codec.meta_row(key, value))
+
+
+def last_token(db: sqlite3.Connection) -> int:
+    """The highest token ever given."""
+    return codec.read_last_token(_meta_row(db, "last_token"))
+
+
+def _meta_row(db: sqlite3.Connection, key: str) -> Row | None:
+    row: Row | None = db.execute("SELECT * FROM meta WHERE key = ?", (key,)).fetchone()
+    return row
+
+
+# ---------------------------------------------------------------- state
+
+
+def records(db: sqlite3.Connection) -> tuple[VmRecord, ...]:
+    """Every record."""
+    return codec.read_all("record", db.execute("SELECT * FROM record ORDER BY uuid"), codec.read_record)
+
+
+def record(db: sqlite3.Connection, uuid: Uuid) -> VmRecord | None:
+    """The record of one VM."""
+    found = codec.read_all("record", db.execute("SELECT * FROM record WHERE uuid = ?", (uuid,)), codec.read_record)
+    return found[0] if found else None
+
+
+def put_record(db: sqlite3.Connection, new: VmRecord, now: float) -> None:
+    """Write a record. ValueError for one that could not be read again: a bug."""
+    row = codec.record_row(new, now)
+    db.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def leases(db: sqlite3.Connection) -> tuple[LeaseRow, ...]:
+    """Every lease."""
+    return codec.read_all("lease", db.execute("SELECT * FROM lease ORDER BY vm"), codec.read_lease)
+
+
+def lease(db: sqlite3.Connection, vm: Uuid) -> LeaseRow | None:
+    """The lease on one VM."""
+    found = codec.read_all("lease", db.execute("SELECT * FROM lease WHERE vm = ?", (vm,)), codec.read_lease)
+    return found[0] if found else None
+
+
+def put_lease(db: sqlite3.Connection, new: LeaseRow) -> None:
+    """Write a lease."""
+    row = codec.lease_row(new)
+    db.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def quarantined(db: sqlite3.Connection) -> tuple[QuarantineRow, ...]:
+    """Every host in quarantine."""
+    return codec.read_all("quarantine", db.execute("SELECT * FROM quarantine ORDER BY host"), codec.read_quarantine)
+
+
+def put_quarantine(db: sqlite3.Connection, new: QuarantineRow) -> None:
+    """Write a quarantine."""
+    db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)", codec.quarantine_row(new))
+
+
+def machines(db: sqlite3.Connection) -> dict[HostName, str]:
+    """The machine-id of every host that has one here."""
+    return dict(codec.read_all("machine", db.execute("SELECT * FROM machine ORDER BY host"), codec.read_machine))
+
+
+def put_machine(db: sqlite3.Connection, host: HostName, machine_id: str, at: float) -> None:
+    """Write a host's machine-id."""
+    db.execute("INSERT OR REPLACE INTO machine VALUES (?, ?, ?, ?)", codec.machine_row(host, machine_id, at))
+
+
+def statements(db: sqlite3.Connection) -> tuple[tuple[int, StatementRow], ...]:
+    """Every statement with its number, oldest first."""
+    return codec.read_all("statement", db.execute("SELECT * FROM statement ORDER BY id"), codec.read_statement)
+
+
+def put_statement(db: sqlite3.Connection, number: int, new: StatementRow) -> None:
+    """Write a statement, or its end."""
+    row = codec.statement_row(number, new)
+    db.execute("INSERT OR REPLACE INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)

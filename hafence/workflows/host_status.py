@@ -1,0 +1,153 @@
+"""What people tell hafence about hosts: that one is powered off, or that one may be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..core.looks import HostLook, Libvirt, Silence, shows_life
+from ..core.model import Host, Uuid, Vm
+from ..core.outcome import Exit
+from ..core.record import VmRecord, VmState, record_of
+from ..effects import (
+    Answer,
+    Ask,
+    Busy,
+    DropLease,
+    Interrupted,
+    Lease,
+    LeaseLost,
+    LiftQuarantine,
+    LiftStorageFence,
+    LookAt,
+    Now,
+    Recall,
+    Recollection,
+    RecordStatement,
+    RenewLease,
+    SpendStatement,
+    StoreError,
+    Story,
+    TakeLease,
+    do,
+)
+from .vm_run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """What came of `confirm-dead` or `rejoin`: whether it was done, and the sentence for people."""
+
+    host: str
+    done: bool
+    message: str
+    ways_out: tuple[str, ...] = ()
+    exit: Exit = Exit.REFUSED
+    """Where it was not done."""
+
+
+def confirm_dead(run: Run, host: Host, reason: str) -> Story[HostOutcome]:
+    """Record that a person has seen that a host is powered off. A host that answers refutes them."""
+    memory = yield from do(Recall())
+    looks = yield from do(LookAt((host.name,)))
+    look = looks[host.name]
+    if shows_life(look):
+        how = look.says if isinstance(look, Silence) else "it takes logins"
+        if host.name in memory.statements:
+            yield from do(SpendStatement(host.name, f"{host.name} was seen alive: {how}"))
+        return HostOutcome(host.name, False, f"{host.name} is not powered off: {how}. Nothing was recorded.")
+    lasts = run.inventory.settings.statement_age_s
+    now = yield from do(Now())
+    yield from do(RecordStatement(host.name, reason, now + lasts))
+    message = (
+        f"recorded: {host.name} is powered off. It holds for {lasts / 60:.0f} minutes, or until {host.name} is back."
+    )
+    return HostOutcome(host.name, True, message)
+
+
+def rejoin(run: Run, host: Host) -> Story[HostOutcome]:
+    """Take a fenced host back: nothing left over there, no stale definition, then the storage fence is lifted.
+
+    Under the leases of all VMs whose suspect it is: lifting the fence while another run is about to start one of
+    them elsewhere would let the old process write beside the new one.
+    """
+    held: list[Lease] = []
+    try:
+        memory = yield from do(Recall())
+        busy = yield from _take_leases(run, host, memory, held)
+        outcome = busy or (yield from _check_and_take_back(run, host, held))
+    except Interrupted:
+        outcome = HostOutcome(host.name, False, f"interrupted; {host.name} stays in quarantine", (), Exit.INTERRUPTED)
+    except LeaseLost as why:
+        message = f"this run lost a lease ({why}); {host.name} stays in quarantine"
+        outcome = HostOutcome(host.name, False, message, ("run the command again",), Exit.BUSY)
+    for lease in held:
+        try:
+            yield from do(DropLease(lease))
+        except (LeaseLost, StoreError, Interrupted):
+            continue  # it expires by itself
+    return outcome
+
+
+def _take_leases(run: Run, host: Host, memory: Recollection, held: list[Lease]) -> Story[HostOutcome | None]:
+    for vm in sorted(run.inventory.vms.values(), key=lambda vm: vm.uuid):
+        record = record_of(vm, memory.records)
+        if host.name not in (record.suspect, record.host):
+            continue
+        taken = yield from do(TakeLease(vm.uuid, run.wait_s))
+        if isinstance(taken, Busy):
+            message = f"{vm.name} is being handled by {taken.holder} (run {taken.run}); {host.name} stays as it is"
+            return HostOutcome(host.name, False, message, ("wait for it",), Exit.BUSY)
+        held.append(taken)
+    return None
+
+
+def _check_and_take_back(run: Run, host: Host, held: list[Lease]) -> Story[HostOutcome]:
+    """With the leases held: the records are read anew, since another run may just have changed them."""
+    looks = yield from do(LookAt((host.name,)))
+    look = looks[host.name]
+    if isinstance(look, Silence):
+        return HostOutcome(host.name, False, f"{host.name} does not answer: {look.says}", ("bring it up first",))
+    if not isinstance(look, HostLook):
+        return HostOutcome(host.name, False, f"nobody can look into {host.name}: {look.says}")
+    memory = yield from do(Recall())
+    refusal = _left_there(
+        host, look, {uuid: (vm, record_of(vm, memory.records)) for uuid, vm in run.inventory.vms.items()}
+    )
+    if refusal is not None:
+        return refusal
+    if not run.yes and (yield from do(Ask(f"{host.name} is clean. Take it back?"))) is not Answer.YES:
+        return HostOutcome(host.name, False, f"{host.name} is clean and stays in quarantine", ("use --yes",))
+    for number, lease in enumerate(held):
+        held[number] = yield from do(RenewLease(lease))
+    lifted = yield from do(LiftStorageFence(host.name))
+    if lifted.startswith("failed"):
+        message = f"the storage fence of {host.name} could not be lifted: {lifted.removeprefix('failed: ')}"
+        return HostOutcome(host.name, False, message, ("mend Ceph's command lines and run the command again",))
+    yield from do(LiftQuarantine(host.name, look.machine_id))
+    return HostOutcome(host.name, True, f"{host.name} is taken back" + (f"; {lifted}" if lifted else ""))
+
+
+def _left_there(host: Host, look: HostLook, vms: Mapping[Uuid, tuple[Vm, VmRecord]]) -> HostOutcome | None:
+    """The refusal where something of a VM is left that belongs elsewhere. Processes count whatever libvirt says."""
+    leftovers: list[Vm] = []
+    stale: list[Vm] = []
+    for vm, record in vms.values():
+        if record.state is VmState.RUNNING and record.host == host.name:
+            continue
+        if look.runs(vm.uuid):
+            leftovers.append(vm)
+        elif vm.uuid in look.defined and record.host is not None:
+            stale.append(vm)
+    if leftovers:
+        ways = tuple(f"'hafence fence {vm.name} --host {host.name}'" for vm in leftovers)
+        names = ", ".join(vm.name for vm in leftovers)
+        return HostOutcome(host.name, False, f"{host.name} still runs {names}, recorded elsewhere", ways)
+    if look.libvirt is not Libvirt.OK:
+        return HostOutcome(host.name, False, f"libvirt on {host.name}: {look.libvirt.value}", ("start libvirtd there",))
+    if stale:
+        ways = tuple(f"on {host.name}: 'virsh undefine {vm.uuid}'" for vm in stale)
+        names = ", ".join(vm.name for vm in stale)
+        which = "which run elsewhere" if len(stale) > 1 else "which runs elsewhere"
+        return HostOutcome(host.name, False, f"{host.name} still defines {names}, {which}", ways)
+    return None

@@ -1,0 +1,170 @@
+"""The second level of a fence: the power of the suspect, and its way to the storage.
+
+They follow where the kill through a sibling did not settle it, and what they prove goes to the gate like any other
+evidence. A network outage must not become a power outage: an observer who is cut off uses neither.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.decision import Refused, SecondLevel, judge, signs_of_life
+from ..core.evidence import Evidence, Proof
+from ..core.looks import HostLook, Look, Silence, shows_life
+from ..core.model import HostName, Unreachable, Uuid
+from ..core.record import record_of
+from ..core.replies import Verdict
+from ..effects import (
+    Answer,
+    Ask,
+    Effect,
+    FenceStorage,
+    Now,
+    PowerOff,
+    Recollection,
+    SecondLevelReply,
+    SpendStatement,
+    Story,
+    Together,
+    do,
+)
+from .fencing_state import Fencing
+from .vm_run import Run
+
+
+def second_level(fencing: Fencing) -> Story[None]:
+    """Power and storage, where they are configured.
+
+    A silent suspect meets both at once, for the policy `confirm` wants every fence that is configured. One that
+    lives is kept from its storage first, which leaves its other VMs alone; its power is for what is then still refused.
+    """
+    policy = fencing.run.inventory.settings.unreachable
+    silent = policy is not Unreachable.PROCEED
+    vms = tuple(vm for vm in fencing.courses if _refused(fencing, vm) or (silent and _unreachable(fencing, vm)))
+    if not vms or not fencing.candidates.chosen:
+        return
+    if fencing.cut_off() and fencing.open_vms():
+        return
+    if not _lives(fencing):
+        storage = yield from _storage(fencing, vms)
+        power = yield from _power(fencing, vms)
+        yield from _use(fencing, vms, (*storage, *power))
+        return
+    yield from _use(fencing, vms, (yield from _storage(fencing, vms)))
+    left = tuple(vm for vm in vms if _refused(fencing, vm))
+    if left:
+        yield from _use(fencing, left, (yield from _power(fencing, left)))
+
+
+def _refused(fencing: Fencing, vm: Uuid) -> bool:
+    return isinstance(judge(fencing.case(vm)), Refused)
+
+
+def _unreachable(fencing: Fencing, vm: Uuid) -> bool:
+    return fencing.verdict(vm) is Verdict.UNREACHABLE
+
+
+def _lives(fencing: Fencing) -> bool:
+    """Whether anything was seen of the suspect's life, by anyone."""
+    spoke = (Verdict.STILL_ALIVE, Verdict.AMBIGUOUS)
+    return any(fencing.verdict(vm) in spoke or signs_of_life(fencing.case(vm)) for vm in fencing.courses)
+
+
+def _not_after(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[float]:
+    not_after = math.inf
+    for vm in vms:
+        not_after = min(not_after, (yield from fencing.courses[vm].renew()))
+    return not_after
+
+
+def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], ...]]:
+    if fencing.run.inventory.cluster_of(fencing.suspect.name).ceph is None:
+        return ()
+    # Only a host that was looked into is known to run no copy: another one's client on the images is a stranger's.
+    seen = tuple(name for name in fencing.candidates.chosen if isinstance(fencing.view.looks.get(name), HostLook))
+    not_after = yield from _not_after(fencing, vms)
+    alone = not _other_vms(fencing)
+    return (FenceStorage(fencing.suspect.name, vms, seen, not_after, fencing.run.dry_run, alone),)
+
+
+def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], ...]]:
+    if not fencing.suspect.power:
+        return ()
+    others = _other_vms(fencing)
+    if others and _lives(fencing) and not (yield from _agreed(fencing, len(others))):
+        says = f"not used: {len(others)} other VM(s) are there and nobody agreed to switch them off; --yes agrees"
+        now = yield from do(Now())
+        for vm in vms:
+            fencing.levels[vm].append(SecondLevel("power", False, says))
+            fencing.extra[vm].append(Evidence("power", fencing.suspect.name, now, says, Proof.NOTHING))
+        return ()
+    not_after = yield from _not_after(fencing, vms)
+    return (PowerOff(fencing.suspect.name, not_after, fencing.run.dry_run),)
+
+
+def _agreed(fencing: Fencing, others: int) -> Story[bool]:
+    """A silent host may be switched off. One that lives, with other VMs on it, only if the admin agrees."""
+    if fencing.run.yes:
+        return True
+    if fencing.run.dry_run:
+        return False
+    question = f"{fencing.suspect.name} shows signs of life, with {others} other VM(s) on it. Switch its power off?"
+    return (yield from do(Ask(question))) is Answer.YES
+
+
+def _other_vms(fencing: Fencing) -> frozenset[Uuid]:
+    """The VMs on the suspect that this run does not fence: those seen there, or else those recorded there."""
+    look = fencing.view.looks.get(fencing.suspect.name)
+    if isinstance(look, HostLook):
+        here = look.active | set(look.copies)
+    else:
+        records = fencing.view.memory.records
+        every = ((vm.uuid, record_of(vm, records)) for vm in fencing.run.inventory.vms.values())
+        here = frozenset(uuid for uuid, record in every if record.host == fencing.suspect.name)
+    return frozenset(here - fencing.courses.keys())
+
+
+def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ...]) -> Story[None]:
+    """Perform them at once, and note what each came to for each VM.
+
+    The attempt through a sibling that came before has marked each VM as one of which something may have been killed.
+    """
+    if not effects:
+        return
+    answers = yield from do(Together(effects))
+    now = yield from do(Now())
+    for effect, answer in zip(effects, answers, strict=True):
+        power = isinstance(effect, PowerOff)
+        for vm in vms:
+            reply: SecondLevelReply | None = answer if power else answer.get(vm)
+            if reply is None:
+                continue
+            fencing.levels[vm].append(SecondLevel(reply.name, reply.done, reply.says))
+            fencing.extra[vm] += reply.evidence
+            if reply.shut_out_until is not None:  # a power fence beside it knows nothing of the storage
+                fencing.courses[vm].shut_out_until = reply.shut_out_until
+            if fencing.run.dry_run and reply.done:
+                proof = Proof.HOST_OFF if power else Proof.DISKS_FENCED
+                fencing.extra[vm].append(Evidence(reply.name, "foretold", now, reply.says, proof))
+
+
+def spend_refuted(run: Run, memory: Recollection, looks: Mapping[HostName, Look]) -> Story[None]:
+    """End every statement that a host is powered off whose host was just seen alive: it has recovered."""
+    for name in sorted(memory.statements.keys() & looks.keys()):
+        look = looks[name]
+        if shows_life(look) and not run.dry_run:
+            says = look.says if isinstance(look, Silence) else "it answered"
+            yield from do(SpendStatement(name, f"{name} was seen alive: {says}"))
+
+
+def spend_if_seen_alive(fencing: Fencing) -> Story[None]:
+    """The same for the suspect, when a sibling has seen a sign of its life."""
+    name = fencing.suspect.name
+    look = fencing.view.looks.get(name)
+    if fencing.run.dry_run or name not in fencing.view.memory.statements or (look is not None and shows_life(look)):
+        return
+    signs = [sign for vm in fencing.courses for sign in signs_of_life(fencing.case(vm))]
+    if signs:
+        yield from do(SpendStatement(name, signs[0]))
