@@ -28,6 +28,11 @@ from .faults import Faults
 from .files import list_files, read_source
 from .tree import MAX_DEPTH, MAX_NODES, Map, Node, Seq
 
+_TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels: an inventory needs 7"
+_LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
+"""How libyaml 0.2.6 (PyYAML 6.0.4) ends brackets within brackets by itself, before our own bound is reached: it reads
+ahead of the events that it gives. The admin gets the one sentence whichever of the two ends it."""
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, or the slow one of a PyYAML built without it: the same events."""
 
@@ -96,6 +101,8 @@ def build_tree(file: str, source: bytes, faults: Faults, loader: Any = None) -> 
 
 def _syntax_words(error: yaml.MarkedYAMLError, source: bytes, line: int | None) -> str:
     text = source.split(b"\n", line)[line - 1] if line and line <= source.count(b"\n") + 1 else b""
+    if error.problem == _LIBYAML_TOO_DEEP:
+        return _TOO_DEEP
     tab = b"\t" in text[: len(text) - len(text.lstrip())]
     hint = "indent with spaces, YAML forbids tabs" if tab else "check the indentation, colons, quotes and brackets here"
     told = ", ".join(part for part in (error.context, error.problem) if part)
@@ -220,7 +227,7 @@ class _Builder:
                 self._anchors[event.anchor] = (text, 1)
             return text
         if len(self._stack) >= MAX_DEPTH:
-            raise _Unreadable(_line(event), "", f"is nested deeper than {MAX_DEPTH} levels: an inventory needs 7")
+            raise _Unreadable(_line(event), "", _TOO_DEEP)
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)  # an older anchor of that name must not stand for its own inside
         left = self._left
