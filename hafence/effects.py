@@ -10,25 +10,91 @@ Only three things are exceptions, thrown into the story where it waits: `LeaseLo
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Generic, TypeVar
+from enum import Enum, Flag, auto
+from typing import Any, ClassVar, Generic, TypeVar
 
 from .core.evidence import Evidence, WitnessReport
 from .core.looks import Look
-from .core.model import HostName, Uuid
+from .core.model import HostName, Settings, Uuid
 from .core.record import VmRecord
 from .core.replies import FenceOrder, Reply
+from .core.starts import HookResult, StartOrder, StartReply
+from .core.stored import Busy, Lease, Recollection
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+class Journalled(Enum):
+    """What the run's history is told of an effect."""
+
+    NOTHING = "nothing"
+    RESULT = "result"
+    """What came of it, when it has been performed."""
+    INTENT = "intent"
+    """That it is about to begin, before it does, and then what came of it: it reaches out and changes something, so
+    where the intent can't be written down nothing happens."""
+
+
+class Touches(Flag):
+    """Which parts of the world an effect reads or changes: where a fault in that part can make a difference."""
+
+    NOTHING = 0
+    STORE = auto()
+    STORE_CHANGE = auto()
+    HOSTS = auto()
+    """Connects to hosts."""
+    HOST_CHANGE = auto()
+    """Sends something to a host that acts there."""
+    STORAGE = auto()
+    POWER = auto()
+    PEOPLE = auto()
+
+
 class Effect(Generic[T]):
-    """What is wanted of the world; T is the type of the answer."""
+    """What is wanted of the world; T is the type of the answer.
+
+    What an effect is to the journal, to the budget that people are shown and to the search stands on its class, as
+    keywords of the class statement. The runner and the simulator read it here, and nowhere else.
+
+    `journalled`: what the history is told. `touches`: what it reads or changes. `budget`: the most that it may take,
+    in seconds, by the settings. `concerns`: the one VM that it is about.
+    """
 
     __slots__ = ()
+    journalled: ClassVar[Journalled] = Journalled.NOTHING
+    touches: ClassVar[Touches] = Touches.NOTHING
+    _budget: ClassVar[Callable[[Settings], float] | None] = None
+    _concerns: ClassVar[Callable[[Any], Uuid | None] | None] = None
+
+    def __init_subclass__(
+        cls,
+        *,
+        journalled: Journalled | None = None,
+        touches: Touches | None = None,
+        budget: Callable[[Settings], float] | None = None,
+        concerns: Callable[[Any], Uuid | None] | None = None,
+    ) -> None:
+        """Take the keywords. Called twice for a dataclass with slots, which is made anew, without them: so what is not
+        given leaves alone what is there."""
+        super().__init_subclass__()
+        given = {"journalled": journalled, "touches": touches, "_budget": budget, "_concerns": concerns}
+        for name, value in given.items():
+            if value is not None:
+                setattr(cls, name, value)
+
+    def budget_s(self, settings: Settings) -> float | None:
+        """The most that it may take, in seconds, as people are shown it; None where it takes no time worth showing."""
+        budget = type(self)._budget
+        return None if budget is None else budget(settings)
+
+    @property
+    def concerns(self) -> Uuid | None:
+        """The one VM that it is about; None where it is about several or none."""
+        concerns = type(self)._concerns
+        return None if concerns is None else concerns(self)
 
 
 Story = Generator[Effect[Any], Any, R]
@@ -39,6 +105,10 @@ def do(effect: Effect[T]) -> Story[T]:
     """Ask for an effect and wait for its answer: `reply = yield from do(Fence(order))`."""
     answer: T = yield effect
     return answer
+
+
+SPARE_S = 5.0
+"""What a budget that is shown to people grants beyond the sum of its time-outs."""
 
 
 class LeaseLost(Exception):
@@ -89,14 +159,14 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Effect[Answer]):
+class Ask(Effect[Answer], journalled=Journalled.RESULT, touches=Touches.PEOPLE):
     """Show something to the admin and ask whether to go on. NOBODY where nobody can answer."""
 
     question: str
 
 
 @dataclass(frozen=True, slots=True)
-class Tell(Effect[None]):
+class Tell(Effect[None], journalled=Journalled.RESULT):
     """Say something worth knowing as it happens (an excluded sibling, a predicted kill)."""
 
     text: str
@@ -106,26 +176,7 @@ class Tell(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """The expiring, store-held right to act on one VM. `token` grows with every new holder."""
-
-    vm: Uuid
-    token: int
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """The lease is another's."""
-
-    vm: Uuid
-    holder: str
-    run: str
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class TakeLease(Effect[Lease | Busy]):
+class TakeLease(Effect[Lease | Busy], touches=Touches.STORE | Touches.STORE_CHANGE):
     """Take the lease on a VM; with `wait_s`, wait for it so long."""
 
     vm: Uuid
@@ -133,39 +184,17 @@ class TakeLease(Effect[Lease | Busy]):
 
 
 @dataclass(frozen=True, slots=True)
-class RenewLease(Effect[Lease]):
+class RenewLease(Effect[Lease], touches=Touches.STORE):
     """Make the lease last from now on again. LeaseLost if it is no longer ours."""
 
     lease: Lease
 
 
 @dataclass(frozen=True, slots=True)
-class DropLease(Effect[None]):
+class DropLease(Effect[None], touches=Touches.STORE | Touches.STORE_CHANGE):
     """Give the lease back. Says nothing if it was lost."""
 
     lease: Lease
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A person's `confirm-dead` of a host that still holds."""
-
-    host: HostName
-    who: str
-    reason: str
-    at: float
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Recollection:
-    """What the store knows that a run needs. VMs that no run has touched have no record."""
-
-    records: Mapping[Uuid, VmRecord]
-    quarantine: Mapping[HostName, str]
-    """Quarantined hosts, each with why and since when, in words."""
-    machine_ids: Mapping[HostName, str]
-    statements: Mapping[HostName, Statement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +203,12 @@ class Recall(Effect[Recollection]):
 
 
 @dataclass(frozen=True, slots=True)
-class WriteRecord(Effect[VmRecord]):
+class WriteRecord(
+    Effect[VmRecord],
+    journalled=Journalled.RESULT,
+    touches=Touches.STORE | Touches.STORE_CHANGE,
+    concerns=lambda effect: effect.record.uuid,
+):
     """Replace the record whose revision `record` bears, under `lease`; the answer bears the new revision.
 
     LeaseLost if the stored revision is another or the lease is no longer held.
@@ -185,7 +219,7 @@ class WriteRecord(Effect[VmRecord]):
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantine(Effect[None]):
+class Quarantine(Effect[None], journalled=Journalled.RESULT, touches=Touches.STORE | Touches.STORE_CHANGE):
     """Keep a fenced host from being sibling or target until `hafence rejoin`."""
 
     host: HostName
@@ -193,7 +227,7 @@ class Quarantine(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class LiftQuarantine(Effect[None]):
+class LiftQuarantine(Effect[None], journalled=Journalled.RESULT, touches=Touches.STORE | Touches.STORE_CHANGE):
     """Take a host back; what was stated or learnt about its earlier life ends with it."""
 
     host: HostName
@@ -201,7 +235,7 @@ class LiftQuarantine(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class LearnMachine(Effect[None]):
+class LearnMachine(Effect[None], touches=Touches.STORE | Touches.STORE_CHANGE):
     """Remember the machine-id of a host that was reached under its strict host key."""
 
     host: HostName
@@ -209,7 +243,7 @@ class LearnMachine(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordStatement(Effect[None]):
+class RecordStatement(Effect[None], journalled=Journalled.RESULT, touches=Touches.STORE | Touches.STORE_CHANGE):
     """Record that the admin states that a host is powered off, until `expires_at`."""
 
     host: HostName
@@ -223,7 +257,7 @@ class StoreHealth(Effect[tuple[tuple[str, str], ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class SpendStatement(Effect[None]):
+class SpendStatement(Effect[None], journalled=Journalled.RESULT, touches=Touches.STORE | Touches.STORE_CHANGE):
     """A `confirm-dead` ends: the host has recovered."""
 
     host: HostName
@@ -234,21 +268,37 @@ class SpendStatement(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class LookAt(Effect[Mapping[HostName, Look]]):
+class LookAt(
+    Effect[Mapping[HostName, Look]],
+    journalled=Journalled.RESULT,
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s + SPARE_S,
+):
     """Look into hosts, all at once, straight from the admin node, read-only."""
 
     hosts: tuple[HostName, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Fence(Effect[Reply]):
+class Fence(
+    Effect[Reply],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.ssh_timeout_s,
+    concerns=lambda effect: effect.order.vms[0] if len(effect.order.vms) == 1 else None,
+):
     """Carry out a fence order (or rehearse it)."""
 
     order: FenceOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Witness(Effect[tuple[WitnessReport, ...]]):
+class Witness(
+    Effect[tuple[WitnessReport, ...]],
+    journalled=Journalled.RESULT,
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s + SPARE_S,
+):
     """Siblings, and the admin node, look for signs of life of the suspect, all at once, one round."""
 
     suspect: HostName
@@ -270,15 +320,7 @@ class Startable(Effect[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class HookResult:
-    """What one before-start hook said. `error` is '' when it agreed."""
-
-    name: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunHooks(Effect[tuple[HookResult, ...]]):
+class RunHooks(Effect[tuple[HookResult, ...]], journalled=Journalled.INTENT, concerns=lambda effect: effect.vm):
     """Run every before-start hook, whatever the others say."""
 
     vm: Uuid
@@ -287,47 +329,26 @@ class RunHooks(Effect[tuple[HookResult, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class StartOrder:
-    """Start `vm` on `target`. `not_after`: admin node's clock; the script begins nothing later.
-
-    `ticket` orders start and settle scripts on the target: it does nothing once it has seen a higher one.
-    """
-
-    vm: Uuid
-    target: HostName
-    ticket: int
-    not_after: float
-    within_s: float
-
-
-class StartResult(Enum):
-    """What is known after a start or a settle."""
-
-    RUNNING = "running"
-    """A living qemu of the VM was seen on the target."""
-    CLEAN = "clean"
-    """No copy is there, and no start under way that could still bring one."""
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class StartReply:
-    """What came of a start or a settle; `says` is for people and never raw remote output."""
-
-    result: StartResult
-    says: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Start(Effect[StartReply]):
+class Start(
+    Effect[StartReply],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.start_timeout_s,
+    concerns=lambda effect: effect.order.vm,
+):
     """Start the VM on its target under the target's lock."""
 
     order: StartOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Settle(Effect[StartReply]):
+class Settle(
+    Effect[StartReply],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.start_timeout_s,
+    concerns=lambda effect: effect.order.vm,
+):
     """Find out on that very host what became of a start: waits for its lock, raises its ticket, looks."""
 
     order: StartOrder
@@ -352,7 +373,12 @@ class SecondLevelReply:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerOff(Effect[SecondLevelReply]):
+class PowerOff(
+    Effect[SecondLevelReply],
+    journalled=Journalled.INTENT,
+    touches=Touches.POWER,
+    budget=lambda settings: settings.power_timeout_s,
+):
     """Switch the host off level by level and see it off. With `rehearse`, only ask for the status."""
 
     host: HostName
@@ -361,7 +387,12 @@ class PowerOff(Effect[SecondLevelReply]):
 
 
 @dataclass(frozen=True, slots=True)
-class FenceStorage(Effect[Mapping[Uuid, SecondLevelReply]]):
+class FenceStorage(
+    Effect[Mapping[Uuid, SecondLevelReply]],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.STORAGE,
+    budget=lambda settings: settings.power_timeout_s,
+):
     """Make the suspect unable to write to the VMs' disks and see that it is. With `rehearse`, only look.
 
     `alone`: no other VM is recorded or seen on the suspect, so that its whole address may be shut out.
@@ -376,14 +407,14 @@ class FenceStorage(Effect[Mapping[Uuid, SecondLevelReply]]):
 
 
 @dataclass(frozen=True, slots=True)
-class LiftStorageFence(Effect[str]):
+class LiftStorageFence(Effect[str], journalled=Journalled.INTENT, touches=Touches.STORAGE):
     """Remove the storage fence of a host that rejoins; the answer is what was lifted, in words, or ''."""
 
     host: HostName
 
 
 @dataclass(frozen=True, slots=True)
-class RenewStorageFence(Effect[str]):
+class RenewStorageFence(Effect[str], journalled=Journalled.INTENT, touches=Touches.STORAGE):
     """Make the storage fence of a quarantined host last on; the answer is what was done, in words, or ''.
 
     `alone`: no VM that may use its storage is recorded or seen there, so that its whole address may be shut out.

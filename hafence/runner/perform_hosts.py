@@ -18,6 +18,7 @@ from ..core.evidence import WitnessReport
 from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid
 from ..core.replies import Reply, Trouble
+from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import (
     Fence,
     FenceStorage,
@@ -30,9 +31,6 @@ from ..effects import (
     Settle,
     Start,
     Startable,
-    StartOrder,
-    StartReply,
-    StartResult,
     Witness,
 )
 from .parallel import in_parallel

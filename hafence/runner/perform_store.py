@@ -6,15 +6,13 @@ import time
 
 from ..core.model import Inventory
 from ..core.record import VmRecord
+from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
-    Busy,
     DropLease,
     LearnMachine,
-    Lease,
     LiftQuarantine,
     Quarantine,
     Recall,
-    Recollection,
     RecordStatement,
     RenewLease,
     SpendStatement,

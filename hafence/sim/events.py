@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..core.model import HostName
-from ..effects import Statement
+from ..core.stored import Statement
 from . import events_hosts as hosts
 from .arguments import BadEvent as BadEvent
 from .arguments import read_admin, read_host, read_number, read_setting, read_up, read_vm

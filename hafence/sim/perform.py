@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..core.starts import HookResult
+from ..core.stored import Busy, Lease, Statement
 from ..effects import (
     Answer,
     Ask,
-    Busy,
     DropLease,
     Effect,
     Fence,
     FenceStorage,
-    HookResult,
     LearnMachine,
-    Lease,
     LeaseLost,
     LiftQuarantine,
     LiftStorageFence,
@@ -38,7 +37,6 @@ from ..effects import (
     SpendStatement,
     Start,
     Startable,
-    Statement,
     StoreError,
     StoreHealth,
     TakeLease,

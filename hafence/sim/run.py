@@ -7,7 +7,8 @@ from typing import Any
 from ..core.model import HostName, Inventory, Uuid
 from ..core.outcome import Outcome
 from ..core.replies import FenceOrder, Reply
-from ..effects import Effect, StartOrder, StartReply, Story
+from ..core.starts import StartOrder, StartReply
+from ..effects import Effect, Story
 from .kernel import Task
 from .world import Admin
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..core.model import Uuid
 from ..core.replies import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, FenceOrder
-from ..effects import StartOrder, StartResult
+from ..core.starts import StartOrder, StartResult
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act
 from .world import EPOCH, World

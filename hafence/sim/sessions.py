@@ -9,7 +9,8 @@ from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.model import HostName, Uuid
 from ..core.replies import FenceOrder, Reply, Trouble, met_straight
-from ..effects import Fence, LookAt, Settle, Start, StartReply, StartResult, Witness
+from ..core.starts import StartReply, StartResult
+from ..effects import Fence, LookAt, Settle, Start, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .network import seconds_to_meet, signs_seen, trouble_reaching

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
-from ..effects import Busy, Lease, LeaseLost, Recollection, Statement
+from ..core.stored import Busy, Lease, Recollection, Statement
+from ..effects import LeaseLost
 
 
 class Held:

@@ -9,15 +9,14 @@ from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Inventory
 from ..core.outcome import Exit, Outcome, exit_of
 from ..core.replies import interpret
+from ..core.stored import Busy, Lease
 from ..effects import (
-    Busy,
     DropLease,
     Effect,
     Fence,
     FenceStorage,
     Interrupted,
     LearnMachine,
-    Lease,
     LeaseLost,
     LiftQuarantine,
     LiftStorageFence,

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
-from ..effects import Busy, Lease, Recollection
+from ..core.stored import Busy, Lease, Recollection
 from .holder import Holder
 
 Json = Mapping[str, Any]

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ..core.model import HostName
 from ..core.record import VmRecord
-from ..effects import Busy, Lease, LeaseLost, Recollection, Statement
+from ..core.stored import Busy, Lease, Recollection, Statement
+from ..effects import LeaseLost
 from .codec import in_words, when
 from .holder import Holder, is_gone
 from .port import LeaseRow, QuarantineRow, StatementRow

@@ -14,6 +14,7 @@ from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
 from ..core.replies import FenceOrder, Finding, interpret
+from ..core.stored import Recollection
 from ..effects import (
     Effect,
     Fence,
@@ -21,7 +22,6 @@ from ..effects import (
     MemoryNeed,
     Now,
     Recall,
-    Recollection,
     RenewStorageFence,
     StoreError,
     StoreHealth,

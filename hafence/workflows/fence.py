@@ -12,16 +12,15 @@ from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
 from ..core.record import VmState, mark_clean, mark_stopped, record_of
+from ..core.stored import Busy, Recollection
 from ..effects import (
     Answer,
     Ask,
-    Busy,
     Interrupted,
     LeaseLost,
     LookAt,
     Quarantine,
     Recall,
-    Recollection,
     Sleep,
     StoreError,
     Story,

@@ -11,7 +11,7 @@ from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Uuid
 from ..core.replies import Finding, Reply, Verdict, weigh
 from ..core.siblings import Candidates
-from ..effects import Recollection
+from ..core.stored import Recollection
 from .vm_run import Course, Run
 
 

@@ -9,20 +9,18 @@ from ..core.looks import HostLook, Libvirt, Silence, shows_life
 from ..core.model import Host, Uuid, Vm
 from ..core.outcome import Exit
 from ..core.record import VmRecord, VmState, record_of
+from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
     Answer,
     Ask,
-    Busy,
     DropLease,
     Interrupted,
-    Lease,
     LeaseLost,
     LiftQuarantine,
     LiftStorageFence,
     LookAt,
     Now,
     Recall,
-    Recollection,
     RecordStatement,
     RenewLease,
     SpendStatement,

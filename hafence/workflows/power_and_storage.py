@@ -16,6 +16,7 @@ from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
 from ..core.record import record_of
 from ..core.replies import Verdict
+from ..core.stored import Recollection
 from ..effects import (
     Answer,
     Ask,
@@ -23,7 +24,6 @@ from ..effects import (
     FenceStorage,
     Now,
     PowerOff,
-    Recollection,
     SecondLevelReply,
     SpendStatement,
     Story,

@@ -17,20 +17,8 @@ from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
 from ..core.record import VmState, mark_stopped, record_of, unseen
 from ..core.siblings import Candidates, choose_siblings
-from ..effects import (
-    Answer,
-    Ask,
-    LookAt,
-    MemoryNeed,
-    Now,
-    Quarantine,
-    Recall,
-    Recollection,
-    RunHooks,
-    Startable,
-    Story,
-    do,
-)
+from ..core.stored import Recollection
+from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Story, do
 from .fencing import evidence_age, fence_suspect, note_plan
 from .fencing_state import View
 from .power_and_storage import spend_refuted

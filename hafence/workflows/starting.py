@@ -15,20 +15,8 @@ from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.record import VmState, mark_clean, mark_running, mark_starting, restore
 from ..core.replies import FenceOrder, Verdict, interpret
-from ..effects import (
-    Fence,
-    Interrupted,
-    LookAt,
-    Now,
-    Settle,
-    Start,
-    StartOrder,
-    StartReply,
-    StartResult,
-    Story,
-    Tell,
-    do,
-)
+from ..core.starts import StartOrder, StartReply, StartResult
+from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Story, Tell, do
 from .fencing import evidence_age
 from .vm_run import Course, conclude, rival_copies, shut_out_hosts
 

@@ -15,15 +15,13 @@ from ..core.model import HostName, Inventory, Vm
 from ..core.outcome import Attempt, Decision, Exit, Outcome
 from ..core.record import VmRecord, kept_from_writing
 from ..core.replies import Verdict
+from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
-    Busy,
     DropLease,
     Interrupted,
-    Lease,
     LeaseLost,
     Now,
     Recall,
-    Recollection,
     RenewLease,
     StoreError,
     Story,

@@ -10,7 +10,7 @@ from hafence.cli.show.times import timestamp
 from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid
 from hafence.core.record import VmRecord, VmState
-from hafence.effects import Lease
+from hafence.core.stored import Lease
 from hafence.stores import open_store
 from hafence.stores.holder import Holder
 from hafence.stores.port import RunRow, StepRow, Store

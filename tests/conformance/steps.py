@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hafence.core.model import HostName, Inventory, Uuid
 from hafence.core.replies import FenceOrder
+from hafence.core.starts import StartOrder
 from hafence.effects import (
     Effect,
     Fence,
@@ -19,7 +20,6 @@ from hafence.effects import (
     RenewStorageFence,
     Settle,
     Start,
-    StartOrder,
     Story,
     Together,
     Witness,

@@ -15,7 +15,7 @@ from pathlib import Path
 from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
-from hafence.effects import Lease
+from hafence.core.stored import Lease
 from hafence.stores import open_store
 from hafence.stores.holder import Holder
 from hafence.stores.port import RunRow, StepRow, Store

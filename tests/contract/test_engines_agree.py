@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafence.core.record import mark_starting, unseen
-from hafence.effects import Lease, LeaseLost, StoreError
+from hafence.core.stored import Lease
+from hafence.effects import LeaseLost, StoreError
 from hafence.stores.port import RunRow, StepRow, Store
 from tests.edges.bend import examples
 

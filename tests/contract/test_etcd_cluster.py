@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hafence.effects import Lease, StoreError
+from hafence.core.stored import Lease
+from hafence.effects import StoreError
 from hafence.stores import open_store
 from hafence.stores.port import RunRow, StepRow, Store
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hafence.core.record import mark_starting
-from hafence.effects import Lease, LeaseLost, StoreError
+from hafence.core.stored import Lease
+from hafence.effects import LeaseLost, StoreError
 from hafence.stores import open_store
 from hafence.stores.port import RunRow, StepRow, Store
 

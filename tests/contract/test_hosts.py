@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hafence.core.model import HostName
-from hafence.effects import Statement
+from hafence.core.stored import Statement
 from hafence.stores.port import QuarantineRow, StatementRow, Store
 
 from .engines import NOW, A, B, C

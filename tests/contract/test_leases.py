@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.effects import Busy, Lease, LeaseLost
+from hafence.core.stored import Busy, Lease
+from hafence.effects import LeaseLost
 from hafence.stores.holder import is_gone
 from hafence.stores.port import Store
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hafence.effects import Lease, StoreError
+from hafence.core.stored import Lease
+from hafence.effects import StoreError
 from hafence.stores.port import RunRow, StepRow, Store
 from hafence.stores.sqlite.snapshot import ReadOnlyFile
 

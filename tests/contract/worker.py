@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hafence.core.record import unseen
-from hafence.effects import Lease, LeaseLost
+from hafence.core.stored import Lease
+from hafence.effects import LeaseLost
 from hafence.stores import open_store
 from hafence.stores.port import RunRow, StepRow, Store
 from tests.contract.engines import NOW, TTL_S, VM, A, holder

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hafence.adapters.ssh.connections import Hosts
 from hafence.adapters.storage.ceph import volumes_of
 from hafence.core.model import HostName, Uuid, Vm
-from hafence.effects import MemoryNeed, Start, Startable, StartOrder, StartResult
+from hafence.core.starts import StartOrder, StartResult
+from hafence.effects import MemoryNeed, Start, Startable
 from hafence.inventory.domain_xml import Domain, DomainError, read_domain
 from hafence.inventory.yaml_tree import read_inventory
 from hafence.runner.perform_hosts import HostPerformer

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 
 from hafence.core.record import mark_starting
-from hafence.effects import Lease, StoreError
+from hafence.core.stored import Lease
+from hafence.effects import StoreError
 from hafence.stores import open_store
 from hafence.stores.port import RunRow, StepRow, Store
 from tests.contract.bad_line import BadLine, bad_line

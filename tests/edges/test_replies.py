@@ -16,7 +16,7 @@ from hafence.core.evidence import WitnessReport
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName
 from hafence.core.replies import FenceOrder, Finding, Reply, Verdict, interpret
-from hafence.effects import StartReply, StartResult
+from hafence.core.starts import StartReply, StartResult
 from tests.replies.golden import MACHINE, NONCE, VM, goldens
 
 from .bend import bent_by, examples, heard, make_it_megabytes

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from hafence.core.model import HostName, Uuid
-from hafence.effects import Lease
+from hafence.core.stored import Lease
 from hafence.stores import open_store
 from hafence.stores.holder import Holder
 

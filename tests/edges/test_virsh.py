@@ -23,7 +23,7 @@ from hafence.adapters.local.here import run_here
 from hafence.core.looks import HostLook, Libvirt, Look
 from hafence.core.model import Host, HostName, StartMode, Uuid, Vm
 from hafence.core.replies import FenceOrder, Reply, Verdict, interpret
-from hafence.effects import StartOrder, StartReply, StartResult
+from hafence.core.starts import StartOrder, StartReply, StartResult
 from tests.scripts.processes import Zoo
 
 from .bend import bent_by, examples

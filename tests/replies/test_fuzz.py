@@ -12,7 +12,7 @@ from hafence.adapters.hosts.talk import read_pairs, read_said
 from hafence.core.looks import HostLook
 from hafence.core.model import HostName
 from hafence.core.replies import FenceOrder, Reply, Verdict, interpret
-from hafence.effects import StartResult
+from hafence.core.starts import StartResult
 
 from .golden import NONCE, VM, Golden, goldens
 

@@ -9,7 +9,7 @@ from hafence.adapters.hosts.program import Run
 from hafence.core.looks import Blind, HostLook, Silence
 from hafence.core.model import HostName, Uuid
 from hafence.core.replies import FenceOrder, Reply, Trouble, interpret
-from hafence.effects import StartResult
+from hafence.core.starts import StartResult
 
 from .golden import MACHINE, NONCE, VM, Golden, goldens
 

@@ -8,7 +8,7 @@ from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Run
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName, StartMode, Uuid, Vm
-from hafence.effects import StartOrder, StartReply
+from hafence.core.starts import StartOrder, StartReply
 
 from ..lab.vm import LabVm
 from .conftest import NONCE, Shell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hafence.core.replies import Verdict
-from hafence.effects import StartResult
+from hafence.core.starts import StartResult
 
 from ..lab import faults
 from ..lab.cluster import Lab

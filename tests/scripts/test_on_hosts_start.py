@@ -9,7 +9,7 @@ import pytest
 
 from hafence.adapters.hosts import kvm
 from hafence.core.model import HostName, StartMode, Uuid, Vm
-from hafence.effects import StartOrder, StartResult
+from hafence.core.starts import StartOrder, StartResult
 
 from ..lab import faults
 from ..lab.cluster import Lab

@@ -7,7 +7,8 @@ from hafence.core.decision import Reason
 from hafence.core.outcome import Decision, Outcome
 from hafence.core.record import mark_stopped, unseen
 from hafence.core.replies import STATUS_ALIVE, STATUS_DEAD, FenceOrder, Reply, Trouble
-from hafence.effects import Now, StartOrder, StartReply, StartResult, Story, do
+from hafence.core.starts import StartOrder, StartReply, StartResult
+from hafence.effects import Now, Story, do
 from hafence.sim.events import Event
 from hafence.sim.explore import first_tales, tales
 from hafence.sim.oracle import check_records, check_runs

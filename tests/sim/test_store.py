@@ -8,7 +8,8 @@ import pytest
 
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.record import VmRecord, VmState
-from hafence.effects import Busy, Lease, LeaseLost
+from hafence.core.stored import Busy, Lease
+from hafence.effects import LeaseLost
 from hafence.sim.store import SimStore
 from hafence.stores import open_store
 from hafence.stores.holder import Holder

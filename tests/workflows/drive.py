@@ -16,6 +16,8 @@ from hafence.core.looks import Look
 from hafence.core.model import Inventory
 from hafence.core.outcome import Outcome
 from hafence.core.replies import Reply, Trouble
+from hafence.core.starts import StartReply, StartResult
+from hafence.core.stored import Lease, Recollection
 from hafence.effects import (
     Answer,
     Ask,
@@ -23,7 +25,6 @@ from hafence.effects import (
     Effect,
     Fence,
     LearnMachine,
-    Lease,
     LiftQuarantine,
     LiftStorageFence,
     LookAt,
@@ -31,7 +32,6 @@ from hafence.effects import (
     Now,
     Quarantine,
     Recall,
-    Recollection,
     RecordStatement,
     RenewLease,
     RenewStorageFence,
@@ -41,8 +41,6 @@ from hafence.effects import (
     SpendStatement,
     Start,
     Startable,
-    StartReply,
-    StartResult,
     StoreHealth,
     Story,
     TakeLease,

@@ -11,7 +11,8 @@ from hafence.core.looks import HostLook, Look
 from hafence.core.model import CephSettings, Cluster, Host, HostName, Inventory, PowerDevice, Vm
 from hafence.core.outcome import Outcome
 from hafence.core.record import VmRecord, VmState, mark_starting, mark_stopped
-from hafence.effects import Recollection, SecondLevelReply, Statement, Story
+from hafence.core.stored import Recollection, Statement
+from hafence.effects import SecondLevelReply, Story
 from hafence.workflows.vm_run import Run
 from tests.core.make import host, inventory, look, uuid, vm
 

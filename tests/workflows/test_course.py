@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from hafence.effects import Lease, RenewLease, WriteRecord
+from hafence.core.stored import Lease
+from hafence.effects import RenewLease, WriteRecord
 from hafence.workflows.vm_run import Course
 
 from . import stage

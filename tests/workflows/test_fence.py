@@ -11,20 +11,19 @@ from hafence.core.looks import Look
 from hafence.core.model import HostName, HostState, Inventory, Vm
 from hafence.core.record import ShutOut
 from hafence.core.replies import Trouble
+from hafence.core.starts import StartResult
+from hafence.core.stored import Busy, Lease
 from hafence.effects import (
     Answer,
     Ask,
-    Busy,
     Fence,
     FenceStorage,
     Interrupted,
-    Lease,
     LeaseLost,
     PowerOff,
     Recall,
     RenewLease,
     Settle,
-    StartResult,
     StoreError,
     TakeLease,
     WriteRecord,

@@ -13,17 +13,8 @@ from hafence.core.model import Unreachable
 from hafence.core.outcome import Decision, Outcome
 from hafence.core.record import ShutOut
 from hafence.core.replies import Trouble
-from hafence.effects import (
-    Fence,
-    FenceStorage,
-    LookAt,
-    PowerOff,
-    Recall,
-    RunHooks,
-    SecondLevelReply,
-    Start,
-    StartResult,
-)
+from hafence.core.starts import StartResult
+from hafence.effects import Fence, FenceStorage, LookAt, PowerOff, Recall, RunHooks, SecondLevelReply, Start
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import silence
 

@@ -12,10 +12,10 @@ from hafence.core.looks import Blind, HostLook, Libvirt, Look
 from hafence.core.model import Host, Inventory
 from hafence.core.record import mark_running
 from hafence.core.replies import Trouble
+from hafence.core.stored import Busy
 from hafence.effects import (
     Answer,
     Ask,
-    Busy,
     DropLease,
     Interrupted,
     LeaseLost,

@@ -12,26 +12,24 @@ from hafence.core.looks import Look
 from hafence.core.model import HostName, HostState, Inventory, Unreachable, Vm
 from hafence.core.record import ShutOut
 from hafence.core.replies import Trouble
+from hafence.core.starts import HookResult, StartResult
+from hafence.core.stored import Busy, Recollection
 from hafence.effects import (
     Answer,
     Ask,
-    Busy,
     DropLease,
     Fence,
     FenceStorage,
-    HookResult,
     Interrupted,
     LeaseLost,
     LookAt,
     PowerOff,
     Recall,
-    Recollection,
     RenewLease,
     RunHooks,
     Settle,
     Start,
     Startable,
-    StartResult,
     StoreError,
     TakeLease,
     Uptime,

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from ...effects import HookResult
+from ...core.starts import HookResult
 from .commands import last_words, printable, run_command
 
 HOOK_TIMEOUT_S = 30.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core.model import Vm
-from ...effects import StartResult
+from ...core.starts import StartResult
 from .commands import CommandRun, last_words, run_command
 
 

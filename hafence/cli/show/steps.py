@@ -11,9 +11,10 @@ from ...core.evidence import WitnessReport
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid
 from ...core.replies import FenceOrder, Finding, Reply, Verdict, interpret
+from ...core.starts import StartReply, StartResult
+from ...core.stored import Busy, Recollection
 from ...effects import (
     Ask,
-    Busy,
     Effect,
     Fence,
     FenceStorage,
@@ -25,7 +26,6 @@ from ...effects import (
     PowerOff,
     Quarantine,
     Recall,
-    Recollection,
     RecordStatement,
     RunHooks,
     SecondLevelReply,
@@ -33,8 +33,6 @@ from ...effects import (
     Sleep,
     SpendStatement,
     Start,
-    StartReply,
-    StartResult,
     StoreError,
     TakeLease,
     Witness,

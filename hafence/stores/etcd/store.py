@@ -17,7 +17,7 @@ from functools import partial
 
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...effects import Busy, Lease, Recollection
+from ...core.stored import Busy, Lease, Recollection
 from .. import codec, rules
 from ..codec import Row, RowError, when
 from ..holder import Holder

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...effects import Busy, Lease, Recollection
+from ...core.stored import Busy, Lease, Recollection
 from .. import rules
 from ..codec import RowError, when
 from ..holder import Holder

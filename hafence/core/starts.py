@@ -1,0 +1,49 @@
+"""A start on a target: the order for it, and what is known when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .model import HostName, Uuid
+
+
+@dataclass(frozen=True, slots=True)
+class HookResult:
+    """What one before-start hook said. `error` is '' when it agreed."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartOrder:
+    """Start `vm` on `target`. `not_after`: admin node's clock; the script begins nothing later.
+
+    `ticket` orders start and settle scripts on the target: it does nothing once it has seen a higher one.
+    """
+
+    vm: Uuid
+    target: HostName
+    ticket: int
+    not_after: float
+    within_s: float
+
+
+class StartResult(Enum):
+    """What is known after a start or a settle."""
+
+    RUNNING = "running"
+    """A living qemu of the VM was seen on the target."""
+    CLEAN = "clean"
+    """No copy is there, and no start under way that could still bring one."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class StartReply:
+    """What came of a start or a settle; `says` is for people and never raw remote output."""
+
+    result: StartResult
+    says: str
+    at: float
