@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Any, ClassVar, Generic, TypeVar
 
+from .core.attempts import FenceOrder, Reply
 from .core.evidence import Evidence, WitnessReport
 from .core.looks import Look
 from .core.model import HostName, Settings, Uuid
 from .core.record import VmRecord
-from .core.replies import FenceOrder, Reply
 from .core.starts import HookResult, StartOrder, StartReply
 from .core.stored import Busy, Lease, Recollection
 

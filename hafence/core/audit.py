@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import assert_never
 
+from .attempts import Finding as Reading
+from .attempts import Verdict
 from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of
 from .model import Host, HostName, HostState, Inventory, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
 from .record import VmRecord, VmState, kept_from_writing, record_of
-from .replies import Finding as Reading
-from .replies import Verdict
 
 UNREADABLE = "store_unreadable"
 CLOCK_OFF_S = 2.0

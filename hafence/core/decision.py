@@ -21,46 +21,13 @@ A sign of life never weakens 2 or 3, and silence never strengthens a fence that 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import assert_never
 
+from .attempts import Finding, Verdict, weigh
 from .evidence import Evidence, Proof, WitnessReport
 from .model import HostName, Unreachable
-from .replies import Finding, Trouble, Verdict, way_out, weigh
-
-
-class Reason(Enum):
-    """Why a run ended as it did: stable words, the same in JSON, log and man page."""
-
-    CONFIRMED_DEAD = "confirmed_dead"
-    UNREACHABLE_CONFIRMED = "unreachable_confirmed"
-    POWERED_OFF = "powered_off"
-    STORAGE_FENCED = "storage_fenced"
-    OPERATOR_CONFIRMED = "operator_confirmed"
-    NOT_KVM = "not_kvm"
-    PRE_FENCE_OFF = "pre_fence_off"
-    ALREADY_RUNNING = "already_running"
-    STILL_ALIVE = "still_alive"
-    AMBIGUOUS = "ambiguous"
-    NO_SIBLING = "no_sibling"
-    UNREACHABLE_UNCONFIRMED = "unreachable_unconfirmed"
-    SUSPECT_HEALTHY = "suspect_healthy"
-    RUNNING_ELSEWHERE = "running_elsewhere"
-    NO_TARGET = "no_target"
-    HOOK_FAILED = "hook_failed"
-    START_FAILED = "start_failed"
-    BUSY = "busy"
-    NOT_HA = "not_ha"
-    MAINTENANCE = "maintenance"
-    STORM_GUARD = "storm_guard"
-    STORE_ERROR = "store_error"
-    INTERRUPTED = "interrupted"
-    START_UNKNOWN = "start_unknown"
-    TWO_COPIES = "two_copies"
-
-
-PROOFS = frozenset({Reason.CONFIRMED_DEAD, Reason.POWERED_OFF, Reason.STORAGE_FENCED})
-"""After these a VM whose start fails stays stopped; after silence its record goes back to what it was."""
+from .reasons import Reason
+from .troubles import Trouble, way_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .model import HostName, Uuid
-from .replies import Trouble, met_straight
+from .troubles import Trouble, met_straight
 
 
 class Libvirt(Enum):

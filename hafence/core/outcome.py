@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from .decision import Reason
+from .attempts import Verdict
 from .evidence import Evidence
 from .model import HostName, Uuid
-from .replies import Verdict
+from .reasons import Reason
 
 
 class Decision(Enum):

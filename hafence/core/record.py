@@ -15,8 +15,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from .decision import PROOFS, Reason
 from .model import HostName, Uuid, Vm
+from .reasons import PROOFS, Reason
 
 
 class VmState(Enum):

@@ -14,11 +14,12 @@ from ..adapters.local.here import run_here
 from ..adapters.local.spool import keep
 from ..adapters.local.start_command import start_by_command
 from ..adapters.ssh.connections import Hosts
+from ..core.attempts import Reply
 from ..core.evidence import WitnessReport
 from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid
-from ..core.replies import Reply, Trouble
 from ..core.starts import StartOrder, StartReply, StartResult
+from ..core.troubles import Trouble
 from ..effects import (
     Fence,
     FenceStorage,

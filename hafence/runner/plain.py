@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from ..core.attempts import Reply
 from ..core.looks import HostLook
-from ..core.replies import Reply
 
 
 def plain(value: Any) -> Any:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..core.decision import Reason
 from ..core.model import Uuid
+from ..core.reasons import Reason
 from .commands import begin_command
 from .events import heal
 from .oracle import QUIET_S, Violation, check_runs, check_splits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.evidence import Sign
-from ..core.replies import Trouble
+from ..core.troubles import Trouble
 from .hosts import SimHost
 
 STORAGE = "storage"

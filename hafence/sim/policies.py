@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..core.replies import PROTOCOL, STATUS_DEAD, FenceOrder, Reply
+from ..core.attempts import FenceOrder, Reply
+from ..core.replies import PROTOCOL, STATUS_DEAD
 from .run import Policy
 from .situations import Means
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.attempts import FenceOrder, Reply
 from ..core.model import HostName, Inventory, Uuid
 from ..core.outcome import Outcome
-from ..core.replies import FenceOrder, Reply
 from ..core.starts import StartOrder, StartReply
 from ..effects import Effect, Story
 from .kernel import Task

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..core.attempts import FenceOrder
 from ..core.model import Uuid
-from ..core.replies import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, FenceOrder
+from ..core.replies import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ..core.starts import StartOrder, StartResult
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act

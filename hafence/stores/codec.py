@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ..core.decision import Reason
 from ..core.model import HostName, Uuid, is_name, parse_uuid
+from ..core.reasons import Reason
 from ..core.record import ShutOut, VmRecord, VmState
 from .holder import Holder
 from .port import LeaseRow, QuarantineRow, StatementRow

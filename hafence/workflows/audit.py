@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.attempts import FenceOrder, Finding
 from ..core.audit import UNREADABLE, Scene
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
-from ..core.replies import FenceOrder, Finding, interpret
+from ..core.replies import interpret
 from ..core.stored import Recollection
 from ..effects import (
     Effect,

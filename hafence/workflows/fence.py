@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..core.decision import PROOFS, Allowed, Judgement, Reason
+from ..core.decision import Allowed, Judgement
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
+from ..core.reasons import PROOFS, Reason
 from ..core.record import VmState, mark_clean, mark_stopped, record_of
 from ..core.stored import Busy, Recollection
 from ..effects import (

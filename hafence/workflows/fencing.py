@@ -12,20 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.decision import (
-    Allowed,
-    Judgement,
-    Reason,
-    Refused,
-    final_verdict,
-    judge,
-    wants_witnesses,
-)
+from ..core.attempts import FenceOrder, Finding, Reply, Verdict
+from ..core.decision import Allowed, Judgement, Refused, final_verdict, judge, wants_witnesses
 from ..core.evidence import Evidence, Proof, Sign, WitnessReport
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import Host, HostName, Unreachable, Uuid
 from ..core.outcome import Attempt
-from ..core.replies import FenceOrder, Finding, Reply, Verdict, interpret
+from ..core.reasons import Reason
+from ..core.replies import interpret
 from ..core.siblings import Candidates, choose_siblings
 from ..effects import (
     Fence,

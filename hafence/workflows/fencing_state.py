@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..core.attempts import Finding, Reply, Verdict, weigh
 from ..core.decision import Case, SecondLevel, cut_off
 from ..core.evidence import Evidence, WitnessReport
 from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Uuid
-from ..core.replies import Finding, Reply, Verdict, weigh
 from ..core.siblings import Candidates
 from ..core.stored import Recollection
 from .vm_run import Course, Run

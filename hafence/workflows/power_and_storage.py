@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.attempts import Verdict
 from ..core.decision import Refused, SecondLevel, judge, signs_of_life
 from ..core.evidence import Evidence, Proof
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
 from ..core.record import record_of
-from ..core.replies import Verdict
 from ..core.stored import Recollection
 from ..effects import (
     Answer,

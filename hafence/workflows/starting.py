@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..core.decision import Allowed, Judgement, Reason, Refused, risks_of
+from ..core.attempts import FenceOrder, Verdict
+from ..core.decision import Allowed, Judgement, Refused, risks_of
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
+from ..core.reasons import Reason
 from ..core.record import VmState, mark_clean, mark_running, mark_starting, restore
-from ..core.replies import FenceOrder, Verdict, interpret
+from ..core.replies import interpret
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Story, Tell, do
 from .fencing import evidence_age

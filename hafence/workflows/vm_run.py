@@ -8,13 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from ..core.decision import Reason, Refused
+from ..core.attempts import Verdict
+from ..core.decision import Refused
 from ..core.evidence import Evidence
 from ..core.looks import Look, copies_of
 from ..core.model import HostName, Inventory, Vm
 from ..core.outcome import Attempt, Decision, Exit, Outcome
+from ..core.reasons import Reason
 from ..core.record import VmRecord, kept_from_writing
-from ..core.replies import Verdict
 from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
     DropLease,

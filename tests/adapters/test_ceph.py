@@ -21,8 +21,8 @@ from hafence.adapters.storage.ceph import Asker, Fencer, Volumes, known_addresse
 from hafence.adapters.storage.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
 from hafence.core.evidence import Proof
 from hafence.core.model import CephSettings, Host, HostName, Uuid, Vm
-from hafence.core.replies import Trouble
 from hafence.core.storage.ceph import Client, Entry
+from hafence.core.troubles import Trouble
 from hafence.inventory.domain_xml import read_domain
 
 GOLDEN = Path(__file__).parent / "ceph"

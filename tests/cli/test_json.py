@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from hafence.cli.show.documents import outcome_object, outcomes_object
 from hafence.cli.show.times import seconds, timestamp
-from hafence.core.decision import Reason
+from hafence.core.attempts import Verdict
 from hafence.core.evidence import Evidence, Proof
 from hafence.core.model import HostName, Uuid
 from hafence.core.outcome import Attempt, Decision, Exit, Outcome
-from hafence.core.replies import Verdict
+from hafence.core.reasons import Reason
 
 KEYS = {"run", "vm", "suspect", "decision", "verdict", "reason", "message", "host", "dry_run", "attempts", "evidence"}
 KEYS |= {"residual_risk"}

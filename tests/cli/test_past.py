@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hafence.cli.show.times import timestamp
-from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid
+from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
 from hafence.core.stored import Lease
 from hafence.stores import open_store

@@ -22,9 +22,11 @@ from hafence.cli.show.output import out_folded
 from hafence.cli.show.steps import Mark, Steps
 from hafence.cli.show.terminal import is_screen
 from hafence.cli.show.voices import PlainVoice
+from hafence.core.attempts import FenceOrder, Reply
 from hafence.core.looks import Silence
 from hafence.core.model import Cluster, Host, HostName, Inventory, Settings, Uuid, Vm
-from hafence.core.replies import PROTOCOL, FenceOrder, Reply, Trouble
+from hafence.core.replies import PROTOCOL
+from hafence.core.troubles import Trouble
 from hafence.effects import Fence, Interrupted, LookAt, StoreError
 from hafence.voice import Voice
 

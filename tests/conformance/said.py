@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hafence.core.attempts import Finding
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Blind, HostLook, Look, Silence, shows_life
 from hafence.core.model import Inventory, Uuid
-from hafence.core.replies import Finding, Trouble, interpret
+from hafence.core.replies import interpret
+from hafence.core.troubles import Trouble
 from hafence.effects import (
     Effect,
     Fence,

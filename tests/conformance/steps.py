@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hafence.core.attempts import FenceOrder
 from hafence.core.model import HostName, Inventory, Uuid
-from hafence.core.replies import FenceOrder
 from hafence.core.starts import StartOrder
 from hafence.effects import (
     Effect,

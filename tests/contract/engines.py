@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from hafence.core.decision import Reason
 from hafence.core.model import HostName, Uuid, parse_uuid
+from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
 from hafence.core.stored import Lease
 from hafence.stores import open_store

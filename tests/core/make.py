@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from hafence.core.attempts import Finding
 from hafence.core.decision import Case
 from hafence.core.looks import HostLook, Libvirt, Silence
 from hafence.core.model import Cluster, Host, HostName, HostState, Inventory, Settings, Unreachable, Uuid, Vm
-from hafence.core.replies import Finding, Trouble
+from hafence.core.troubles import Trouble
 
 
 def uuid(number: int) -> Uuid:

@@ -7,8 +7,8 @@ import pytest
 from hafence.core.looks import Blind, HostLook, Libvirt, Look, shows_life
 from hafence.core.model import Host, HostName, HostState, Vm
 from hafence.core.placement import Placement, Room, choose_targets, free_memory, keeps_apart
-from hafence.core.replies import Trouble
 from hafence.core.siblings import Candidates, choose_siblings
+from hafence.core.troubles import Trouble
 
 from .make import host, look, silence, uuid, vm
 

@@ -7,20 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.decision import (
-    Allowed,
-    Case,
-    Reason,
-    Refused,
-    SecondLevel,
-    cut_off,
-    final_verdict,
-    judge,
-    wants_witnesses,
-)
+from hafence.core.attempts import Finding, Verdict
+from hafence.core.decision import Allowed, Case, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
 from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
 from hafence.core.model import HostName, Unreachable
-from hafence.core.replies import Finding, Trouble, Verdict
+from hafence.core.reasons import Reason
+from hafence.core.troubles import Trouble
 
 from . import make
 

@@ -8,19 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hafence.core.attempts import FenceOrder, Finding, Reply, Verdict, weigh
 from hafence.core.model import HostName, Uuid
-from hafence.core.replies import (
-    SIBLING_SIDE,
-    FenceOrder,
-    Finding,
-    Reply,
-    Trouble,
-    Verdict,
-    interpret,
-    met_straight,
-    way_out,
-    weigh,
-)
+from hafence.core.replies import interpret
+from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
 
 VM = Uuid("6d6f6a5a-0000-4000-8000-000000000001")
 OTHER = Uuid("6d6f6a5a-0000-4000-8000-000000000002")

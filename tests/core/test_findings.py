@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from hafence.core.attempts import Finding, Verdict
 from hafence.core.audit import Scene, Severity, find_all, worst
-from hafence.core.decision import Reason
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import HostName
+from hafence.core.reasons import Reason
 from hafence.core.record import mark_running, mark_starting, mark_stopped, unseen
-from hafence.core.replies import Finding, Trouble, Verdict
+from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hafence.core.attempts import Finding, Verdict
 from hafence.core.audit import Scene, find_all
-from hafence.core.decision import Reason
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import Cluster, Host, HostName, Inventory, StartMode, Vm
+from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
-from hafence.core.replies import Finding, Trouble, Verdict
+from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
 from .telling import assert_told

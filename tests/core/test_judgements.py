@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hafence.core.attempts import Finding, Verdict
 from hafence.core.decision import (
     Allowed,
     Judgement,
-    Reason,
     SecondLevel,
     cut_off,
     final_verdict,
@@ -19,7 +19,8 @@ from hafence.core.decision import (
 )
 from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
 from hafence.core.model import HostName, Unreachable
-from hafence.core.replies import Finding, Trouble, Verdict
+from hafence.core.reasons import Reason
+from hafence.core.troubles import Trouble
 
 from .make import case
 from .telling import assert_told

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.core.decision import Reason
 from hafence.core.model import HostName, is_name, parse_uuid
 from hafence.core.outcome import Decision, Exit, Outcome, exit_of
+from hafence.core.reasons import Reason
 from hafence.core.record import (
     ShutOut,
     VmState,

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.decision import Reason
 from hafence.core.model import HostName
+from hafence.core.reasons import Reason
 from hafence.core.record import (
     ShutOut,
     VmRecord,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
 from hafence.core.model import HostName, HostState, Uuid
 from hafence.core.placement import Room, choose_targets, keeps_apart
-from hafence.core.replies import SIBLING_SIDE, FenceOrder, Reply, Trouble, Verdict, interpret, met_straight, way_out
+from hafence.core.replies import interpret
 from hafence.core.siblings import choose_siblings
+from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
 
 from .make import host, look, silence, uuid, vm
 from .telling import assert_told

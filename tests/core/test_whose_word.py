@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hafence.core.attempts import Finding, Verdict
 from hafence.core.decision import judge
-from hafence.core.replies import Finding, Trouble, Verdict
+from hafence.core.troubles import Trouble
 
 from .make import case
 

@@ -6,8 +6,8 @@ from enum import Enum
 
 import pytest
 
+from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.audit import Severity
-from hafence.core.decision import Reason
 from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
 from hafence.core.looks import HostLook, Libvirt
 from hafence.core.model import (
@@ -24,8 +24,9 @@ from hafence.core.model import (
     Vm,
 )
 from hafence.core.outcome import Decision, Exit, Outcome
+from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
-from hafence.core.replies import FenceOrder, Reply, Trouble, Verdict
+from hafence.core.troubles import Trouble
 
 from .make import inventory, uuid
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Run
+from hafence.core.attempts import FenceOrder, Finding, Reply, Verdict
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName
-from hafence.core.replies import FenceOrder, Finding, Reply, Verdict, interpret
+from hafence.core.replies import interpret
 from hafence.core.starts import StartReply, StartResult
 from tests.replies.golden import MACHINE, NONCE, VM, goldens
 

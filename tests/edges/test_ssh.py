@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
 from hafence.adapters.ssh.keys import Keys, read_known_hosts
+from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import Silence, shows_life
 from hafence.core.model import Host, HostName, SshSettings, Uuid
-from hafence.core.replies import FenceOrder, Reply, Trouble, Verdict, interpret
+from hafence.core.replies import interpret
+from hafence.core.troubles import Trouble
 
 from .bend import bent_by, examples, seeded
 

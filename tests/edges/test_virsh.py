@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from hafence.adapters.hosts import kvm
 from hafence.adapters.local.here import run_here
+from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import HostLook, Libvirt, Look
 from hafence.core.model import Host, HostName, StartMode, Uuid, Vm
-from hafence.core.replies import FenceOrder, Reply, Verdict, interpret
+from hafence.core.replies import interpret
 from hafence.core.starts import StartOrder, StartReply, StartResult
 from tests.scripts.processes import Zoo
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Run
 from hafence.adapters.hosts.talk import read_pairs, read_said
+from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import HostLook
 from hafence.core.model import HostName
-from hafence.core.replies import FenceOrder, Reply, Verdict, interpret
+from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
 
 from .golden import NONCE, VM, Golden, goldens

@@ -6,10 +6,12 @@ import pytest
 
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Run
+from hafence.core.attempts import FenceOrder, Reply
 from hafence.core.looks import Blind, HostLook, Silence
 from hafence.core.model import HostName, Uuid
-from hafence.core.replies import FenceOrder, Reply, Trouble, interpret
+from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
+from hafence.core.troubles import Trouble
 
 from .golden import MACHINE, NONCE, VM, Golden, goldens
 

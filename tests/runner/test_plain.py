@@ -6,10 +6,11 @@ import json
 from dataclasses import is_dataclass
 
 from hafence import effects
+from hafence.core.attempts import FenceOrder, Reply
 from hafence.core.looks import HostLook, Libvirt
 from hafence.core.model import HostName, Uuid
 from hafence.core.record import unseen
-from hafence.core.replies import FenceOrder, Reply, Trouble
+from hafence.core.troubles import Trouble
 from hafence.runner.journal import step_name
 from hafence.runner.plain import plain
 

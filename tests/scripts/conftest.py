@@ -13,8 +13,9 @@ import pytest
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Program, Run
 from hafence.adapters.local.here import run_here
+from hafence.core.attempts import FenceOrder, Finding, Reply
 from hafence.core.model import Host, HostName, Uuid
-from hafence.core.replies import FenceOrder, Finding, Reply, interpret
+from hafence.core.replies import interpret
 
 from ..lab.cluster import Lab
 from .processes import Zoo

@@ -15,7 +15,8 @@ import pytest
 
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Program
-from hafence.core.replies import Trouble, Verdict
+from hafence.core.attempts import Verdict
+from hafence.core.troubles import Trouble
 
 from ..lab.require import lack
 from .conftest import NONCE, Shell

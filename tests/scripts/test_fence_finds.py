@@ -11,8 +11,8 @@ import pytest
 
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.hosts.talk import name_list
+from hafence.core.attempts import Verdict
 from hafence.core.model import Uuid
-from hafence.core.replies import Verdict
 
 from ..lab.require import require
 from .conftest import Shell

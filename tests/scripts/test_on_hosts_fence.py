@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.replies import Verdict
+from hafence.core.attempts import Verdict
 from hafence.core.starts import StartResult
 
 from ..lab import faults

@@ -1,7 +1,7 @@
 """What the search has found, each as the shortest story that showed it."""
 
-from hafence.core.decision import Reason
 from hafence.core.outcome import Decision
+from hafence.core.reasons import Reason
 from hafence.sim.events import Event
 from hafence.sim.explore import first_tales
 from hafence.sim.situations import SUSPECT, VM, Means, inventory

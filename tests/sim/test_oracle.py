@@ -3,11 +3,13 @@ prove nothing."""
 
 from dataclasses import replace
 
-from hafence.core.decision import Reason
+from hafence.core.attempts import FenceOrder, Reply
 from hafence.core.outcome import Decision, Outcome
+from hafence.core.reasons import Reason
 from hafence.core.record import mark_stopped, unseen
-from hafence.core.replies import STATUS_ALIVE, STATUS_DEAD, FenceOrder, Reply, Trouble
+from hafence.core.replies import STATUS_ALIVE, STATUS_DEAD
 from hafence.core.starts import StartOrder, StartReply, StartResult
+from hafence.core.troubles import Trouble
 from hafence.effects import Now, Story, do
 from hafence.sim.events import Event
 from hafence.sim.explore import first_tales, tales

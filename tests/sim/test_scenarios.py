@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hafence.core.decision import Reason
 from hafence.core.outcome import Decision, Exit
+from hafence.core.reasons import Reason
 from hafence.sim.arguments import BadEvent
 from hafence.sim.commands import verbs
 from hafence.sim.scenario import play_folder, read_events

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hafence.core.decision import Reason
 from hafence.core.outcome import Decision
+from hafence.core.reasons import Reason
 from hafence.sim.comparison import as_json, table
 from hafence.sim.explore import Events, first_tales, tales
 from hafence.sim.pairs import pair_tales

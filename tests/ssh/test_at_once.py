@@ -15,7 +15,7 @@ import pytest
 from hafence.adapters.ssh.faults import Broken
 from hafence.adapters.ssh.keys import Keys
 from hafence.adapters.ssh.link import Link
-from hafence.core.replies import Trouble
+from hafence.core.troubles import Trouble
 
 from .conftest import NewServer
 

@@ -15,7 +15,7 @@ import pytest
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host
-from hafence.core.replies import Trouble
+from hafence.core.troubles import Trouble
 from tests.lab.require import require
 
 from .conftest import NewHosts, NewServer

@@ -14,7 +14,7 @@ import pytest
 from hafence.adapters.hosts.program import Program, Run
 from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host
-from hafence.core.replies import Trouble
+from hafence.core.troubles import Trouble
 
 from .conftest import NewHosts, NewServer
 from .servers import Server, connecting_to, wait_for

@@ -13,7 +13,7 @@ from hafence.adapters.ssh.connections import Hosts
 from hafence.adapters.ssh.keys import known_name, read_known_hosts
 from hafence.adapters.ssh.scan import scan_keys
 from hafence.core.model import Host, HostName, SshSettings
-from hafence.core.replies import Trouble
+from hafence.core.troubles import Trouble
 
 from .conftest import NewServer
 from .servers import free_port, make_key, public

@@ -11,7 +11,7 @@ import pytest
 
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
-from hafence.core.replies import Trouble
+from hafence.core.troubles import Trouble
 from tests.lab.net import Network, claim_subnet, remove_namespaces
 from tests.lab.require import require
 

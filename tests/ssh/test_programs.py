@@ -11,7 +11,7 @@ import pytest
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
 from hafence.adapters.ssh.talk import STDERR_LIMIT
-from hafence.core.replies import Trouble
+from hafence.core.troubles import Trouble
 
 from .conftest import NewServer
 from .servers import Server, wait_for

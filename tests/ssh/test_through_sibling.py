@@ -16,7 +16,7 @@ import pytest
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host
-from hafence.core.replies import SIBLING_SIDE, Trouble
+from hafence.core.troubles import SIBLING_SIDE, Trouble
 
 from .conftest import NewHosts, NewServer
 from .servers import Server, connecting_to, free_port, make_key, public, wait_for

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
+from hafence.core.attempts import Reply
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Look
 from hafence.core.model import Inventory
 from hafence.core.outcome import Outcome
-from hafence.core.replies import Reply, Trouble
 from hafence.core.starts import StartReply, StartResult
 from hafence.core.stored import Lease, Recollection
+from hafence.core.troubles import Trouble
 from hafence.effects import (
     Answer,
     Ask,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hafence.core.decision import Reason
 from hafence.core.evidence import Evidence, Proof
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import CephSettings, Cluster, Host, HostName, Inventory, PowerDevice, Vm
 from hafence.core.outcome import Outcome
+from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState, mark_starting, mark_stopped
 from hafence.core.stored import Recollection, Statement
 from hafence.effects import SecondLevelReply, Story

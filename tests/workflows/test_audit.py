@@ -10,7 +10,7 @@ import pytest
 from hafence.core.looks import Look
 from hafence.core.model import Cluster, HostName, HostState, Inventory, StartMode
 from hafence.core.record import mark_running
-from hafence.core.replies import Trouble
+from hafence.core.troubles import Trouble
 from hafence.effects import Fence, MemoryNeed, Recall, RenewStorageFence, StoreError, StoreHealth, Together
 from hafence.workflows.audit import audit
 from tests.core.make import host, silence, uuid, vm

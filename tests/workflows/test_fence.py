@@ -10,9 +10,9 @@ import pytest
 from hafence.core.looks import Look
 from hafence.core.model import HostName, HostState, Inventory, Vm
 from hafence.core.record import ShutOut
-from hafence.core.replies import Trouble
 from hafence.core.starts import StartResult
 from hafence.core.stored import Busy, Lease
+from hafence.core.troubles import Trouble
 from hafence.effects import (
     Answer,
     Ask,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from hafence.core.decision import Reason
 from hafence.core.looks import Look
 from hafence.core.outcome import Decision, Exit, Outcome
+from hafence.core.reasons import Reason
 from hafence.core.record import mark_starting
-from hafence.core.replies import Trouble
 from hafence.core.starts import StartResult
+from hafence.core.troubles import Trouble
 from hafence.effects import Fence, FenceStorage, Interrupted, LeaseLost, Settle, Start, StoreError, Tell, WriteRecord
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import silence

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from hafence.core.decision import Reason
 from hafence.core.looks import Look
 from hafence.core.model import Unreachable
 from hafence.core.outcome import Decision, Outcome
+from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut
-from hafence.core.replies import Trouble
 from hafence.core.starts import StartResult
+from hafence.core.troubles import Trouble
 from hafence.effects import Fence, FenceStorage, LookAt, PowerOff, Recall, RunHooks, SecondLevelReply, Start
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import silence

@@ -11,8 +11,8 @@ import pytest
 from hafence.core.looks import Blind, HostLook, Libvirt, Look
 from hafence.core.model import Host, Inventory
 from hafence.core.record import mark_running
-from hafence.core.replies import Trouble
 from hafence.core.stored import Busy
+from hafence.core.troubles import Trouble
 from hafence.effects import (
     Answer,
     Ask,

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from hafence.core.decision import Reason
+from hafence.core.attempts import Reply
 from hafence.core.looks import Look
 from hafence.core.model import Inventory, Unreachable
 from hafence.core.outcome import Decision, Outcome
-from hafence.core.replies import Reply, Trouble
+from hafence.core.reasons import Reason
+from hafence.core.troubles import Trouble
 from hafence.effects import (
     Answer,
     Ask,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hafence.core.decision import Reason
 from hafence.core.model import HostName
+from hafence.core.reasons import Reason
 from hafence.core.record import mark_running
 from hafence.effects import LiftQuarantine, TakeLease
 from hafence.workflows.host_status import rejoin

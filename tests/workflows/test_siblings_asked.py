@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from hafence.core.decision import Reason
 from hafence.core.evidence import Sign
 from hafence.core.looks import Look
 from hafence.core.model import HostName, Inventory
 from hafence.core.outcome import Decision, Exit, Outcome
-from hafence.core.replies import Trouble
+from hafence.core.reasons import Reason
+from hafence.core.troubles import Trouble
 from hafence.effects import Fence, Interrupted, Uptime, Witness
 from hafence.workflows.fence import fence
 from tests.core.make import host, silence

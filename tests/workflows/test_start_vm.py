@@ -11,9 +11,9 @@ from hafence.core.evidence import Sign
 from hafence.core.looks import Look
 from hafence.core.model import HostName, HostState, Inventory, Unreachable, Vm
 from hafence.core.record import ShutOut
-from hafence.core.replies import Trouble
 from hafence.core.starts import HookResult, StartResult
 from hafence.core.stored import Busy, Recollection
+from hafence.core.troubles import Trouble
 from hafence.effects import (
     Answer,
     Ask,

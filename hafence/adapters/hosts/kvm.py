@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ...core.attempts import FenceOrder
 from ...core.model import Host, Uuid
-from ...core.replies import FenceOrder
 from .look import look_program, parse_look
 from .program import Program, compose
 from .start import parse_start, settle_program, start_program

@@ -6,7 +6,7 @@ import re
 
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.model import Host, HostName, Uuid, parse_uuid
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 from .program import Program, Run, compose
 from .talk import Said, no_reply, read_said
 

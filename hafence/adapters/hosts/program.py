@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from ...core.model import Host
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 
 SHELL = ("/bin/sh", "-s")
 _NONCE = re.compile(r"[0-9a-f]{16,64}\Z")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from ...core.model import Host, StartMode, Uuid, Vm
-from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, met_straight
+from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ...core.starts import StartOrder, StartReply, StartResult
+from ...core.troubles import met_straight
 from .program import Program, Run, compose
 from .talk import Go, name_list, no_reply, read_pairs, read_said
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 from ..hosts.program import Program, Run
 
 MOST_OUTPUT = 4 * 1024 * 1024

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 
 from ...core.model import Host, HostName
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 from ..hosts.program import Program, Run
 from .faults import GIVEN_UP, SPOKE, Broken, Fault, of_sibling
 from .keys import Keys

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, ChannelException, SSHException
 
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from paramiko import ECDSAKey, Ed25519Key, MissingHostKeyPolicy, PasswordRequire
 from paramiko.ssh_exception import SSHException
 
 from ...core.model import Host
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 from .faults import Broken, Fault
 
 SSH_PORT = 22

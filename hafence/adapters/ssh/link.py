@@ -20,7 +20,7 @@ from fabric import Config, Connection
 from paramiko import Message, PKey, Transport
 
 from ...core.model import Host
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 from .faults import GIVEN_UP, Broken, Fault, Overdue, connect_fault, login_fault, tunnel_fault
 from .keys import Keys
 

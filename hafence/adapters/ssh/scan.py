@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from paramiko import PKey
 
 from ...core.model import Host, HostName
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 from .faults import Broken
 from .keys import known_name
 from .link import show_host_key

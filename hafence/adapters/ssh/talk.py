@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...core.replies import Trouble
+from ...core.troubles import Trouble
 from ..hosts.program import Program, remote_command
 from .faults import Fault, session_fault
 from .link import CLOSE_S, Link, within

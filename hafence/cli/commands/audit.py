@@ -48,9 +48,9 @@ def audit(wants: Wants) -> int:
 
 
 def _counts(scene: Scene, findings: tuple[AuditFinding, ...]) -> dict[str, int]:
+    from ...core.attempts import Verdict
     from ...core.audit import Severity
     from ...core.looks import Silence
-    from ...core.replies import Verdict
 
     proving = (Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE)
     readings = [reading for paths in scene.paths.values() for reading in paths.values()]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ...core.attempts import FenceOrder, Finding, Reply, Verdict
 from ...core.evidence import WitnessReport
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid
-from ...core.replies import FenceOrder, Finding, Reply, Verdict, interpret
+from ...core.replies import interpret
 from ...core.starts import StartReply, StartResult
 from ...core.stored import Busy, Recollection
 from ...effects import (
