@@ -1,9 +1,9 @@
-"""The simulator: starts per second on one core, and tales of the search per second.
+"""The simulator: starts per second on one core, and cases of the search per second.
 
     python benchmarks/simulate.py [--rounds 5]
 
 start      `start-vm` of one VM with a live leftover, in a world of four hosts without faults: at least 2,000 per second
-search     tales of the exhaustive one-fault search of one run, and of two, the oracle included
+search     cases of the exhaustive one-fault search of one run, and of two, the oracle included
 
 Processor time, not wall time: a busy machine makes nothing slower here. The best round counts. Exit status 1 where
 a bound is missed.
@@ -22,8 +22,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hafence.core.outcome import Decision
-from hafence.sim.play import Theatre
 from hafence.sim.search import collect_seldom, exhaustive
+from hafence.sim.simulation import Simulation
 from hafence.sim.situations import SUSPECT, VM_UUID, Means, inventory
 from hafence.sim.world import World
 from hafence.workflows.start_vm import start_vm
@@ -31,7 +31,7 @@ from hafence.workflows.start_vm import start_vm
 STARTS = 2000
 AT_LEAST = 2000.0
 SHORT = ("sshd-gone", "respawns", "unkillable")
-"""Situations with few tales."""
+"""Situations with few cases."""
 
 
 def one_start() -> None:
@@ -39,9 +39,9 @@ def one_start() -> None:
     known = inventory(Means())
     world = World(known)
     world.begin_qemu(VM_UUID, world.hosts[SUSPECT])
-    theatre = Theatre(world)
-    run = theatre.begin("admin-1", lambda wanted: start_vm(wanted, known.vms[VM_UUID]), yes=True)
-    theatre.play()
+    simulation = Simulation(world)
+    run = simulation.begin("admin-1", lambda wanted: start_vm(wanted, known.vms[VM_UUID]), yes=True)
+    simulation.play()
     assert run.outcomes[0].decision is Decision.STARTED, run.outcomes
 
 
@@ -62,8 +62,8 @@ def starts() -> int:
     return STARTS
 
 
-def tales(pairs: bool) -> int:
-    """Many tales."""
+def cases(pairs: bool) -> int:
+    """Many cases."""
     return exhaustive("confirm", faults=1, pairs=pairs, situations=SHORT).cases
 
 
@@ -77,8 +77,8 @@ def main() -> int:
     rate = best(rounds, starts)
     good = rate >= AT_LEAST
     print(f"start: {rate:,.0f} simulated starts per second (at least {AT_LEAST:,.0f}){'' if good else '   MISSED'}")
-    print(f"search: {best(1, partial(tales, False)):,.0f} tales of one run per second")
-    print(f"search: {best(1, partial(tales, True)):,.0f} tales of one and two runs per second")
+    print(f"search: {best(1, partial(cases, False)):,.0f} cases of one run per second")
+    print(f"search: {best(1, partial(cases, True)):,.0f} cases of one and two runs per second")
     return 0 if good else 1
 
 

@@ -5,7 +5,7 @@ the adapters, the simulator performs the very same effects on a simulated world 
 interleave runs at every one of them.
 
 Answers are values; whatever the world can do (a host silent, a start failed, nobody to ask) is a value too.
-Only three things are exceptions, thrown into the story where it waits: `LeaseLost`, `StoreError`, `Interrupted`.
+Only three things are exceptions, thrown into the workflow where it waits: `LeaseLost`, `StoreError`, `Interrupted`.
 """
 
 from __future__ import annotations
@@ -97,11 +97,11 @@ class Effect(Generic[T]):
         return None if concerns is None else concerns(self)
 
 
-Story = Generator[Effect[Any], Any, R]
+Workflow = Generator[Effect[Any], Any, R]
 """A workflow that ends in an R."""
 
 
-def do(effect: Effect[T]) -> Story[T]:
+def do(effect: Effect[T]) -> Workflow[T]:
     """Ask for an effect and wait for its answer: `reply = yield from do(Fence(order))`."""
     answer: T = yield effect
     return answer
@@ -120,7 +120,7 @@ class StoreError(Exception):
 
 
 class Interrupted(Exception):
-    """The admin pressed Ctrl-C. A story catches it once, says what state the VM is in, and ends."""
+    """The admin pressed Ctrl-C. A workflow catches it once, says what state the VM is in, and ends."""
 
 
 @dataclass(frozen=True, slots=True)

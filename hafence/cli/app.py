@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from .context import Wants
+from .context import Options
 from .options import global_options
 
 COMMANDS: Mapping[str, str] = {
@@ -60,8 +60,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Also note the command's name: errors in its arguments are reported in its way."""
         name, command, rest = super().resolve_command(ctx, args)
-        wants = ctx.ensure_object(Wants)
-        wants.command = f"{wants.command} {name}".strip()
+        options = ctx.ensure_object(Options)
+        options.command = f"{options.command} {name}".strip()
         return name, command, rest
 
 
@@ -87,14 +87,14 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; every way that it can end is one exit code."""
     _open_missing_streams()
     _never_fail_to_print()
-    wants = Wants()
+    options = Options()
     try:
-        code = hafence.main(list(arguments), prog_name="hafence", standalone_mode=False, obj=wants)
+        code = hafence.main(list(arguments), prog_name="hafence", standalone_mode=False, obj=options)
         code = code if isinstance(code, int) else 0
     except BaseException as error:
         from .errors import report
 
-        code = report(error, wants, arguments)
+        code = report(error, options, arguments)
     return _flush(code)
 
 

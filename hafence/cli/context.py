@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Wants:
+class Options:
     """Options that may stand before and after the command's name; the later one holds."""
 
     inventory: str | None = None
@@ -29,24 +29,24 @@ class Wants:
     """The command's name as far as it is known, for whoever reports an error."""
 
 
-def read_inventory(wants: Wants) -> Inventory:
+def read_inventory(options: Options) -> Inventory:
     """The checked inventory that was asked for. Raises InventoryError."""
     from ..inventory.files import find_inventory
     from ..inventory.yaml_tree import read_inventory as read
 
-    return read(find_inventory(wants.inventory))
+    return read(find_inventory(options.inventory))
 
 
-def store_url(wants: Wants, inventory: Inventory) -> str:
+def store_url(options: Options, inventory: Inventory) -> str:
     """The store's URL: the admin's word, else the inventory's."""
-    return wants.store or inventory.store
+    return options.store or inventory.store
 
 
-def open_to_read(wants: Wants, inventory: Inventory) -> Store:
+def open_to_read(options: Options, inventory: Inventory) -> Store:
     """The store, changed by nothing that is done with it. Raises StoreError."""
     from ..stores import open_store
 
-    return open_store(store_url(wants, inventory), read_only=True)
+    return open_store(store_url(options, inventory), read_only=True)
 
 
 def find_vm(inventory: Inventory, text: str) -> Vm:
@@ -73,7 +73,7 @@ def _nearest(text: str, known: Iterable[str]) -> str:
 
 
 def check_siblings(
-    wants: Wants, inventory: Inventory, named: tuple[str, ...], vms: tuple[Vm, ...], host: HostName | None
+    options: Options, inventory: Inventory, named: tuple[str, ...], vms: tuple[Vm, ...], host: HostName | None
 ) -> tuple[HostName, ...]:
     """The hosts named with --sibling, each a possible sibling of a suspect; else a usage error.
 
@@ -82,7 +82,7 @@ def check_siblings(
     hosts = tuple(find_host(inventory, name) for name in named)
     if not hosts:
         return ()
-    suspects = _suspects(wants, inventory, vms, host)
+    suspects = _suspects(options, inventory, vms, host)
     for sibling in hosts:
         against = [reason for suspect in suspects if (reason := _no_sibling_of(sibling, suspect))]
         if against and len(against) == len(suspects):
@@ -90,12 +90,12 @@ def check_siblings(
     return tuple(dict.fromkeys(sibling.name for sibling in hosts))
 
 
-def _suspects(wants: Wants, inventory: Inventory, vms: tuple[Vm, ...], host: HostName | None) -> tuple[Host, ...]:
+def _suspects(options: Options, inventory: Inventory, vms: tuple[Vm, ...], host: HostName | None) -> tuple[Host, ...]:
     if host is not None:
         return (inventory.hosts[host],)
     import time
 
-    store = open_to_read(wants, inventory)
+    store = open_to_read(options, inventory)
     try:
         records = store.recall(time.time()).records
     finally:

@@ -7,21 +7,21 @@ from typing import Any
 
 import click
 
-from .context import Wants
+from .context import Options
 from .show.output import out, print_document, say
 
 AUDIT_UNKNOWN = 3
 """A monitoring plugin that can't tell says UNKNOWN; 1 and 2 would be WARNING and CRITICAL."""
 
 
-def report(error: BaseException, wants: Wants, arguments: Sequence[str]) -> int:
+def report(error: BaseException, options: Options, arguments: Sequence[str]) -> int:
     """Say what went wrong on stderr, and with --json also as a document on stdout."""
     from ..core.outcome import Exit
     from ..effects import Interrupted, StoreError
     from ..inventory.faults import InventoryError
 
-    is_audit = _is_audit(wants, arguments)
-    wants.json = wants.json or "--json" in arguments  # the line may have been wrong before it came to that
+    is_audit = _is_audit(options, arguments)
+    options.json = options.json or "--json" in arguments  # the line may have been wrong before it came to that
     code: int
     match error:
         case SystemExit():
@@ -29,24 +29,24 @@ def report(error: BaseException, wants: Wants, arguments: Sequence[str]) -> int:
         case click.ClickException():
             _show_usage(error)
             code = Exit.USAGE
-            _print_error(wants, is_audit, code, error.format_message())
+            _print_error(options, is_audit, code, error.format_message())
         case click.Abort() | KeyboardInterrupt() | Interrupted():
             say("interrupted: 'hafence status' shows what is recorded")
-            _print_error(wants, is_audit, Exit.INTERRUPTED, "interrupted")
+            _print_error(options, is_audit, Exit.INTERRUPTED, "interrupted")
             return Exit.INTERRUPTED
         case InventoryError():
-            code = _show_faults(error, wants, is_audit)
+            code = _show_faults(error, options, is_audit)
         case StoreError():
             say(f"hafence: {error}")
             say("Nothing was killed and nothing started.")
             code = Exit.STORE
-            _print_error(wants, is_audit, code, str(error))
+            _print_error(options, is_audit, code, str(error))
         case _:
             code = _show_bug(error)
-            _print_error(wants, is_audit, code, f"this is a bug: {type(error).__name__}")
+            _print_error(options, is_audit, code, f"this is a bug: {type(error).__name__}")
     if not is_audit:
         return code
-    if not wants.json:
+    if not options.json:
         out(f"HAFENCE UNKNOWN - {_first_line(error)}")
     return AUDIT_UNKNOWN
 
@@ -66,9 +66,11 @@ def error_object(code: int, message: str, errors: Sequence[dict[str, Any]] = ())
     return {"exit": int(code), "message": message, "errors": list(errors)}
 
 
-def _print_error(wants: Wants, is_audit: bool, code: int, message: str, errors: Sequence[dict[str, Any]] = ()) -> None:
+def _print_error(
+    options: Options, is_audit: bool, code: int, message: str, errors: Sequence[dict[str, Any]] = ()
+) -> None:
     """With --json there is one document on stdout, however the command ended."""
-    if wants.json:
+    if options.json:
         print_document(_audited(is_audit) | {"error": error_object(code, message, errors)})
 
 
@@ -81,7 +83,7 @@ def _show_usage(error: click.ClickException) -> None:
         say("Try 'hafence --help' for help.")
 
 
-def _show_faults(error: Any, wants: Wants, is_audit: bool) -> int:
+def _show_faults(error: Any, options: Options, is_audit: bool) -> int:
     from ..core.outcome import Exit
 
     count = len(error.faults) + error.more
@@ -89,7 +91,7 @@ def _show_faults(error: Any, wants: Wants, is_audit: bool) -> int:
     say(str(error))
     say(f"hafence: {message}")
     faults = [{"file": f.file, "line": f.line, "path": f.path, "says": f.says} for f in error.faults]
-    _print_error(wants, is_audit, Exit.INVENTORY, message, faults)
+    _print_error(options, is_audit, Exit.INVENTORY, message, faults)
     return Exit.INVENTORY
 
 
@@ -107,8 +109,8 @@ def _show_bug(error: BaseException) -> int:
     return Exit.BUG
 
 
-def _is_audit(wants: Wants, arguments: Sequence[str]) -> bool:
+def _is_audit(options: Options, arguments: Sequence[str]) -> bool:
     """Whether the audit was meant, also where the line was wrong before its name was read."""
-    if wants.command:
-        return wants.command.split()[0] == "audit"
+    if options.command:
+        return options.command.split()[0] == "audit"
     return next((word for word in arguments if not word.startswith("-")), "") == "audit"

@@ -1,4 +1,4 @@
-"""What `confirm-dead` and `rejoin` share: one story about one host, its history and its end."""
+"""What `confirm-dead` and `rejoin` share: one workflow about one host, its history and its end."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import Any
 
 from ..core.model import Host, Inventory
 from ..core.outcome import Exit
-from ..effects import Story
+from ..effects import Workflow
 from ..runner import open_session
 from ..workflows.host_status import HostOutcome
-from ..workflows.vm_run import Run
-from .context import Wants, store_url
+from ..workflows.vm_run import Request
+from .context import Options, store_url
 from .runs import played
 from .show.output import out, print_document
 from .show.voices import open_voice
 
 
 def play_for_host(
-    wants: Wants,
+    options: Options,
     inventory: Inventory,
     host: Host,
     command: str,
     details: Mapping[str, Any],
-    story: Callable[[Run], Story[HostOutcome]],
+    workflow: Callable[[Request], Workflow[HostOutcome]],
     yes: bool = False,
 ) -> int:
-    """Play the story, show its end, and answer the exit code: 0 when it was done, 3 when it was refused."""
+    """Play the workflow, show its end, and answer the exit code: 0 when it was done, 3 when it was refused."""
     asked = {"host": host.name, "yes": yes, **details}
     with (
-        open_voice(wants, inventory, f"{command} {host.name}") as voice,
-        open_session(inventory, store_url(wants, inventory), command, (), asked, voice) as session,
+        open_voice(options, inventory, f"{command} {host.name}") as voice,
+        open_session(inventory, store_url(options, inventory), command, (), asked, voice) as session,
     ):
-        run = Run(session.run_id, inventory, yes=yes)
-        outcome = played(session, story(run), lambda o: (_exit(o), _object(run.id, o)))
-    if wants.json:
+        run = Request(session.run_id, inventory, yes=yes)
+        outcome = played(session, workflow(run), lambda o: (_exit(o), _object(run.id, o)))
+    if options.json:
         print_document(_object(run.id, outcome))
     else:
         out(outcome.message)

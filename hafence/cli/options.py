@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from .context import Wants, read_inventory
+from .context import Options, read_inventory
 
 if TYPE_CHECKING:
     from ..core.model import Inventory
@@ -32,13 +32,13 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-pass_wants = click.make_pass_decorator(Wants, ensure=True)
+pass_options = click.make_pass_decorator(Options, ensure=True)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Put an option's value where it is looked for, wherever on the line it stood."""
     if value and param.name:
-        setattr(ctx.ensure_object(Wants), param.name, value)
+        setattr(ctx.ensure_object(Options), param.name, value)
 
 
 def _common(autoenv: bool) -> tuple[Callable[[F], F], ...]:
@@ -132,7 +132,7 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     if inventory is None:
         return []
     try:
-        store = open_to_read(ctx.ensure_object(Wants), inventory)
+        store = open_to_read(ctx.ensure_object(Options), inventory)
         rows = [summary.row for summary in store.runs()]
         store.close()
     except Exception:  # a completion has nobody to tell; the command itself will say what is wrong
@@ -142,6 +142,6 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 def _inventory_for_completion(ctx: click.Context) -> Inventory | None:
     try:
-        return read_inventory(ctx.ensure_object(Wants))
+        return read_inventory(ctx.ensure_object(Options))
     except Exception:  # a completion has nobody to tell; the command itself will say what is wrong
         return None

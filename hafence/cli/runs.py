@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ..core.model import HostName, Uuid, Vm
 from ..core.outcome import Exit
-from ..effects import Interrupted, StoreError, Story
+from ..effects import Interrupted, StoreError, Workflow
 from ..runner import Session
 from .show.output import say
 
@@ -47,13 +47,13 @@ class Asked:
         }
 
 
-def played(session: Session, story: Story[R], written: Callable[[R], tuple[int, Mapping[str, Any]]]) -> R:
-    """Play a story and close its history with the exit code and the document that `written` makes of its end.
+def played(session: Session, workflow: Workflow[R], written: Callable[[R], tuple[int, Mapping[str, Any]]]) -> R:
+    """Play a workflow and close its history with the exit code and the document that `written` makes of its end.
 
     A history that can't be closed changes nothing of what has happened: it is said, and the exit code stays.
     """
     try:
-        result = session.play(story)
+        result = session.play(workflow)
     except BaseException as error:
         _close(session, _code_of(error), {"error": type(error).__name__})
         raise

@@ -55,7 +55,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Reading:
     """The verdict on one VM of an order, the sentence that goes with it, and what the script counted."""
 
     verdict: Verdict
@@ -70,14 +70,14 @@ class Finding:
         return self.trouble in SIBLING_SIDE
 
 
-def weigh(findings: list[Finding]) -> Verdict | None:
+def weigh(readings: list[Reading]) -> Verdict | None:
     """The one verdict of several attempts at one VM, in the order they were made; None without any.
 
     Alive beats everything: whoever saw a living task saw it. Then positive proof of death, made on the
     suspect itself. Then doubt. Unreachable is left only when nothing else was learnt, and attempts that
     failed on the sibling's side count for nothing.
     """
-    told = [f.verdict for f in findings if not f.sibling_side]
+    told = [f.verdict for f in readings if not f.sibling_side]
     for verdict in (Verdict.STILL_ALIVE, Verdict.CONFIRMED_DEAD, Verdict.AMBIGUOUS, Verdict.UNREACHABLE):
         if verdict in told:
             return verdict

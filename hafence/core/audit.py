@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import assert_never
 
-from .attempts import Finding as Reading
-from .attempts import Verdict
+from .attempts import Reading, Verdict
 from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of
 from .model import Host, HostName, HostState, Inventory, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
 from .record import VmRecord, VmState, kept_from_writing, record_of
 
-UNREADABLE = "store_unreadable"
 CLOCK_OFF_S = 2.0
 """A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
 
@@ -28,11 +26,43 @@ class Severity(IntEnum):
     UNKNOWN = 3
 
 
+class Code(StrEnum):
+    """What a finding is, in a stable word: monitoring and scripts go by it. Each is in hafence(1)."""
+
+    AUTOSTART = "autostart"
+    CLOCK_OFF = "clock_off"
+    DAMAGED = "damaged"
+    """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
+    FENCED_LEFTOVER = "fenced_leftover"
+    FEW_FENCE_PATHS = "few_fence_paths"
+    HISTORY_BROKEN = "history_broken"
+    HOST_BLIND = "host_blind"
+    HOST_SILENT = "host_silent"
+    LIBVIRT_DOWN = "libvirt_down"
+    NO_FENCE_PATH = "no_fence_path"
+    NO_ROOM = "no_room"
+    PROGRAM_MISSING = "program_missing"
+    QUARANTINED = "quarantined"
+    ROW = "row"
+    SCHEMA = "schema"
+    SPLIT_BRAIN = "split_brain"
+    STALE_DEFINITION = "stale_definition"
+    START_UNSETTLED = "start_unsettled"
+    STORAGE_FENCE_ENDS = "storage_fence_ends"
+    STORE_UNREADABLE = "store_unreadable"
+    VM_ELSEWHERE = "vm_elsewhere"
+    VM_GONE = "vm_gone"
+    VM_STOPPED = "vm_stopped"
+    VM_UNKNOWN = "vm_unknown"
+    WOULD_NOT_START = "would_not_start"
+    XML_MISSING = "xml_missing"
+
+
 @dataclass(frozen=True, slots=True)
-class AuditFinding:
+class Finding:
     """One thing that is not as it should be: what, how bad, about whom, what was seen, what to do."""
 
-    code: str
+    code: Code
     severity: Severity
     subject: str
     saw: str
@@ -40,7 +70,7 @@ class AuditFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Survey:
     """All that an audit has looked at."""
 
     inventory: Inventory
@@ -51,8 +81,8 @@ class Scene:
     """For each suspect-to-be and each sibling: what the rehearsal of the fence through it came to."""
     at: float
     """When, in seconds since the epoch."""
-    store_problems: tuple[tuple[str, str], ...] = ()
-    """What the store says of itself: a stable word and a sentence each."""
+    store_problems: tuple[tuple[Code, str], ...] = ()
+    """What the store says of itself, a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
     storage_fences: Mapping[HostName, str] = field(default_factory=dict)
     """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
@@ -72,63 +102,63 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
 """CRITICAL outranks UNKNOWN, since it is certain. No finding is OK."""
 
 
-def find_all(scene: Scene) -> tuple[AuditFinding, ...]:
+def find_all(scene: Survey) -> tuple[Finding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
     found = [*_store(scene), *_hosts(scene), *_paths(scene), *_vms(scene), *_unknown_vms(scene)]
     return tuple(
-        sorted(found, key=lambda f: (f.code != "split_brain", _WORST_FIRST.index(f.severity), f.code, f.subject))
+        sorted(found, key=lambda f: (f.code is not Code.SPLIT_BRAIN, _WORST_FIRST.index(f.severity), f.code, f.subject))
     )
 
 
-def worst(findings: tuple[AuditFinding, ...]) -> Severity:
+def worst(findings: tuple[Finding, ...]) -> Severity:
     """The status of an audit."""
     return min((finding.severity for finding in findings), key=_WORST_FIRST.index, default=Severity.OK)
 
 
-def _store(scene: Scene) -> Iterator[AuditFinding]:
+def _store(scene: Survey) -> Iterator[Finding]:
     for code, says in scene.store_problems:
-        if code == UNREADABLE:
+        if code is Code.STORE_UNREADABLE:
             do = "until then nothing can be started, and nobody knows where a VM should be"
-            yield AuditFinding(code, Severity.UNKNOWN, scene.inventory.store, says, do)
+            yield Finding(code, Severity.UNKNOWN, scene.inventory.store, says, do)
             continue
         do = "keep the file, and restore the store from a backup"
-        yield AuditFinding(code, Severity.CRITICAL, scene.inventory.store, says, do)
+        yield Finding(code, Severity.CRITICAL, scene.inventory.store, says, do)
 
 
-def _watched(scene: Scene) -> Iterator[tuple[Host, Look | None]]:
+def _watched(scene: Survey) -> Iterator[tuple[Host, Look | None]]:
     """The hosts that should be up: those in maintenance or disabled are people's own business."""
     for host in sorted(scene.inventory.hosts.values(), key=lambda h: h.name):
         if host.state is HostState.ENABLED and scene.inventory.cluster_of(host.name).is_kvm:
             yield host, scene.looks.get(host.name)
 
 
-def _hosts(scene: Scene) -> Iterator[AuditFinding]:
+def _hosts(scene: Survey) -> Iterator[Finding]:
     for host, why in sorted(scene.quarantine.items()):
-        yield AuditFinding(
-            "quarantined", Severity.WARNING, host, why, f"see that {host} is well, then 'hafence rejoin {host}'"
+        yield Finding(
+            Code.QUARANTINED, Severity.WARNING, host, why, f"see that {host} is well, then 'hafence rejoin {host}'"
         )
     for host, says in sorted(scene.storage_fences.items()):
         if says.startswith("failed"):
             saw = f"its storage fence ends one day and could not be made to last: {says.removeprefix('failed: ')}"
             do = f"end what is left on {host}, then 'hafence rejoin {host}'"
-            yield AuditFinding("storage_fence_ends", Severity.CRITICAL, host, saw, do)
+            yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)
 
 
-def _host(scene: Scene, host: Host, look: Look | None) -> Iterator[AuditFinding]:
+def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
     match look:
         case None:
-            yield AuditFinding("host_silent", Severity.UNKNOWN, host.name, "was not looked at", "run the audit again")
+            yield Finding(Code.HOST_SILENT, Severity.UNKNOWN, host.name, "was not looked at", "run the audit again")
         case Silence():
             here = sum(1 for vm in scene.inventory.vms.values() if scene.record(vm).host == host.name)
             severity = Severity.CRITICAL if here and host.name not in scene.quarantine else Severity.WARNING
             saw = f"does not answer: {look.says}; VMs recorded there: {here}"
             do = f"see after {host.name}" + ("; 'hafence start-vm' moves its VMs" if here else "")
-            yield AuditFinding("host_silent", severity, host.name, saw, do)
+            yield Finding(Code.HOST_SILENT, severity, host.name, saw, do)
         case Blind():
-            yield AuditFinding(
-                "host_blind",
+            yield Finding(
+                Code.HOST_BLIND,
                 Severity.WARNING,
                 host.name,
                 look.says,
@@ -140,10 +170,10 @@ def _host(scene: Scene, host: Host, look: Look | None) -> Iterator[AuditFinding]
             assert_never(look)
 
 
-def _answering(host: Host, look: HostLook) -> Iterator[AuditFinding]:
+def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
     if look.libvirt is not Libvirt.OK:
-        yield AuditFinding(
-            "libvirt_down",
+        yield Finding(
+            Code.LIBVIRT_DOWN,
             Severity.WARNING,
             host.name,
             f"libvirt: {look.libvirt.value}",
@@ -151,13 +181,13 @@ def _answering(host: Host, look: HostLook) -> Iterator[AuditFinding]:
         )
     if look.missing:
         saw = "lacks " + ", ".join(look.missing)
-        yield AuditFinding("program_missing", Severity.WARNING, host.name, saw, f"install them on {host.name}")
+        yield Finding(Code.PROGRAM_MISSING, Severity.WARNING, host.name, saw, f"install them on {host.name}")
     if abs(look.clock_offset_s) > CLOCK_OFF_S:
         saw = f"its clock is {look.clock_offset_s:+.1f} s off this machine's"
-        yield AuditFinding("clock_off", Severity.WARNING, host.name, saw, "mend the time synchronisation")
+        yield Finding(Code.CLOCK_OFF, Severity.WARNING, host.name, saw, "mend the time synchronisation")
 
 
-def _paths(scene: Scene) -> Iterator[AuditFinding]:
+def _paths(scene: Survey) -> Iterator[Finding]:
     """Can every host be fenced, and by more than one sibling where the cluster has more?"""
     for host, _ in _watched(scene):
         paths = scene.paths.get(host.name, {})
@@ -169,13 +199,13 @@ def _paths(scene: Scene) -> Iterator[AuditFinding]:
         if not good:
             saw = f"no sibling can fence it ({bad or 'the cluster has no sibling that answers'})"
             do = "mend one path: without it hafence can only refuse, or rely on power and storage"
-            yield AuditFinding("no_fence_path", Severity.CRITICAL, host.name, saw, do)
+            yield Finding(Code.NO_FENCE_PATH, Severity.CRITICAL, host.name, saw, do)
         elif len(good) < min(2, siblings):
             saw = f"only {good[0]} can fence it ({bad or 'no other sibling answers'})"
-            yield AuditFinding("few_fence_paths", Severity.WARNING, host.name, saw, "mend a second path")
+            yield Finding(Code.FEW_FENCE_PATHS, Severity.WARNING, host.name, saw, "mend a second path")
 
 
-def _vms(scene: Scene) -> Iterator[AuditFinding]:
+def _vms(scene: Survey) -> Iterator[Finding]:
     sizes = sizes_mib(scene.inventory.vms.values())
     for vm in sorted(scene.inventory.vms.values(), key=lambda v: v.name):
         if scene.inventory.cluster_of(vm.host).is_kvm:
@@ -193,42 +223,40 @@ def _is_two(copies: Mapping[HostName, int]) -> bool:
     return sum(copies.values()) > 1
 
 
-def _two_copies(vm: Vm, copies: Mapping[HostName, int], should: str) -> AuditFinding:
+def _two_copies(vm: Vm, copies: Mapping[HostName, int], should: str) -> Finding:
     where = " and ".join(f"{name} ({number})" if number > 1 else name for name, number in copies.items())
     saw = f"TWO LIVING COPIES: on {where}; {should}"
     do = f"unless it is being migrated: choose one, and fence the other with 'hafence fence {vm.name} --host HOST'"
-    return AuditFinding("split_brain", Severity.CRITICAL, vm.name, saw, do)
+    return Finding(Code.SPLIT_BRAIN, Severity.CRITICAL, vm.name, saw, do)
 
 
-def _whereabouts(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
+def _whereabouts(scene: Survey, vm: Vm) -> Iterator[Finding]:
     record, copies = scene.record(vm), scene.copies(vm.uuid)
     for host in sorted(kept_from_writing(record, scene.quarantine, scene.at) & copies.keys() - {record.host}):
         saw = f"its old process on {host} lives on: kept from the disks by a storage fence, and still on the network"
         do = f"'hafence fence {vm.name} --host {host}', then 'hafence rejoin {host}'"
-        yield AuditFinding("fenced_leftover", Severity.WARNING, vm.name, saw, do)
+        yield Finding(Code.FENCED_LEFTOVER, Severity.WARNING, vm.name, saw, do)
         del copies[host]
     if _is_two(copies):
         yield _two_copies(vm, scene.copies(vm.uuid), f"recorded as {record.words}")
     elif record.state is VmState.STARTING:
         saw = f"run {record.run} left a start on {record.host} whose outcome is not recorded"
-        yield AuditFinding(
-            "start_unsettled", Severity.WARNING, vm.name, saw, f"'hafence start-vm {vm.name}' settles it"
-        )
+        yield Finding(Code.START_UNSETTLED, Severity.WARNING, vm.name, saw, f"'hafence start-vm {vm.name}' settles it")
     elif copies and record.host not in copies:
         saw = f"runs on {next(iter(copies))}, recorded as {record.words}"
         do = "correct the inventory's host, or fence the copy that should not run"
-        yield AuditFinding("vm_elsewhere", Severity.CRITICAL, vm.name, saw, do)
+        yield Finding(Code.VM_ELSEWHERE, Severity.CRITICAL, vm.name, saw, do)
     elif not copies and record.state is VmState.STOPPED and vm.ha:
         saw = f"is recorded as {record.words}, and no host that answers runs it"
         do = f"to have it back: 'hafence start-vm {vm.name}'"
-        yield AuditFinding("vm_stopped", Severity.WARNING, vm.name, saw, do)
+        yield Finding(Code.VM_STOPPED, Severity.WARNING, vm.name, saw, do)
     elif not copies and record.state is VmState.RUNNING and isinstance(scene.looks.get(record.suspect), HostLook):
         severity = Severity.CRITICAL if vm.ha else Severity.WARNING
         saw = f"is recorded as {record.words}, and no host that answers runs it"
-        yield AuditFinding("vm_gone", severity, vm.name, saw, f"'hafence start-vm {vm.name}'")
+        yield Finding(Code.VM_GONE, severity, vm.name, saw, f"'hafence start-vm {vm.name}'")
 
 
-def _definitions(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
+def _definitions(scene: Survey, vm: Vm) -> Iterator[Finding]:
     """A definition that a host keeps after the VM has moved away is a second copy that waits for a reboot."""
     home = scene.record(vm).host or scene.record(vm).last_host
     for name, look in sorted(scene.looks.items()):
@@ -239,19 +267,19 @@ def _definitions(scene: Scene, vm: Vm) -> Iterator[AuditFinding]:
             severity = Severity.CRITICAL if auto else Severity.WARNING
             saw = f"still defined on {name}" + (" WITH AUTOSTART: it comes back with that host" if auto else "")
             do = f"on {name}: 'virsh undefine {vm.uuid}'"
-            yield AuditFinding("stale_definition", severity, vm.name, saw, do)
+            yield Finding(Code.STALE_DEFINITION, severity, vm.name, saw, do)
         elif auto and vm.ha:
             saw = f"libvirt starts it with {name}, whatever runs elsewhere by then"
             do = f"on {name}: 'virsh autostart --disable {vm.uuid}'"
-            yield AuditFinding("autostart", Severity.WARNING, vm.name, saw, do)
+            yield Finding(Code.AUTOSTART, Severity.WARNING, vm.name, saw, do)
 
 
-def _startable(scene: Scene, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[AuditFinding]:
+def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Finding]:
     """Would an HA start find what it needs, if the VM's host were gone now?"""
     cluster = scene.inventory.cluster_of(vm.host)
     if vm.domain_xml is None and not cluster.start_command:
-        yield AuditFinding(
-            "xml_missing",
+        yield Finding(
+            Code.XML_MISSING,
             Severity.WARNING,
             vm.name,
             "has no domain_xml: it could not be started",
@@ -270,14 +298,14 @@ def _startable(scene: Scene, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Audi
     if placement.targets:
         return
     against = "; ".join(f"{name} {why}" for name, why in placement.excluded if name != suspect)
-    code = "no_room" if " MiB free" in against else "would_not_start"
+    code = Code.NO_ROOM if " MiB free" in against else Code.WOULD_NOT_START
     saw = f"no host could take it: {against or 'the cluster has no other host'}"
-    yield AuditFinding(code, Severity.WARNING, vm.name, saw, "free or bring back a host of the cluster")
+    yield Finding(code, Severity.WARNING, vm.name, saw, "free or bring back a host of the cluster")
 
 
-def _unknown_vms(scene: Scene) -> Iterator[AuditFinding]:
+def _unknown_vms(scene: Survey) -> Iterator[Finding]:
     for name, look in sorted(scene.looks.items()):
         if isinstance(look, HostLook):
             for uuid in sorted((set(look.copies) | look.active) - scene.inventory.vms.keys()):
                 saw = f"runs on {name} and is not in the inventory"
-                yield AuditFinding("vm_unknown", Severity.WARNING, uuid, saw, "add it to the inventory, or end it")
+                yield Finding(Code.VM_UNKNOWN, Severity.WARNING, uuid, saw, "add it to the inventory, or end it")

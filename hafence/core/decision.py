@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from .attempts import Finding, Verdict, weigh
+from .attempts import Reading, Verdict, weigh
 from .evidence import Evidence, Proof, WitnessReport
 from .model import HostName, Unreachable
 from .reasons import Reason
@@ -45,7 +45,7 @@ class Case:
 
     suspect: HostName
     policy: Unreachable
-    findings: tuple[Finding, ...]
+    readings: tuple[Reading, ...]
     """Of the attempts through siblings, in order."""
     proxies: tuple[HostName, ...]
     """The proxy of each finding."""
@@ -84,7 +84,7 @@ Judgement = Allowed | Refused
 
 def final_verdict(case: Case) -> Verdict | None:
     """The one verdict on the VM: the attempts', unless a sign of life has ended an `unreachable`."""
-    verdict = weigh(list(case.findings))
+    verdict = weigh(list(case.readings))
     if verdict is Verdict.UNREACHABLE and signs_of_life(case):
         return Verdict.AMBIGUOUS
     return verdict
@@ -107,7 +107,7 @@ def _listed(names: list[str]) -> str:
 
 def wants_witnesses(case: Case) -> bool:
     """Whether a second look is what the case needs next."""
-    if weigh(list(case.findings)) is not Verdict.UNREACHABLE or case.reports:
+    if weigh(list(case.readings)) is not Verdict.UNREACHABLE or case.reports:
         return False
     return case.policy is not Unreachable.PROCEED or _only_fast(case)
 
@@ -122,7 +122,7 @@ def judge(case: Case) -> Judgement:
 
 def _was_found(case: Case) -> bool:
     """Whether a qemu of the VM was on the suspect in this run: then nobody has moved it away."""
-    return any(finding.facts.get("found", "0") not in ("", "0") for finding in case.findings)
+    return any(reading.facts.get("found", "0") not in ("", "0") for reading in case.readings)
 
 
 def _moved(case: Case) -> str:
@@ -134,7 +134,7 @@ def _moved(case: Case) -> str:
 
 def _judge(case: Case) -> Judgement:
     proofs = {e.proves: e for e in reversed(case.evidence)}
-    verdict = weigh(list(case.findings))
+    verdict = weigh(list(case.readings))
     if verdict is Verdict.CONFIRMED_DEAD:
         return Allowed(Reason.CONFIRMED_DEAD, f"no living task of the VM is left on {case.suspect}")
     if Proof.HOST_OFF in proofs:
@@ -209,14 +209,14 @@ def _silent_siblings(case: Case) -> int:
 
 def _only_fast(case: Case) -> bool:
     """Whether all that speaks for 'unreachable' is a 'no route' that a firewall may have spoken."""
-    told = [f for f in case.findings if f.verdict is Verdict.UNREACHABLE]
+    told = [f for f in case.readings if f.verdict is Verdict.UNREACHABLE]
     return bool(told) and all(f.trouble is Trouble.FAST_NO_ROUTE for f in told)
 
 
 def _no_sibling(case: Case) -> Refused:
-    asked = "; ".join(f"{p}: {f.detail}" for p, f in zip(case.proxies, case.findings, strict=True))
+    asked = "; ".join(f"{p}: {f.detail}" for p, f in zip(case.proxies, case.readings, strict=True))
     message = f"no sibling could be asked about {case.suspect}" + (f" ({asked})" if asked else "")
-    ways = tuple(dict.fromkeys(way_out(f.trouble) for f in case.findings if f.trouble))
+    ways = tuple(dict.fromkeys(way_out(f.trouble) for f in case.readings if f.trouble))
     return Refused(
         Reason.NO_SIBLING, message, (*ways, f"bring back a host of the cluster, or name one with --sibling; {AUDIT}")
     )
@@ -227,10 +227,10 @@ AUDIT = "'hafence audit' shows every fence path"
 
 def _detail(case: Case, verdict: Verdict) -> str:
     told = [
-        (p, f) for p, f in zip(case.proxies, case.findings, strict=True) if f.verdict is verdict and not f.sibling_side
+        (p, f) for p, f in zip(case.proxies, case.readings, strict=True) if f.verdict is verdict and not f.sibling_side
     ]
-    proxy, finding = told[-1]
-    return f"{finding.detail} (through {proxy})"
+    proxy, reading = told[-1]
+    return f"{reading.detail} (through {proxy})"
 
 
 def _failed(case: Case) -> list[str]:
@@ -242,9 +242,9 @@ def _refused(case: Case, reason: Reason, message: str, ways_out: tuple[str, ...]
     ways = list(ways_out)
     if (failed := _failed(case)) and failed[0] not in message:
         message += f"; {' and '.join(failed)} did not succeed"
-    for finding in case.findings:
-        if finding.trouble is not None and finding.verdict is Verdict.AMBIGUOUS:
-            ways.append(way_out(finding.trouble))
+    for reading in case.readings:
+        if reading.trouble is not None and reading.verdict is Verdict.AMBIGUOUS:
+            ways.append(way_out(reading.trouble))
     overruled = reason in (Reason.STILL_ALIVE, Reason.AMBIGUOUS) or bool(signs_of_life(case))
     if overruled:
         ways.append(f"log in to {case.suspect} and end the VM's qemu, then run the command again")

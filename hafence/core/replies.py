@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-from .attempts import FenceOrder, Finding, Reply, Verdict
+from .attempts import FenceOrder, Reading, Reply, Verdict
 from .model import Uuid
 from .troubles import SILENT
 
@@ -34,7 +34,7 @@ _END = re.compile(r"end vms=([0-9]{1,6})\Z")
 _EXPECTED_STATUS = {"dead": STATUS_DEAD, "alive": STATUS_ALIVE, "unknown": STATUS_UNKNOWN}
 
 
-def interpret(order: FenceOrder, reply: Reply, known_machine_id: str | None = None) -> dict[Uuid, Finding]:
+def interpret(order: FenceOrder, reply: Reply, known_machine_id: str | None = None) -> dict[Uuid, Reading]:
     """Read a reply: one finding for each VM of the order.
 
     `known_machine_id` is what this host said at an earlier, trusted look; another machine behind the
@@ -44,14 +44,14 @@ def interpret(order: FenceOrder, reply: Reply, known_machine_id: str | None = No
     if reply.trouble is not None:
         verdict = Verdict.UNREACHABLE if reply.trouble in SILENT else Verdict.AMBIGUOUS
         detail = f"{reply.trouble.value} ({reply.note})" if reply.note else reply.trouble.value
-        return {vm: Finding(verdict, detail, {}, reply.trouble) for vm in order.vms}
+        return {vm: Reading(verdict, detail, {}, reply.trouble) for vm in order.vms}
     parsed = _parse(order, reply, known_machine_id)
     if isinstance(parsed, str):
-        return {vm: Finding(Verdict.AMBIGUOUS, parsed, {}) for vm in order.vms}
+        return {vm: Reading(Verdict.AMBIGUOUS, parsed, {}) for vm in order.vms}
     return parsed
 
 
-def _parse(order: FenceOrder, reply: Reply, known_machine_id: str | None) -> dict[Uuid, Finding] | str:
+def _parse(order: FenceOrder, reply: Reply, known_machine_id: str | None) -> dict[Uuid, Reading] | str:
     """The findings, or the sentence that says why the reply proves nothing."""
     hello: re.Match[str] | None = None
     ended = False
@@ -96,13 +96,13 @@ def _parse(order: FenceOrder, reply: Reply, known_machine_id: str | None) -> dic
     expected = max(_EXPECTED_STATUS[state] for state in states) if states else STATUS_UNKNOWN
     if reply.exit_status != expected:
         return f"the reply and its exit status ({reply.exit_status}) contradict each other"
-    return {vm: _finding(*words[vm], hello[2]) for vm in order.vms}
+    return {vm: _reading(*words[vm], hello[2]) for vm in order.vms}
 
 
 _VERDICTS = {"dead": Verdict.CONFIRMED_DEAD, "alive": Verdict.STILL_ALIVE, "unknown": Verdict.AMBIGUOUS}
 
 
-def _finding(state: str, pairs: str, machine: str) -> Finding:
+def _reading(state: str, pairs: str, machine: str) -> Reading:
     facts = dict(pair.split("=") for pair in pairs.split())
     detail = {
         "dead": "no living task of the VM in two scans",
@@ -115,7 +115,7 @@ def _finding(state: str, pairs: str, machine: str) -> Finding:
         detail = f"{killed} leftover{'s' if killed != '1' else ''} killed; {detail}"
     if why:
         detail = f"{detail}: {why.replace('-', ' ')}"
-    return Finding(_VERDICTS[state], detail, facts, None, None if machine == "-" else machine)
+    return Reading(_VERDICTS[state], detail, facts, None, None if machine == "-" else machine)
 
 
 def _no_reply(reply: Reply) -> str:

@@ -29,7 +29,7 @@ TICK_S = 0.03
 KEEP_S = 8 * 3600.0
 
 
-class Told:
+class Reply:
     """A signal handler that remembers."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Told:
 class Keeper:
     """The cluster in one process."""
 
-    def __init__(self, folder: Path, told: Told) -> None:
+    def __init__(self, folder: Path, told: Reply) -> None:
         self.folder = folder
         self.told = told
         self.spawned = Spawned()
@@ -204,7 +204,7 @@ def leave_nothing(folder: Path) -> None:
 def main() -> int:
     """The life of a keeper. What goes wrong before `ready` is told on stdout, later in FOLDER/keeper.log."""
     os.umask(0o077)
-    told = Told()
+    told = Reply()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, told)
     place = Path(tempfile.gettempdir())

@@ -12,7 +12,7 @@ from ..core.model import NAME_RULE, Inventory, SshSettings, is_name
 from ..core.parsing import shown
 from ..stores.url import parse_store
 from .entry import Entry, wrong_kind
-from .faults import Faults
+from .faults import Mistakes
 from .hosts import HostCheck, check_cluster
 from .settings import check_fencing, check_ssh
 from .tree import Map
@@ -27,7 +27,7 @@ _EXAMPLE = {
 }
 
 
-def check_inventory(path: str, documents: list[tuple[str, Map]], faults: Faults, whole: bool) -> Inventory | None:
+def check_inventory(path: str, documents: list[tuple[str, Map]], faults: Mistakes, whole: bool) -> Inventory | None:
     """The inventory from the trees of its files, or None when `faults` holds any.
 
     `whole` is False when a file could not be read: what it may hold is then not missed.
@@ -39,7 +39,7 @@ def check_inventory(path: str, documents: list[tuple[str, Map]], faults: Faults,
 class _Check:
     """One check of one inventory."""
 
-    def __init__(self, path: str, documents: list[tuple[str, Map]], faults: Faults, whole: bool) -> None:
+    def __init__(self, path: str, documents: list[tuple[str, Map]], faults: Mistakes, whole: bool) -> None:
         self._path = path
         self._faults = faults
         self._whole = whole

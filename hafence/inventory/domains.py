@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..core.model import Inventory, StartMode, Uuid, Vm
 from .domain_xml import Domain, DomainError, read_domain_file
-from .faults import Faults, InventoryError
+from .faults import InventoryError, Mistakes
 from .files import list_files
 from .tree import Map
 from .yaml_tree import read_tree
@@ -54,11 +54,11 @@ def _compare(vm: Vm, domain: Domain) -> None:
         )
 
 
-def _with_places(path: str, wrong: dict[str, str]) -> Faults:
+def _with_places(path: str, wrong: dict[str, str]) -> Mistakes:
     """The faults with file and line. The files are read once more for it: only a fault costs that."""
-    faults = Faults()
+    faults = Mistakes()
     for file in list_files(path):
-        tree = read_tree(file, Faults())
+        tree = read_tree(file, Mistakes())
         vms = tree.values.get("vms") if tree is not None else None
         if isinstance(vms, Map):
             for name in [name for name in wrong if name in vms.values]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ..core.model import NAME_RULE, is_name
 from ..core.parsing import absolute, shown
-from .faults import Faults
+from .faults import Mistakes
 from .tree import Map, Node, Seq, kind_of
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ class Entry:
 
     __slots__ = ("base", "faults", "file", "node", "path")
 
-    def __init__(self, faults: Faults, file: str, base: str, path: str, node: Map) -> None:
+    def __init__(self, faults: Mistakes, file: str, base: str, path: str, node: Map) -> None:
         self.faults = faults
         self.file = file
         self.base = base

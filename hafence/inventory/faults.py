@@ -20,7 +20,7 @@ _COMPARISONS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Mistake:
     """One fault. `line` counts from 1 (None: the whole file); `path` is like `hosts.kvm-01.address`, or ''.
 
     `says` tells what is wrong and what would be right, and never holds a secret.
@@ -39,7 +39,7 @@ class Fault:
 class InventoryError(Exception):
     """The inventory is not valid. `faults` are sorted by file and line; `more` were found and not kept."""
 
-    def __init__(self, faults: Iterable[Fault], more: int = 0) -> None:
+    def __init__(self, faults: Iterable[Mistake], more: int = 0) -> None:
         self.faults = tuple(sorted(faults, key=lambda f: (f.file, f.line or 0, f.path, f.says)))
         self.more = more
         super().__init__(self.faults, more)
@@ -52,11 +52,11 @@ class InventoryError(Exception):
         return "\n".join(shown)
 
 
-class Faults:
+class Mistakes:
     """Faults as they are found."""
 
     def __init__(self) -> None:
-        self._found: list[Fault] = []
+        self._found: list[Mistake] = []
         self._more = 0
         self._guesses: dict[str, str] = {}
         self._comparisons_left = _COMPARISONS
@@ -67,7 +67,7 @@ class Faults:
     def add(self, file: str, line: int | None, path: str, says: str) -> None:
         """Note a fault; beyond KEPT_FAULTS only count it."""
         if len(self._found) < KEPT_FAULTS:
-            self._found.append(Fault(file, line, path, says))
+            self._found.append(Mistake(file, line, path, says))
         else:
             self._more += 1
 

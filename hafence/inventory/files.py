@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Mapping
 
-from .faults import Fault, Faults, InventoryError
+from .faults import InventoryError, Mistake, Mistakes
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one inventory file; 20,000 VMs take 4 MB."""
@@ -49,11 +49,11 @@ def find_inventory(given: str | None = None, environ: Mapping[str, str] | None =
             continue
         except OSError as error:
             says = f"can't be looked at ({error.strerror}) as {_who()}: name the inventory with --inventory PATH"
-            raise InventoryError([Fault(place, None, "", says)]) from None
+            raise InventoryError([Mistake(place, None, "", says)]) from None
         return place
     looked = ", ".join(["./inventory.yaml", *places[1:]])
     says = f"no inventory found (looked for {looked}): write one, or name it with --inventory PATH or HAFENCE_INVENTORY"
-    raise InventoryError([Fault("inventory.yaml", None, "", says)])
+    raise InventoryError([Mistake("inventory.yaml", None, "", says)])
 
 
 def list_files(path: str) -> list[str]:
@@ -63,17 +63,17 @@ def list_files(path: str) -> list[str]:
             return [path]
         names = sorted(name for name in os.listdir(path) if name.endswith((".yaml", ".yml")) and name[0] != ".")
     except (OSError, ValueError) as error:
-        raise InventoryError([Fault(path, None, "", _trouble(error))]) from None
+        raise InventoryError([Mistake(path, None, "", _trouble(error))]) from None
     if not names:
         says = "the folder holds no *.yaml or *.yml file: put the inventory's files there"
-        raise InventoryError([Fault(path, None, "", says)])
+        raise InventoryError([Mistake(path, None, "", says)])
     if len(names) > MAX_FILES:
         says = f"the folder holds {len(names)} inventory files, the limit is {MAX_FILES}: merge some"
-        raise InventoryError([Fault(path, None, "", says)])
+        raise InventoryError([Mistake(path, None, "", says)])
     return [os.path.join(path, name) for name in names]
 
 
-def read_source(file: str, faults: Faults) -> bytes | None:
+def read_source(file: str, faults: Mistakes) -> bytes | None:
     """A file's content as valid UTF-8 without a byte order mark, or None with its fault noted."""
     try:
         source = read_bounded(file, MAX_BYTES)

@@ -24,7 +24,7 @@ from yaml.events import (
 from ..core.model import Inventory
 from ..core.parsing import shown
 from .check import check_inventory
-from .faults import Faults
+from .faults import Mistakes
 from .files import list_files, read_source
 from .tree import MAX_DEPTH, MAX_NODES, Map, Node, Seq
 
@@ -59,7 +59,7 @@ def read_inventory(path: str) -> Inventory:
 
 
 def _read(path: str) -> Inventory:
-    faults = Faults()
+    faults = Mistakes()
     documents: list[tuple[str, Map]] = []
     whole = True
     for file in list_files(path):
@@ -74,13 +74,13 @@ def _read(path: str) -> Inventory:
     return inventory
 
 
-def read_tree(file: str, faults: Faults) -> Map | None:
+def read_tree(file: str, faults: Mistakes) -> Map | None:
     """One file's tree, or None (with its faults noted) when it can't be read to its end."""
     source = read_source(file, faults)
     return None if source is None else build_tree(file, source, faults)
 
 
-def build_tree(file: str, source: bytes, faults: Faults, loader: Any = None) -> Map | None:
+def build_tree(file: str, source: bytes, faults: Mistakes, loader: Any = None) -> Map | None:
     """The tree of one YAML document (`source` is valid UTF-8), or None with its faults noted."""
     builder = _Builder(file, faults, (loader or _Loader)(source))
     try:
@@ -120,7 +120,7 @@ class _Unreadable(Exception):
 class _Builder:
     """Builds the tree from events; its recursion ends at MAX_DEPTH."""
 
-    def __init__(self, file: str, faults: Faults, loader: Any) -> None:
+    def __init__(self, file: str, faults: Mistakes, loader: Any) -> None:
         self._file = file
         self._faults = faults
         self._loader = loader

@@ -1,4 +1,4 @@
-"""The runner: performs a story's effects with the adapters, journals them, and lets a person interrupt."""
+"""The runner: performs a workflow's effects with the adapters, journals them, and lets a person interrupt."""
 
 from .session import Session, open_session
 

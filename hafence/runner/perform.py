@@ -92,7 +92,7 @@ class Performer:
         }
 
     def perform(self, effect: Effect[Any]) -> Any:
-        """Do what the effect asks for and answer it. LeaseLost and StoreError are for the story."""
+        """Do what the effect asks for and answer it. LeaseLost and StoreError are for the workflow."""
         return self._by_type[type(effect)](effect)
 
     def budget(self, effect: Effect[Any]) -> float | None:

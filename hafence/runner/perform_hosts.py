@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..adapters.hosts import kvm
-from ..adapters.hosts.program import Run as ProgramRun
+from ..adapters.hosts.program import ProgramResult as ProgramRun
 from ..adapters.local.here import run_here
 from ..adapters.local.spool import keep
 from ..adapters.local.start_command import start_by_command

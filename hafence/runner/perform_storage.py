@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from ..adapters.hosts.program import Program, Run
+from ..adapters.hosts.program import Program, ProgramResult
 from ..adapters.local.here import run_here
 from ..adapters.ssh.connections import Hosts
 from ..adapters.storage.ceph import (
@@ -87,7 +87,7 @@ class StoragePerformer:
         return Fencer(ceph, suspect, known, askers, until, self._earlier.setdefault(suspect.name, {}))
 
     def _through(self, host: Host, until: float) -> Asker:
-        def run(program: Program) -> Run:
+        def run(program: Program) -> ProgramResult:
             return self._hosts.run(host, program, within_s=_left(until))
 
         return Asker(host.name, addresses_of(host), run)

@@ -1,7 +1,7 @@
-"""Driving a story: each effect is journalled, performed, journalled again, and its answer sent back in.
+"""Driving a workflow: each effect is journalled, performed, journalled again, and its answer sent back in.
 
 A consequential effect is in the journal before it is performed: nothing is killed or started whose intent
-could not be written down. If what came of it can't be written, the story still gets the answer, and the
+could not be written down. If what came of it can't be written, the workflow still gets the answer, and the
 store's failure meets it at its next effect: a run that knows what it has done can say so.
 """
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from ..effects import Effect, Interrupted, LeaseLost, StoreError, Story, Together
+from ..effects import Effect, Interrupted, LeaseLost, StoreError, Together, Workflow
 from ..voice import Voice
 from .parallel import in_parallel
 
@@ -39,7 +39,7 @@ class NoJournal:
 
 
 class Player:
-    """Plays stories. `perform` does one plain effect; `budget` says how long it may take, or None."""
+    """Plays workflows. `perform` does one plain effect; `budget` says how long it may take, or None."""
 
     def __init__(
         self,
@@ -54,13 +54,13 @@ class Player:
         self._voice = voice
         self._owed: StoreError | None = None
 
-    def play(self, story: Story[R]) -> R:
-        """Play a story to its end. Ctrl-C reaches it as Interrupted, once; a second one ends the program."""
+    def play(self, workflow: Workflow[R]) -> R:
+        """Play a workflow to its end. Ctrl-C reaches it as Interrupted, once; a second one ends the program."""
         answer: Any = None
         error: Exception | None = None
         while True:
             try:
-                effect = story.throw(error) if error is not None else story.send(answer)
+                effect = workflow.throw(error) if error is not None else workflow.send(answer)
             except StopIteration as end:
                 result: R = end.value
                 return result

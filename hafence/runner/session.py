@@ -1,4 +1,4 @@
-"""One command: the inventory that was read, the store, the connections, the journal, and the story played on them."""
+"""One command: the inventory, the store, the connections, the journal, and the workflow that is played on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ..adapters.ssh.connections import Hosts
 from ..core.model import Inventory, Uuid
-from ..effects import StoreError, Story
+from ..effects import StoreError, Workflow
 from ..stores import open_store
 from ..stores.holder import Holder
 from ..stores.port import RunRow, Store
@@ -37,9 +37,9 @@ class Session:
         journal: Journal = NoJournal() if dry_run else StoreJournal(store, holder.run)
         self._player = Player(performer.perform, performer.budget, journal, voice)
 
-    def play(self, story: Story[R]) -> R:
-        """Play a story to its end on the real world."""
-        return self._player.play(story)
+    def play(self, workflow: Workflow[R]) -> R:
+        """Play a workflow to its end on the real world."""
+        return self._player.play(workflow)
 
     def finish(self, exit_code: int, result: Mapping[str, Any]) -> None:
         """Close the run's history. StoreError if that can't be written."""
@@ -61,7 +61,7 @@ def open_session(
     """Open the store (read-only in a dry run), begin the run's history, and close everything at the end.
 
     StoreError here means that nothing has happened at all. With `unread` a store that can't be opened is met by
-    the story, at its first use: an audit has something to say all the same.
+    the workflow, at its first use: an audit has something to say all the same.
     """
     holder = Holder.of_this_process(new_run_id())
     try:

@@ -1,1 +1,1 @@
-"""A simulated world on which the real stories run: every fault, crash and interleaving can be replayed on a desk."""
+"""A simulated world on which the real workflows run: every fault, crash and interleaving can be replayed on a desk."""

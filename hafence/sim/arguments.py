@@ -58,7 +58,7 @@ def read_link(what: str) -> tuple[str, str, bool]:
 
 
 def read_number(text: str) -> float:
-    """A number, as it was written. Neither endless nor NaN: a story has an end."""
+    """A number, as it was written. Neither endless nor NaN: a case has an end."""
     try:
         number = float(text)
     except ValueError:

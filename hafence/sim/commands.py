@@ -1,4 +1,4 @@
-"""Commands as they are typed, turned into stories: `start-vm web-01 --yes`."""
+"""Commands as they are typed, turned into workflows: `start-vm web-01 --yes`."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from functools import cache, partial
 from typing import Any
 
 from ..core.model import HostName, Inventory
-from ..effects import Story
+from ..effects import Workflow
 from ..workflows.fence import fence
 from ..workflows.host_status import confirm_dead, rejoin
 from ..workflows.start_vm import start_vm
-from ..workflows.vm_run import Run
+from ..workflows.vm_run import Request
 from .arguments import BadEvent, read_admin, read_amount
 from .events import VERBS, Event
-from .play import Theatre
 from .run import SimRun
+from .simulation import Simulation
 
 _WISHES = {"--yes": "yes", "--dry-run": "dry_run"}
 _OPTIONS = frozenset({"--host", "--reason", "--confirm"})
 
 
-def begin_command(theatre: Theatre, admin: str, words: str) -> SimRun:
+def begin_command(simulation: Simulation, admin: str, words: str) -> SimRun:
     """Begin the run that the words ask for, on an admin node, now."""
-    node = read_admin(theatre.world, admin)
-    make, wishes = read_command(theatre.world.inventory, words)
-    return theatre.begin(node.name, make, words, **wishes)
+    node = read_admin(simulation.world, admin)
+    make, wishes = read_command(simulation.world.inventory, words)
+    return simulation.begin(node.name, make, words, **wishes)
 
 
-def read_command(inventory: Inventory, words: str) -> tuple[Callable[[Run], Story[Any]], dict[str, Any]]:
-    """The story that a command tells, and what the admin wants of it. BadEvent with a sentence."""
+def read_command(inventory: Inventory, words: str) -> tuple[Callable[[Request], Workflow[Any]], dict[str, Any]]:
+    """The workflow that a command tells, and what the admin wants of it. BadEvent with a sentence."""
     command, *rest = _split(words) or [""]
     plain: list[str] = []
     wishes: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def _split(words: str) -> tuple[str, ...]:
 
 def _story(
     inventory: Inventory, command: str, plain: list[str], options: dict[str, str]
-) -> Callable[[Run], Story[Any]]:
+) -> Callable[[Request], Workflow[Any]]:
     if command == "start-vm":
         vm = inventory.find_vm(plain[0])
         return lambda run: start_vm(run, vm)
@@ -97,23 +97,23 @@ def verbs() -> list[str]:
     return sorted([*VERBS, "run"])
 
 
-def schedule(theatre: Theatre, event: Event) -> None:
+def schedule(simulation: Simulation, event: Event) -> None:
     """Have an event happen at its time. What is scheduled first comes first at the same moment."""
     call = _run if event.verb == "run" else VERBS.get(event.verb)
     if call is None:
         raise BadEvent(f"no event is called {event.verb!r}; there are {', '.join(verbs())}")
-    theatre.world.agenda.call_at(event.at, partial(_happen, theatre, event, call))
+    simulation.world.agenda.call_at(event.at, partial(_happen, simulation, event, call))
 
 
-def _happen(theatre: Theatre, event: Event, call: Callable[[Theatre, str], object]) -> None:
+def _happen(simulation: Simulation, event: Event, call: Callable[[Simulation, str], object]) -> None:
     try:
-        call(theatre, event.what)
+        call(simulation, event.what)
     except BadEvent as error:
         if event.place:
             raise BadEvent(f"{event.place}: {error}") from None
         raise
 
 
-def _run(theatre: Theatre, what: str) -> None:
+def _run(simulation: Simulation, what: str) -> None:
     admin, _, words = what.partition(": ")
-    begin_command(theatre, admin, words)
+    begin_command(simulation, admin, words)

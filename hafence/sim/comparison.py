@@ -1,4 +1,4 @@
-"""What each policy costs and risks, from the same random tales: the table of `hafence simulate --explore --compare`."""
+"""What each policy costs and risks, from the same random cases: the table of `hafence simulate --explore --compare`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from . import events_hosts as hosts
 from .arguments import BadEvent as BadEvent
 from .arguments import read_admin, read_host, read_number, read_setting, read_up, read_vm
 from .network import STORAGE, STORE
-from .play import Theatre
+from .simulation import Simulation
 from .world import EPOCH
 
 
@@ -33,29 +33,29 @@ class Event:
 # ---------------------------------------------------------------- store, storage, people
 
 
-def _store(theatre: Theatre, what: str) -> None:
-    theatre.world.store.up = read_up(what)
-    theatre.world.say(STORE, f"is {what}")
+def _store(simulation: Simulation, what: str) -> None:
+    simulation.world.store.up = read_up(what)
+    simulation.world.say(STORE, f"is {what}")
 
 
-def _storage(theatre: Theatre, what: str) -> None:
-    theatre.world.storage.up = read_up(what)
-    theatre.world.say(STORAGE, f"is {what}")
-    theatre.world.watch_all()
+def _storage(simulation: Simulation, what: str) -> None:
+    simulation.world.storage.up = read_up(what)
+    simulation.world.say(STORAGE, f"is {what}")
+    simulation.world.watch_all()
 
 
-def _disks(theatre: Theatre, what: str) -> None:
+def _disks(simulation: Simulation, what: str) -> None:
     """Whether every writable disk of a VM is one that the storage fence covers."""
-    world = theatre.world
+    world = simulation.world
     name, value = read_setting(what, ("covered", "uncovered"))
     vm = frozenset({read_vm(world, name)})
     world.uncovered = world.uncovered - vm if value == "covered" else world.uncovered | vm
     world.say(STORAGE, f"holds {'every' if value == 'covered' else 'not every'} writable disk of {name}")
 
 
-def _definition(theatre: Theatre, what: str) -> None:
+def _definition(simulation: Simulation, what: str) -> None:
     """Whether there is something that a VM could be started from."""
-    world = theatre.world
+    world = simulation.world
     name, value = read_setting(what, ("ok", "missing"))
     vm = read_vm(world, name)
     if value == "ok":
@@ -65,20 +65,20 @@ def _definition(theatre: Theatre, what: str) -> None:
     world.say("inventory", f"domain_xml of {name}: {value}")
 
 
-def _hooks(theatre: Theatre, what: str) -> None:
-    theatre.world.hook_errors = (what,) if what else ()
-    theatre.world.say("hooks", f"say no: {what}" if what else "agree")
+def _hooks(simulation: Simulation, what: str) -> None:
+    simulation.world.hook_errors = (what,) if what else ()
+    simulation.world.say("hooks", f"say no: {what}" if what else "agree")
 
 
-def _operator(theatre: Theatre, what: str) -> None:
+def _operator(simulation: Simulation, what: str) -> None:
     if what not in ("yes", "no", "nobody"):
         raise BadEvent(f"{what!r}: an operator says yes, no, or is nobody")
-    theatre.world.operator = what
+    simulation.world.operator = what
 
 
-def _state(theatre: Theatre, what: str) -> None:
+def _state(simulation: Simulation, what: str) -> None:
     """A person states that a host is powered off, whether or not that is so."""
-    world = theatre.world
+    world = simulation.world
     name = HostName(read_host(world, what).name)
     at = EPOCH + world.now
     lasts = world.inventory.settings.statement_age_s
@@ -89,41 +89,41 @@ def _state(theatre: Theatre, what: str) -> None:
 # ---------------------------------------------------------------- admin nodes and clocks
 
 
-def _crash(theatre: Theatre, what: str) -> None:
-    theatre.crash(read_admin(theatre.world, what))
+def _crash(simulation: Simulation, what: str) -> None:
+    simulation.crash(read_admin(simulation.world, what))
 
 
-def _hold(theatre: Theatre, what: str) -> None:
-    theatre.hold(read_admin(theatre.world, what))
+def _hold(simulation: Simulation, what: str) -> None:
+    simulation.hold(read_admin(simulation.world, what))
 
 
-def _release(theatre: Theatre, what: str) -> None:
-    theatre.release(read_admin(theatre.world, what))
+def _release(simulation: Simulation, what: str) -> None:
+    simulation.release(read_admin(simulation.world, what))
 
 
-def _boot(theatre: Theatre, what: str) -> None:
-    admin = read_admin(theatre.world, what)
-    admin.booted_at = theatre.world.now
-    theatre.world.say(admin.name, "has just booted")
+def _boot(simulation: Simulation, what: str) -> None:
+    admin = read_admin(simulation.world, what)
+    admin.booted_at = simulation.world.now
+    simulation.world.say(admin.name, "has just booted")
 
 
-def _deaths(theatre: Theatre, what: str) -> None:
+def _deaths(simulation: Simulation, what: str) -> None:
     """Whether others see that a run has died: on its own machine they do, elsewhere they wait for its lease to end."""
     if what not in ("seen", "unseen"):
         raise BadEvent(f"{what!r}: the death of a run is seen or unseen")
-    theatre.world.death_seen = what == "seen"
-    theatre.world.say(STORE, f"the death of a run is {what} by others")
+    simulation.world.death_seen = what == "seen"
+    simulation.world.say(STORE, f"the death of a run is {what} by others")
 
 
-def _interrupt(theatre: Theatre, what: str) -> None:
-    for run in theatre.runs:
+def _interrupt(simulation: Simulation, what: str) -> None:
+    for run in simulation.runs:
         if run.id == what:
-            theatre.interrupt(run)
+            simulation.interrupt(run)
 
 
-def _clock(theatre: Theatre, what: str) -> None:
+def _clock(simulation: Simulation, what: str) -> None:
     """`NAME=SECONDS`: how far the clock of a host, an admin node or the store is ahead."""
-    world = theatre.world
+    world = simulation.world
     name, seconds = read_setting(what)
     ahead_s = read_number(seconds)
     if name == STORE:
@@ -135,9 +135,9 @@ def _clock(theatre: Theatre, what: str) -> None:
     world.say(name, f"its clock is {abs(ahead_s):g} s {'ahead' if ahead_s >= 0 else 'behind'}")
 
 
-def heal(theatre: Theatre, what: str = "") -> None:
+def heal(simulation: Simulation, what: str = "") -> None:
     """Every fault ends: links pass, hosts are up and well, processes wake, managers rest, store and storage answer."""
-    world = theatre.world
+    world = simulation.world
     world.say("world", "every fault is mended")
     world.network.cut.clear()
     hosts.note_storage(world)
@@ -155,7 +155,7 @@ def heal(theatre: Theatre, what: str = "") -> None:
             qemu.respawns_after_s = None
         world.thaw(host)
     for admin in world.admins.values():
-        theatre.release(admin)
+        simulation.release(admin)
     world.watch_all()
 
 
@@ -167,7 +167,7 @@ BMC = ("ok", "ignores", "gone")
 STARTS = ("", "fails", "dies", "slow")
 """What can be wrong with a host's parts; the words are explained in `hosts.py`."""
 
-VERBS: dict[str, Callable[[Theatre, str], None]] = {
+VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "cut": hosts.cut,
     "mend": hosts.mend,
     "power_off": hosts.power_off,

@@ -9,25 +9,25 @@ from ..core.model import HostName
 from .arguments import BadEvent, read_amount, read_host, read_link, read_setting, read_vm
 from .hosts import NORMAL, UNKILLABLE, ZOMBIE_LEADER, Qemu
 from .network import STORAGE
-from .play import Theatre
+from .simulation import Simulation
 from .storage import EVICTED_AFTER_S
 from .world import World
 
 # ---------------------------------------------------------------- the network
 
 
-def cut(theatre: Theatre, what: str) -> None:
+def cut(simulation: Simulation, what: str) -> None:
     """`A - B`: packets between them are dropped; `A > B`: in this direction."""
-    world = theatre.world
+    world = simulation.world
     one, other, both = read_link(what)
     world.network.drop(one, other, both)
     note_storage(world)
     world.say("network", f"drops {what}")
 
 
-def mend(theatre: Theatre, what: str) -> None:
+def mend(simulation: Simulation, what: str) -> None:
     """The opposite of `cut`, both ways."""
-    world = theatre.world
+    world = simulation.world
     one, other, _ = read_link(what)
     world.network.mend(one, other)
     note_storage(world)
@@ -55,19 +55,19 @@ def _say_evicted(world: World, name: HostName, since: float) -> None:
 # ---------------------------------------------------------------- hosts
 
 
-def power_off(theatre: Theatre, what: str) -> None:
+def power_off(simulation: Simulation, what: str) -> None:
     """A host loses power."""
-    theatre.world.power_off(read_host(theatre.world, what), "a fault")
+    simulation.world.power_off(read_host(simulation.world, what), "a fault")
 
 
-def power_on(theatre: Theatre, what: str) -> None:
+def power_on(simulation: Simulation, what: str) -> None:
     """A host has booted; libvirt starts what it starts by itself."""
-    theatre.world.power_on(read_host(theatre.world, what))
+    simulation.world.power_on(read_host(simulation.world, what))
 
 
-def reinstall(theatre: Theatre, what: str) -> None:
+def reinstall(simulation: Simulation, what: str) -> None:
     """A host is another machine from now on, behind the same address and with the same host keys."""
-    world = theatre.world
+    world = simulation.world
     host = read_host(world, what)
     world.power_off(host, "it is being reinstalled")
     host.machine_id = f"{int(host.machine_id, 16) + 2**64:032x}"
@@ -76,44 +76,44 @@ def reinstall(theatre: Theatre, what: str) -> None:
     world.power_on(host)
 
 
-def freeze(theatre: Theatre, what: str) -> None:
+def freeze(simulation: Simulation, what: str) -> None:
     """A host runs out of memory."""
-    read_host(theatre.world, what).held = True
-    theatre.world.say(what, "runs out of memory: nothing but its qemu processes moves")
+    read_host(simulation.world, what).held = True
+    simulation.world.say(what, "runs out of memory: nothing but its qemu processes moves")
 
 
-def unfreeze(theatre: Theatre, what: str) -> None:
+def unfreeze(simulation: Simulation, what: str) -> None:
     """A frozen host moves again."""
-    host = read_host(theatre.world, what)
+    host = read_host(simulation.world, what)
     if host.held:
-        theatre.world.say(what, "moves again")
-        theatre.world.agenda.release(host)
+        simulation.world.say(what, "moves again")
+        simulation.world.agenda.release(host)
 
 
-def attribute(name: str, values: tuple[str, ...]) -> Callable[[Theatre, str], None]:
+def attribute(name: str, values: tuple[str, ...]) -> Callable[[Simulation, str], None]:
     """An event `HOST=VALUE` that sets an attribute of a host."""
 
-    def set_it(theatre: Theatre, what: str) -> None:
+    def set_it(simulation: Simulation, what: str) -> None:
         named, value = read_setting(what, values)
-        host = read_host(theatre.world, named)
+        host = read_host(simulation.world, named)
         setattr(host, name, value)
-        theatre.world.say(host.name, f"{name.replace('_', ' ')}: {value or 'none'}")
+        simulation.world.say(host.name, f"{name.replace('_', ' ')}: {value or 'none'}")
 
     return set_it
 
 
-def slow(theatre: Theatre, what: str) -> None:
+def slow(simulation: Simulation, what: str) -> None:
     """`HOST=SECONDS`: scripts begin that late."""
     name, seconds = read_setting(what)
-    read_host(theatre.world, name).slow_s = read_amount(seconds)
-    theatre.world.say(name, f"begins scripts {seconds} s late")
+    read_host(simulation.world, name).slow_s = read_amount(seconds)
+    simulation.world.say(name, f"begins scripts {seconds} s late")
 
 
-def memory(theatre: Theatre, what: str) -> None:
+def memory(simulation: Simulation, what: str) -> None:
     """`HOST=MIB`: so much memory is free."""
     name, mib = read_setting(what)
-    read_host(theatre.world, name).memory_free_mib = int(read_amount(mib))
-    theatre.world.say(name, f"has {mib} MiB free")
+    read_host(simulation.world, name).memory_free_mib = int(read_amount(mib))
+    simulation.world.say(name, f"has {mib} MiB free")
 
 
 # ---------------------------------------------------------------- processes
@@ -122,9 +122,9 @@ def memory(theatre: Theatre, what: str) -> None:
 _STATES = {"killable": NORMAL, "unkillable": UNKILLABLE, "zombie-leader": ZOMBIE_LEADER}
 
 
-def qemu(theatre: Theatre, what: str) -> None:
+def qemu(simulation: Simulation, what: str) -> None:
     """`VM HOST begins | dies | killable | unkillable | zombie-leader | respawns SECONDS | autostarts | …`."""
-    world = theatre.world
+    world = simulation.world
     words = what.split()
     if len(words) < 3:
         raise BadEvent(f"{what!r} is not 'VM HOST begins' or the like")
@@ -161,6 +161,6 @@ def _die(world: World, living: list[Qemu]) -> None:
         world.end_qemu(process)
 
 
-def thaw(theatre: Theatre, what: str) -> None:
+def thaw(simulation: Simulation, what: str) -> None:
     """Processes in uninterruptible sleep wake, and die of a pending kill."""
-    theatre.world.thaw(read_host(theatre.world, what))
+    simulation.world.thaw(read_host(simulation.world, what))

@@ -1,25 +1,25 @@
 """One run: every fault before every step, then every pair of faults, in every situation.
 
-The first rank of a search is a tale without faults. Each tale is played with its steps recorded, and from it
-grow the tales with one fault more, put before any later step that the fault can make a difference to.
+The first rank of a search is a case without faults. Each case is played with its steps recorded, and from it
+grow the cases with one fault more, put before any later step that the fault can make a difference to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .case import CasePlayer, Played
 from .events import Event
 from .faults import faults_before, points
 from .situations import SITUATIONS, VM
-from .tale import Stage, Told
 
 RUN_AT_S = 40.0
 """When the first run begins: late enough that a watcher without packets has been evicted."""
 Events = tuple[Event, ...]
 
 
-def first_tales(situation: str, command: str = f"start-vm {VM} --yes") -> Events:
-    """The tale of one run in a situation."""
+def first_case(situation: str, command: str = f"start-vm {VM} --yes") -> Events:
+    """The case of one run in a situation."""
     return (*SITUATIONS[situation], Event(RUN_AT_S, "run", f"admin-1: {command}"))
 
 
@@ -29,22 +29,22 @@ def in_order(*events: Event) -> Events:
 
 
 def grow(
-    stage: Stage, events: Events, told: Told, after: float, two_runs: bool = False
+    player: CasePlayer, events: Events, played: Played, after: float, two_runs: bool = False
 ) -> Iterator[tuple[float, Events]]:
-    """Every tale with one fault more that comes later than `after`, and when it comes."""
+    """Every case with one fault more that comes later than `after`, and when it comes."""
     tried: set[Events] = set()
-    for moment in points(told.steps, after):
-        for fault in faults_before(stage.inventory, events, moment, two_runs):
-            tale = in_order(*events, *fault)
-            if tale not in tried:
-                tried.add(tale)
-                yield moment.at, tale
+    for moment in points(played.steps, after):
+        for fault in faults_before(player.inventory, events, moment, two_runs):
+            grown = in_order(*events, *fault)
+            if grown not in tried:
+                tried.add(grown)
+                yield moment.at, grown
 
 
-def tales(stage: Stage, begin: Events, faults: int, after: float = RUN_AT_S) -> Iterator[tuple[Events, Told]]:
-    """The tale and all that grow from it by up to so many faults, each told."""
-    told = stage.tell(begin, trace=faults > 0)
-    yield begin, told
+def cases(player: CasePlayer, begin: Events, faults: int, after: float = RUN_AT_S) -> Iterator[tuple[Events, Played]]:
+    """The case and all that grow from it by up to so many faults, each played."""
+    played = player.play(begin, trace=faults > 0)
+    yield begin, played
     if faults:
-        for at, events in grow(stage, begin, told, after):
-            yield from tales(stage, events, faults - 1, at)
+        for at, events in grow(player, begin, played, after):
+            yield from cases(player, events, faults - 1, at)

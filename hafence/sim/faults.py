@@ -78,7 +78,7 @@ def _within(before: float, at: float) -> float:
 
 
 class Standing:
-    """What the events of a tale before a moment have left in force."""
+    """What the events of a case before a moment have left in force."""
 
     def __init__(self, world: Inventory, events: Iterable[Event], at: float) -> None:
         self.power = any(host.power for host in world.hosts.values())
@@ -120,7 +120,7 @@ class Standing:
 
 
 def faults_before(world: Inventory, events: Iterable[Event], moment: Moment, two_runs: bool) -> Iterator[Fault]:
-    """Every single fault that makes a difference at a moment of a tale."""
+    """Every single fault that makes a difference at a moment of a case."""
     standing = Standing(world, events, moment.at)
     yield from _admin_faults(moment, standing, two_runs)
     if STORE in moment.touched:

@@ -1,4 +1,4 @@
-"""Writing a story that was found as a scenario folder, so that it can be read, replayed and kept."""
+"""Writing a case that was found as a scenario folder, so that it can be read, replayed and kept."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Rule 5 of the oracle: when every fault is mended, running the command again ends with exactly one copy of the VM, up.
 
-What comes of it depends only on what the story has left behind. Millions of tales leave a few hundred worlds; what
+What comes of it depends only on what the case has left behind. Millions of cases leave a few hundred worlds; what
 is known of one is not tried again.
 """
 
@@ -13,7 +13,7 @@ from ..core.reasons import Reason
 from .commands import begin_command
 from .events import heal
 from .oracle import QUIET_S, Violation, check_runs, check_splits
-from .play import Theatre
+from .simulation import Simulation
 from .world import EPOCH, World
 
 RERUNS = 4
@@ -22,21 +22,23 @@ Known = dict[tuple[str, str, str], list[Violation]]
 """What came of the worlds that were left behind so far, under one policy and inventory."""
 
 
-def mend_everything(theatre: Theatre, at: float) -> bool:
+def mend_everything(simulation: Simulation, at: float) -> bool:
     """Every fault ends at a moment, and the world comes to rest. False if it never does."""
-    theatre.world.agenda.call_at(at, partial(heal, theatre))
-    return theatre.play(at + QUIET_S)
+    simulation.world.agenda.call_at(at, partial(heal, simulation))
+    return simulation.play(at + QUIET_S)
 
 
-def check_liveness(theatre: Theatre, admin: str, words: str, vm: Uuid, known: Known | None = None) -> list[Violation]:
+def check_liveness(
+    simulation: Simulation, admin: str, words: str, vm: Uuid, known: Known | None = None
+) -> list[Violation]:
     """Run the command again in a mended world, and hold the oracle against that too."""
     if known is None:
         known = {}
-    left = (admin, words, left_behind(theatre.world))
+    left = (admin, words, left_behind(simulation.world))
     if left not in known:
-        runs, splits = len(theatre.runs), len(theatre.world.splits)
-        found = _run_again(theatre, admin, words, vm)
-        known[left] = found + check_runs(theatre, runs) + check_splits(theatre, splits)
+        runs, splits = len(simulation.runs), len(simulation.world.splits)
+        found = _run_again(simulation, admin, words, vm)
+        known[left] = found + check_runs(simulation, runs) + check_splits(simulation, splits)
     return known[left]
 
 
@@ -78,14 +80,14 @@ def left_behind(world: World) -> str:
     return repr((stored, whole, hosts, world.operator, world.death_seen))
 
 
-def _run_again(theatre: Theatre, admin: str, words: str, vm: Uuid) -> list[Violation]:
+def _run_again(simulation: Simulation, admin: str, words: str, vm: Uuid) -> list[Violation]:
     """First as it was typed, then plainly, with consent; and what a refusal names as the way out is done."""
-    world = theatre.world
+    world = simulation.world
     last = ""
     for number in range(RERUNS):
         again = words if number == 0 else f"start-vm {vm} --yes"
-        run = begin_command(theatre, admin, again)
-        theatre.play(world.now + QUIET_S)
+        run = begin_command(simulation, admin, again)
+        simulation.play(world.now + QUIET_S)
         if not run.outcomes:
             return [Violation("liveness", f"{run.id} came to no outcome ({run.result})")]
         outcome = run.outcomes[0]
@@ -93,7 +95,7 @@ def _run_again(theatre: Theatre, admin: str, words: str, vm: Uuid) -> list[Viola
         if _is_up(world, vm):
             return []
         if outcome.reason in (Reason.TWO_COPIES, Reason.RUNNING_ELSEWHERE):
-            _follow_way_out(theatre, admin, vm)
+            _follow_way_out(simulation, admin, vm)
     where = ", ".join(q.host.name for q in world.qemus.get(vm, [])) or "nowhere"
     return [Violation("liveness", f"after {RERUNS} more runs {world.name_of(vm)} runs {where}; the last said {last}")]
 
@@ -103,15 +105,15 @@ def _is_up(world: World, vm: Uuid) -> bool:
     return len(world.writers(vm)) == 1
 
 
-def _follow_way_out(theatre: Theatre, admin: str, vm: Uuid) -> None:
+def _follow_way_out(simulation: Simulation, admin: str, vm: Uuid) -> None:
     """What a person does who is told of a copy that should not be: fence it, as the refusal says.
 
     Of several copies that is one that can't write, else the oldest.
     """
-    world = theatre.world
+    world = simulation.world
     writers = world.writers(vm)
     useless = [qemu for qemu in world.qemus.get(vm, []) if qemu not in writers]
     older = min(useless or writers, key=lambda q: q.born_at, default=None)
     if older is not None and (useless or len(writers) > 1):
-        begin_command(theatre, admin, f"fence {vm} --host {older.host.name} --yes")
-        theatre.play(world.now + QUIET_S)
+        begin_command(simulation, admin, f"fence {vm} --host {older.host.name} --yes")
+        simulation.play(world.now + QUIET_S)

@@ -1,4 +1,4 @@
-"""What must be true of every story, whatever happened in it. Nothing here knows how hafence decides.
+"""What must be true of every case, whatever happened in it. Nothing here knows how hafence decides.
 
 1. At no moment two living processes of a VM can write to its disks, one of which hafence has started: unless
    a run had said, before that moment, that a qemu on that very host might still write. The bound: another manager
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from ..core.model import Settings
 from ..core.outcome import Decision
 from ..core.record import VmRecord, VmState
-from .play import Theatre
 from .run import SimRun
+from .simulation import Simulation
 from .world import World
 
 QUIET_S = 400.0
@@ -43,12 +43,12 @@ def budget_s(settings: Settings, hosts: int) -> float:
     return 2 * (fence + look) + hosts * (start + fence) + settings.start_timeout_s + store
 
 
-def check_runs(theatre: Theatre, first: int = 0) -> list[Violation]:
+def check_runs(simulation: Simulation, first: int = 0) -> list[Violation]:
     """Rules 2 and 4, for the runs that have been, from the first of that number on."""
     found: list[Violation] = []
-    world = theatre.world
+    world = simulation.world
     limit = budget_s(world.inventory.settings, len(world.hosts))
-    for run in theatre.runs[first:]:
+    for run in simulation.runs[first:]:
         if run.crashed:
             continue
         if run.ended_at is None:
@@ -83,9 +83,9 @@ def _settles(before: VmRecord | None, after: VmRecord) -> bool:
     return before is not None and before.state is VmState.STARTING and after.state is VmState.STOPPED
 
 
-def check_splits(theatre: Theatre, first: int = 0) -> list[Violation]:
+def check_splits(simulation: Simulation, first: int = 0) -> list[Violation]:
     """Rule 1: split-brains that nobody had named, from the first of that number on."""
-    world = theatre.world
+    world = simulation.world
     return [
         Violation("split_brain", f"{world.name_of(s.vm)}: {' and '.join(s.writers)} at {s.at:.3f}")
         for s in world.splits[first:]
@@ -93,9 +93,9 @@ def check_splits(theatre: Theatre, first: int = 0) -> list[Violation]:
     ]
 
 
-def check_records(theatre: Theatre) -> list[Violation]:
+def check_records(simulation: Simulation) -> list[Violation]:
     """Rule 3. A record that no run has written is the inventory's word and nobody's promise."""
-    world = theatre.world
+    world = simulation.world
     found = []
     for vm, record in world.store.records.items():
         living = world.qemus.get(vm, [])

@@ -63,7 +63,7 @@ INTENDED = frozenset({Fence, Start, Settle, PowerOff, FenceStorage, RunHooks, To
 
 
 def perform(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
-    """The act that does what the effect asks for and ends in its answer. LeaseLost and StoreError are for the story."""
+    """The act that does what the effect asks for and ends in its answer. The workflow gets LeaseLost and StoreError."""
     kind = type(effect)
     stored = _STORED.get(kind)
     if stored is not None:
@@ -76,7 +76,7 @@ def perform(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
 
 
 def _intended(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
-    """The journal before and after. If what came of it can't be written, the story's next effect meets the failure."""
+    """The journal before and after. If what came of it can't be written, the next effect meets the failure."""
     if not _store_answers(world, run):
         yield STORE_S
         raise StoreError("the store could not be written")

@@ -1,4 +1,4 @@
-"""What a search came to: the counts, and every tale that broke a promise."""
+"""What a search came to: the counts, and every case that broke a promise."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.outcome import Decision
+from .case import Played
 from .events import Event
 from .oracle import Violation
-from .tale import Told
 
 KEPT = 1000
 """Failures that are kept; the rest is only counted."""
@@ -17,7 +17,7 @@ KEPT = 1000
 
 @dataclass(slots=True)
 class Failure:
-    """A tale that broke a promise."""
+    """A case that broke a promise."""
 
     situation: str
     events: tuple[Event, ...]
@@ -34,13 +34,13 @@ class Report:
     searches: Counter[str] = field(default_factory=Counter)
     """How many of the cases are of which search."""
     split_brains: int = 0
-    """Tales with a split-brain that no run had named beforehand: each is a failure."""
+    """Cases with a split-brain that no run had named beforehand: each is a failure."""
     named_split_brains: int = 0
-    """Tales with a split-brain that a run had named as its residual risk before it started the VM."""
+    """Cases with a split-brain that a run had named as its residual risk before it started the VM."""
     unbidden_split_brains: int = 0
-    """Tales in which another manager brought the VM back long after its death: beyond the bound of the promise."""
+    """Cases in which another manager brought the VM back long after its death: beyond the bound of the promise."""
     decisions: Counter[str] = field(default_factory=Counter)
-    """What the first run of each tale came to."""
+    """What the first run of each case came to."""
     start_seconds: Counter[float] = field(default_factory=Counter)
     """Of the starts that nobody suspended: how many took so many virtual seconds, from the command to the end."""
     failed: int = 0
@@ -48,17 +48,17 @@ class Report:
 
     @property
     def held(self) -> bool:
-        """Whether every promise was kept in every tale."""
+        """Whether every promise was kept in every case."""
         return self.failed == 0
 
     @property
     def starts(self) -> int:
-        """Tales whose first run started the VM."""
+        """Cases whose first run started the VM."""
         return self.decisions[Decision.STARTED.value]
 
     @property
     def refusals(self) -> int:
-        """Tales whose first run refused."""
+        """Cases whose first run refused."""
         return self.decisions[Decision.REFUSED.value]
 
     @property
@@ -75,24 +75,24 @@ class Report:
         """A count as it would be in a million cases."""
         return round(1_000_000 * count / self.cases) if self.cases else 0
 
-    def take(self, situation: str, events: tuple[Event, ...], told: Told) -> None:
-        """Count one tale."""
+    def take(self, situation: str, events: tuple[Event, ...], played: Played) -> None:
+        """Count one case."""
         self.cases += 1
-        self.named_split_brains += any(split.named for split in told.splits)
-        self.unbidden_split_brains += any(split.unbidden for split in told.splits)
-        self.split_brains += any(violation.rule == "split_brain" for violation in told.violations)
-        run = told.theatre.runs[0]
-        decision = told.decision
+        self.named_split_brains += any(split.named for split in played.splits)
+        self.unbidden_split_brains += any(split.unbidden for split in played.splits)
+        self.split_brains += any(violation.rule == "split_brain" for violation in played.violations)
+        run = played.simulation.runs[0]
+        decision = played.decision
         self.decisions[decision.value if decision else "crashed" if run.crashed else "no outcome"] += 1
         if decision is Decision.STARTED and run.ended_at is not None and run.held_s == 0:
             self.start_seconds[round(run.ended_at - run.began_at, 2)] += 1
-        if told.violations:
+        if played.violations:
             self.failed += 1
             if len(self.failures) < KEPT:
-                self.failures.append(Failure(situation, events, told.violations))
+                self.failures.append(Failure(situation, events, played.violations))
 
     def add(self, other: Report) -> None:
-        """Count another report's tales too."""
+        """Count another report's cases too."""
         self.cases += other.cases
         self.searches.update(other.searches)
         self.split_brains += other.split_brains

@@ -8,22 +8,22 @@ from ..core.attempts import FenceOrder, Reply
 from ..core.model import HostName, Inventory, Uuid
 from ..core.outcome import Outcome
 from ..core.starts import StartOrder, StartReply
-from ..effects import Effect, Story
+from ..effects import Effect, Workflow
 from .kernel import Task
 from .world import Admin
 
 
 class Policy:
-    """What a story is told of a reply. hafence's own way is to leave it alone; others are tried in simulation only."""
+    """How a reply reaches a workflow. hafence's own way is to leave it alone; others are tried in simulation only."""
 
     name = "hafence"
 
     def doctor(self, order: FenceOrder, reply: Reply) -> Reply:
-        """The reply that the story gets."""
+        """The reply that the workflow gets."""
         return reply
 
     def doctor_start(self, order: StartOrder, reply: StartReply, settles: bool) -> StartReply:
-        """What the story is told of a start, or of the settling of one."""
+        """What the workflow is told of a start, or of the settling of one."""
         return reply
 
 
@@ -45,16 +45,16 @@ class SimRun:
         "policy",
         "result",
         "sent",
-        "story",
         "task",
         "typed",
+        "workflow",
     )
 
-    def __init__(self, run_id: str, admin: Admin, inventory: Inventory, story: Story[Any], typed: str) -> None:
+    def __init__(self, run_id: str, admin: Admin, inventory: Inventory, workflow: Workflow[Any], typed: str) -> None:
         self.id = run_id
         self.admin = admin
         self.inventory = inventory
-        self.story: Story[Any] | None = story
+        self.workflow: Workflow[Any] | None = workflow
         self.typed = typed
         self.policy = Policy()
         self.began_at = 0.0
@@ -66,7 +66,7 @@ class SimRun:
         self.outcomes: tuple[Outcome, ...] = ()
         self.result: Any = None
         self.bug: BaseException | None = None
-        """An exception that the story let through: always a bug."""
+        """An exception that the workflow let through: always a bug."""
         self.owed = False
         """What came of an effect could not be written down: the next effect meets the store's failure."""
         self.sent: list[tuple[float, Uuid, HostName]] = []

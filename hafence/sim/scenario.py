@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.model import HostName, Inventory
-from ..inventory.faults import Faults
+from ..inventory.faults import Mistakes
 from ..inventory.tree import Map, Seq
 from ..inventory.yaml_tree import read_inventory, read_tree
 from .arguments import BadEvent, read_amount
 from .commands import schedule, verbs
 from .events import Event
 from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
-from .play import Theatre
 from .run import Policy
+from .simulation import Simulation
 from .situations import ADMINS
 from .world import EPOCH, World
 
@@ -77,18 +77,18 @@ def play_folder(path: str | Path, bless: bool = False, policy: Policy | None = N
 def play_events(
     inventory: Inventory, events: tuple[Event, ...], policy: Policy | None = None
 ) -> tuple[str, tuple[Violation, ...]]:
-    """The log of a story, and what the oracle has against it. Liveness is for the search alone."""
+    """The log of a case, and what the oracle has against it. Liveness is for the search alone."""
     world = World(inventory, ADMINS)
-    theatre = Theatre(world, policy)
+    simulation = Simulation(world, policy)
     lines: list[str] = []
     world.log = lambda at, who, text: lines.append(f"{at:7.1f}  {who:9} {text}")
     for uuid, vm in inventory.vms.items():
         world.begin_qemu(uuid, world.hosts[vm.host])
     for event in events:
-        schedule(theatre, event)
+        schedule(simulation, event)
     last = max((event.at for event in events), default=0.0)
-    found = [] if theatre.play(last + QUIET_S) else [Violation("budget", "the story never comes to rest")]
-    found += check_records(theatre) + check_runs(theatre) + check_splits(theatre)
+    found = [] if simulation.play(last + QUIET_S) else [Violation("budget", "the world never comes to rest")]
+    found += check_records(simulation) + check_runs(simulation) + check_splits(simulation)
     lines += ["", *_in_the_end(world)]
     return "\n".join(lines) + "\n", tuple(found)
 
@@ -116,7 +116,7 @@ def _stated(world: World) -> Iterable[HostName]:
 
 def read_events(path: Path) -> tuple[Event, ...]:
     """The events of a file, in the order of their times. BadEvent with file and line."""
-    faults = Faults()
+    faults = Mistakes()
     tree = read_tree(str(path), faults)
     if tree is None or faults:
         raise BadEvent(str(faults.error()))

@@ -49,7 +49,7 @@ def clock(world: World, host: SimHost) -> float:
     return EPOCH + world.now + host.clock_offset_s
 
 
-class Ends(NamedTuple):
+class Leftovers(NamedTuple):
     """What became of one VM's leftovers."""
 
     verdict: str
@@ -87,15 +87,15 @@ def libvirtd_is_busy(host: SimHost) -> bool:
     return any(job.slow for job in host.jobs.values()) or any(q.kill_pending and not q.stray for q in host.qemus)
 
 
-def _rehearsed(living: list[Qemu]) -> Ends:
+def _rehearsed(living: list[Qemu]) -> Leftovers:
     if not living:
-        return Ends("dead", 0, 0)
-    return Ends("alive", len(living), 0, living[0].state, "rehearsal")
+        return Leftovers("dead", 0, 0)
+    return Leftovers("alive", len(living), 0, living[0].state, "rehearsal")
 
 
 def _end_leftovers(
     world: World, host: SimHost, order: FenceOrder, until: float, first: dict[Uuid, list[Qemu]]
-) -> Act[dict[Uuid, Ends]]:
+) -> Act[dict[Uuid, Leftovers]]:
     host.autostart.difference_update(order.vms)
     if host.libvirtd == "ok":
         for vm in order.vms:
@@ -128,19 +128,19 @@ def _fresh(host: SimHost, first: dict[Uuid, list[Qemu]]) -> set[Uuid]:
     return {vm for vm, known in first.items() if any(qemu not in known for qemu in host.living(vm))}
 
 
-def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str, fresh: bool = False) -> Ends:
+def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str, fresh: bool = False) -> Leftovers:
     survivors = [qemu for qemu in known if qemu.alive]
     killed = sum(1 for qemu in known if not qemu.alive)
     if fresh:
-        return Ends("alive", len(known), killed, "", "respawned")
+        return Leftovers("alive", len(known), killed, "", "respawned")
     if survivors:
         said = "survived-sigkill" if survivors[0].pid in sent else "not-killed"
-        return Ends("alive", len(known), killed, survivors[0].state, said)
+        return Leftovers("alive", len(known), killed, survivors[0].state, said)
     if why:
-        return Ends("unknown", len(known), killed, "", why)
+        return Leftovers("unknown", len(known), killed, "", why)
     if vm in host.locks:
-        return Ends("unknown", len(known), killed, "", "a-start-is-under-way")
-    return Ends("dead", len(known), killed)
+        return Leftovers("unknown", len(known), killed, "", "a-start-is-under-way")
+    return Leftovers("dead", len(known), killed)
 
 
 def start_script(world: World, host: SimHost, order: StartOrder, by: str, until: float) -> Act[Settled]:

@@ -1,7 +1,7 @@
 """The searches that `hafence simulate --explore` makes.
 
 Exhaustive: in every situation one run with up to so many faults before every step that they can make a
-difference to; and two runs, under the bound of `pairs.py`. Random: so many tales, each with a seed of its own.
+difference to; and two runs, under the bound of `pairs.py`. Random: so many cases, each with a seed of its own.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from .chance import random_tales, shrink
+from .case import CasePlayer, Played
 from .events import Event
-from .explore import Events, first_tales, tales
+from .explore import Events, cases, first_case
 from .oracle import QUIET_S
-from .pairs import pair_tales
+from .pairs import pair_cases
 from .policies import Arm, arm_of, arms
+from .random_cases import random_cases, shrink
 from .report import Failure, Report
 from .situations import SITUATIONS, inventory
-from .tale import Stage, Told
 
 ALONE, PAIR, RANDOM = "one run", "two runs", "random"
 CHUNK = 2000
-"""Random tales that are told in one piece of work."""
+"""Random cases that are played in one piece of work."""
 GARBAGE = 20_000
-"""Objects between two rounds of the garbage collector. A tale leaves a few thousand, all of them garbage."""
+"""Objects between two rounds of the garbage collector. A case leaves a few thousand, all of them garbage."""
 SHRUNK = 5
-"""Stories that are told of failures; more of them are mostly the same again."""
-Tales = Iterable[tuple[str, Events, Told]]
+"""Cases that are written of failures; more of them are mostly the same again."""
+Cases = Iterable[tuple[str, Events, Played]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def exhaustive(
     jobs: int = 1,
     progress: Callable[[Report], None] | None = None,
 ) -> Report:
-    """Every tale of one run with up to `faults` faults; with `pairs`, of two runs too."""
+    """Every case of one run with up to `faults` faults; with `pairs`, of two runs too."""
     arm = arm_of(policy, storage, power)
     names = tuple(situations)
     pieces = [Piece(arm, ALONE, name, faults) for name in names]
@@ -75,7 +75,7 @@ def at_random(
     jobs: int = 1,
     progress: Callable[[Report], None] | None = None,
 ) -> Report:
-    """So many random tales of up to three runs and up to so many faults each."""
+    """So many random cases of up to three runs and up to so many faults each."""
     return _at_random(arm_of(policy, storage, power), runs, faults, seed, jobs, progress)
 
 
@@ -86,7 +86,7 @@ def compare(
     jobs: int = 1,
     progress: Callable[[Report], None] | None = None,
 ) -> list[Report]:
-    """The same random tales under every policy, with and without second-level fences: the rows of the table."""
+    """The same random cases under every policy, with and without second-level fences: the rows of the table."""
     return [_at_random(arm, runs, faults, seed, jobs, progress) for arm in arms()]
 
 
@@ -128,37 +128,37 @@ def do_piece(piece: Piece) -> Report:
     """Do one piece of a search."""
     collect_seldom()
     report = Report(piece.arm.name, piece.arm.means.words)
-    for situation, events, told in _tales(piece):
-        report.take(situation, events, told)
+    for situation, events, played in _cases(piece):
+        report.take(situation, events, played)
     report.searches[piece.kind] = report.cases
     return report
 
 
-def _tales(piece: Piece) -> Tales:
-    stage, name = Stage(inventory(piece.arm.means), piece.arm.policy), piece.situation
+def _cases(piece: Piece) -> Cases:
+    player, name = CasePlayer(inventory(piece.arm.means), piece.arm.policy), piece.situation
     if piece.kind == RANDOM:
-        return random_tales(stage, piece.seed, piece.first, piece.runs, piece.faults)
+        return random_cases(player, piece.seed, piece.first, piece.runs, piece.faults)
     if piece.kind == PAIR:
-        found = pair_tales(stage, name, piece.faults)
+        found = pair_cases(player, name, piece.faults)
     else:
-        found = tales(stage, first_tales(name), piece.faults)
-    return ((name, events, told) for events, told in found)
+        found = cases(player, first_case(name), piece.faults)
+    return ((name, events, played) for events, played in found)
 
 
 def shortest(report: Report, arm: Arm) -> list[Failure]:
-    """The first failure of each kind, as short as it can be told, and what came of it then."""
-    stage = Stage(inventory(arm.means), arm.policy)
+    """The first failure of each kind, as short as it can be, and what came of it then."""
+    player = CasePlayer(inventory(arm.means), arm.policy)
     kinds: dict[tuple[str, str], Failure] = {}
     for failure in report.failures:
         kinds.setdefault((failure.violations[0].rule, failure.situation), failure)
     short: dict[tuple[str, ...], Failure] = {}
     for failure in kinds.values():
         rule = failure.violations[0].rule
-        events = shrink(stage, failure.events, rule)
+        events = shrink(player, failure.events, rule)
         same = (rule, *(f"{event.verb} {event.what}" for event in events if event.verb != "run"))
         if same not in short:
-            told = stage.tell(events)
-            short[same] = Failure(failure.situation, events, [v for v in told.violations if v.rule == rule])
+            played = player.play(events)
+            short[same] = Failure(failure.situation, events, [v for v in played.violations if v.rule == rule])
         if len(short) == SHRUNK:
             break
     return list(short.values())
@@ -168,8 +168,8 @@ def as_scenario(failure: Failure, arm: Arm) -> Events:
     """The events of a failure with what the search does after them, as far as it takes that to show the failure:
     every fault is mended, and the command is run again."""
     rule = failure.violations[0].rule
-    told = Stage(inventory(arm.means), arm.policy).tell(failure.events, liveness=False)
-    if any(violation.rule == rule for violation in told.violations):
+    played = CasePlayer(inventory(arm.means), arm.policy).play(failure.events, liveness=False)
+    if any(violation.rule == rule for violation in played.violations):
         return failure.events
     last = max(event.at for event in failure.events)
     mended = (*failure.events, Event(last + QUIET_S, "heal"))

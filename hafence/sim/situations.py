@@ -1,4 +1,4 @@
-"""The worlds that stories begin in, and the inventories that they are played with."""
+"""The worlds that cases begin in, and the inventories that they are played with."""
 
 from __future__ import annotations
 
@@ -102,4 +102,4 @@ SITUATIONS: dict[str, tuple[Event, ...]] = {
     ),
     "half-the-cluster-silent": _at_first("power_off kvm-01", "power_off kvm-03", "power_off kvm-04"),
 }
-"""How the world is when a story begins. `state` is a person's word, true or not."""
+"""How the world is when a case begins. `state` is a person's word, true or not."""

@@ -48,8 +48,8 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any, machines: Mapp
         return [f"{type(effect).__name__}: {kind}{f' ({answer})' if str(answer) else ''}"]
     match effect:
         case Together(parts):
-            told = zip(parts, answer, strict=True)
-            return [line for part, each in told for line in words(inventory, part, each, machines)]
+            played = zip(parts, answer, strict=True)
+            return [line for part, each in played for line in words(inventory, part, each, machines)]
         case RenewLease() | Recall():
             return []
         case TakeLease() | DropLease() | WriteRecord() | Quarantine() | LiftQuarantine() | LearnMachine():

@@ -17,7 +17,7 @@ from typing import Any
 from ..core.model import is_name, parse_uuid
 from ..effects import StoreError
 from .codec import LATEST, RowError, canonical, storable, when
-from .port import Json, RunEnd, RunRow, RunStory, StepRow
+from .port import Json, RunEnd, RunHistory, RunRow, StepRow
 
 BEGIN, STEP, END = "begin", "step", "end"
 
@@ -85,8 +85,8 @@ def choose_run(text: str, wanted: str, names: Sequence[str]) -> str:
     return names[0]
 
 
-def story(run: str, entries: Sequence[Entry]) -> RunStory:
-    """A run's story, from all its entries in their order."""
+def history_of(run: str, entries: Sequence[Entry]) -> RunHistory:
+    """A run's history, from all its entries in their order."""
     if [entry[2] for entry in entries] != list(range(len(entries))):
         raise RowError(f"table history, run {run}: a step is missing")
     kinds = [entry[3] for entry in entries]
@@ -94,7 +94,7 @@ def story(run: str, entries: Sequence[Entry]) -> RunStory:
     if kinds[0] != BEGIN or set(kinds[1 : -1 if over else None]) - {STEP}:
         raise RowError(f"table history, run {run}: beginning, steps and end are out of order")
     steps = entries[1:-1] if over else entries[1:]
-    return RunStory(began(entries[0]), tuple(_step(entry) for entry in steps), ended(entries[-1]) if over else None)
+    return RunHistory(began(entries[0]), tuple(_step(entry) for entry in steps), ended(entries[-1]) if over else None)
 
 
 def chain_problems(entries: Iterable[Entry], head: Any) -> list[str]:

@@ -94,7 +94,7 @@ class RunEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class RunStory:
+class RunHistory:
     """All that is recorded of one run. `end` None: it goes on, or it was killed."""
 
     row: RunRow
@@ -142,7 +142,7 @@ class Store(Protocol):
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """The latest runs (on one VM), newest first."""
 
-    def run(self, text: str) -> RunStory:
+    def run(self, text: str) -> RunHistory:
         """The run of that id, or of that unique beginning of one. LookupError, with a sentence, if none or several."""
 
     def check(self) -> tuple[Problem, ...]:

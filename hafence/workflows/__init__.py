@@ -1,1 +1,1 @@
-"""The stories: which effect follows which. They decide nothing themselves and touch nothing themselves."""
+"""The workflows: which effect follows which. They decide nothing themselves and touch nothing themselves."""

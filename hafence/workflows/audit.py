@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.attempts import FenceOrder, Finding
-from ..core.audit import UNREADABLE, Scene
+from ..core.attempts import FenceOrder, Reading
+from ..core.audit import Code, Survey
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
@@ -26,18 +26,18 @@ from ..effects import (
     RenewStorageFence,
     StoreError,
     StoreHealth,
-    Story,
     Together,
+    Workflow,
     do,
 )
-from .vm_run import Run
+from .vm_run import Request
 
 NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
 """A VM that does not exist: a rehearsal of the fence can find nothing of it."""
 NOTHING = Recollection({}, {}, {}, {})
 
 
-def audit(run: Run) -> Story[Scene]:
+def audit(run: Request) -> Workflow[Survey]:
     """Look at the store, into every host, and along every fence path; change nothing."""
     problems, memory = yield from _remember()
     now = yield from do(Now())
@@ -46,7 +46,7 @@ def audit(run: Run) -> Story[Scene]:
     # At once: a host that hangs would cost its time-out twice.
     look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
     looks, *replies = yield from do(Together((look_at, *(Fence(order) for order in orders))))
-    paths: dict[HostName, dict[HostName, Finding]] = {host.name: {} for host in kvm}
+    paths: dict[HostName, dict[HostName, Reading]] = {host.name: {} for host in kvm}
     for order, reply in zip(orders, replies, strict=True):
         assert order.proxy is not None, "a rehearsal goes through a sibling"
         known = memory.machine_ids.get(order.suspect)
@@ -54,7 +54,7 @@ def audit(run: Run) -> Story[Scene]:
     renewed = yield from _renew(run.inventory, memory, looks)
     vms = sorted(run.inventory.vms)
     needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
-    return Scene(
+    return Survey(
         inventory=run.inventory,
         records=memory.records,
         quarantine=memory.quarantine,
@@ -68,17 +68,17 @@ def audit(run: Run) -> Story[Scene]:
     )
 
 
-def _remember() -> Story[tuple[tuple[tuple[str, str], ...], Recollection]]:
+def _remember() -> Workflow[tuple[tuple[tuple[Code, str], ...], Recollection]]:
     """What is wrong with the store, and what it knows; NOTHING where it can't be read. The hosts are looked at all the
     same: two living copies are two copies whatever is recorded."""
     try:
         problems = yield from do(StoreHealth())
-        return problems, (yield from do(Recall()))
+        return tuple((Code(code), says) for code, says in problems), (yield from do(Recall()))
     except StoreError as error:
-        return ((UNREADABLE, str(error)),), NOTHING
+        return ((Code.STORE_UNREADABLE, str(error)),), NOTHING
 
 
-def _renew(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]) -> Story[dict[HostName, str]]:
+def _renew(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[dict[HostName, str]]:
     """Make the storage fences of quarantined hosts last, and what came of each, in words."""
     known = sorted(name for name in memory.quarantine if name in inventory.hosts)
     hosts = [name for name in known if inventory.cluster_of(name).ceph is not None]

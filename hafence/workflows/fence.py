@@ -24,19 +24,19 @@ from ..effects import (
     Recall,
     Sleep,
     StoreError,
-    Story,
     TakeLease,
     Tell,
+    Workflow,
     do,
 )
 from .fencing import fence_suspect, note_plan
-from .fencing_state import View
+from .fencing_state import Observed
 from .power_and_storage import spend_refuted
 from .start_vm import known_suspect
 from .starting import settle_earlier
 from .vm_run import (
-    Course,
-    Run,
+    Request,
+    VmRun,
     busy,
     conclude,
     ended_early,
@@ -51,22 +51,22 @@ WAITS = 8
 """Into how many parts a long wait is cut, each of which renews the lease."""
 
 
-def fence(run: Run, vms: tuple[Vm, ...], host: HostName | None) -> Story[tuple[Outcome, ...]]:
+def fence(run: Request, vms: tuple[Vm, ...], host: HostName | None) -> Workflow[tuple[Outcome, ...]]:
     """Fence VMs where they are recorded, or, with `host`, on that host; without `vms`, all VMs of that host."""
     memory = yield from do(Recall())
     if host is not None and not vms:
         vms = yield from _vms_of(run.inventory, memory, host)
-    by_suspect: dict[HostName, list[Course]] = {}
+    by_suspect: dict[HostName, list[VmRun]] = {}
     for vm in vms:
-        course = Course(run, vm, record_of(vm, memory.records))
-        by_suspect.setdefault(host or course.record.suspect, []).append(course)
+        vm_run = VmRun(run, vm, record_of(vm, memory.records))
+        by_suspect.setdefault(host or vm_run.record.suspect, []).append(vm_run)
     outcomes: dict[Uuid, Outcome] = {}
-    for suspect, courses in sorted(by_suspect.items()):
-        outcomes.update((yield from _under_leases(run, suspect, courses)))
+    for suspect, vm_runs in sorted(by_suspect.items()):
+        outcomes.update((yield from _under_leases(run, suspect, vm_runs)))
     return tuple(outcomes[vm.uuid] for vm in vms)
 
 
-def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Story[tuple[Vm, ...]]:
+def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workflow[tuple[Vm, ...]]:
     """The VMs recorded on a host, and those that are seen there although recorded elsewhere."""
     looks = yield from do(LookAt((host,)))
     look = looks.get(host)
@@ -79,37 +79,37 @@ def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Story
     return tuple(sorted(here, key=lambda vm: (-vm.priority, vm.name)))
 
 
-def _under_leases(run: Run, suspect: HostName, courses: list[Course]) -> Story[dict[Uuid, Outcome]]:
+def _under_leases(run: Request, suspect: HostName, vm_runs: list[VmRun]) -> Workflow[dict[Uuid, Outcome]]:
     """The VMs of one suspect, each under its own lease; one that another run handles is left to that run."""
     outcomes: dict[Uuid, Outcome] = {}
-    held: list[Course] = []
+    held: list[VmRun] = []
     try:
-        for course in sorted(courses, key=lambda c: c.vm.uuid):
-            taken = None if run.dry_run else (yield from do(TakeLease(course.vm.uuid, run.wait_s)))
+        for vm_run in sorted(vm_runs, key=lambda c: c.vm.uuid):
+            taken = None if run.dry_run else (yield from do(TakeLease(vm_run.vm.uuid, run.wait_s)))
             if isinstance(taken, Busy):
-                outcomes[course.vm.uuid] = busy(course, taken)
+                outcomes[vm_run.vm.uuid] = busy(vm_run, taken)
                 continue
-            course.lease = taken
-            held.append(course)
+            vm_run.lease = taken
+            held.append(vm_run)
         outcomes.update((yield from _fence_all(run, suspect, held)))
     except (LeaseLost, StoreError, Interrupted) as why:
         outcomes.update((c.vm.uuid, ended_early(c, why)) for c in held if c.vm.uuid not in outcomes)
-    for course in held:
-        yield from give_back(course)
+    for vm_run in held:
+        yield from give_back(vm_run)
     return outcomes
 
 
-def _fence_all(run: Run, name: HostName, courses: list[Course]) -> Story[dict[Uuid, Outcome]]:
+def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[dict[Uuid, Outcome]]:
     outcomes: dict[Uuid, Outcome] = {}
     memory = yield from do(Recall())
-    going: dict[Uuid, Course] = {}
-    for course in courses:
-        course.record = memory.records.get(course.vm.uuid, course.record)
-        early = yield from _before(course, name)
+    going: dict[Uuid, VmRun] = {}
+    for vm_run in vm_runs:
+        vm_run.record = memory.records.get(vm_run.vm.uuid, vm_run.record)
+        early = yield from _before(vm_run, name)
         if early is not None:
-            outcomes[course.vm.uuid] = early
+            outcomes[vm_run.vm.uuid] = early
         else:
-            going[course.vm.uuid] = course
+            going[vm_run.vm.uuid] = vm_run
     if not going:
         return outcomes
     suspect = run.inventory.hosts[name]
@@ -118,45 +118,45 @@ def _fence_all(run: Run, name: HostName, courses: list[Course]) -> Story[dict[Uu
     refusal = yield from _ask(run, name, going, looks)
     if refusal:
         if run.dry_run:
-            note_plan(run, suspect, going, View(memory, looks))
-        return outcomes | {vm: refuse(course, Reason.SUSPECT_HEALTHY, *refusal) for vm, course in going.items()}
-    judgements = yield from fence_suspect(run, suspect, going, View(memory, looks))
+            note_plan(run, suspect, going, Observed(memory, looks))
+        return outcomes | {vm: refuse(vm_run, Reason.SUSPECT_HEALTHY, *refusal) for vm, vm_run in going.items()}
+    judgements = yield from fence_suspect(run, suspect, going, Observed(memory, looks))
     fenced = sum(isinstance(judgement, Allowed) for judgement in judgements.values())
     if fenced and not run.dry_run:
         yield from do(Quarantine(name, f"{fenced} VM(s) were fenced there"))
-    for vm, course in going.items():
-        outcomes[vm] = yield from _end(course, name, judgements[vm], View(memory, looks))
+    for vm, vm_run in going.items():
+        outcomes[vm] = yield from _end(vm_run, name, judgements[vm], Observed(memory, looks))
     return outcomes
 
 
-def _before(course: Course, name: HostName) -> Story[Outcome | None]:
+def _before(vm_run: VmRun, name: HostName) -> Workflow[Outcome | None]:
     """What keeps a VM from being fenced at all: a start in flight, a suspect in maintenance or of another kind."""
-    if course.record.state is VmState.STARTING and course.record.host != name:
-        settled = yield from settle_earlier(course)
+    if vm_run.record.state is VmState.STARTING and vm_run.record.host != name:
+        settled = yield from settle_earlier(vm_run)
         if settled is not None:
             return settled
-    if _starting_there(course, name):
-        yield from _outwait_start(course, name)
-    suspect: Host | Outcome | None = course.run.inventory.hosts.get(name)
+    if _starting_there(vm_run, name):
+        yield from _outwait_start(vm_run, name)
+    suspect: Host | Outcome | None = vm_run.run.inventory.hosts.get(name)
     if suspect is None:
-        suspect = known_suspect(course)
+        suspect = known_suspect(vm_run)
     if isinstance(suspect, Outcome):
         return suspect
     if suspect.state is HostState.MAINTENANCE:
-        return refuse(course, Reason.MAINTENANCE, f"{name} is in maintenance: people are at work there")
-    if not course.run.inventory.cluster_of(name).is_kvm:
-        return refuse(course, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't look into it, nor fence there")
+        return refuse(vm_run, Reason.MAINTENANCE, f"{name} is in maintenance: people are at work there")
+    if not vm_run.run.inventory.cluster_of(name).is_kvm:
+        return refuse(vm_run, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't look into it, nor fence there")
     return None
 
 
 def _ask(
-    run: Run, name: HostName, courses: Mapping[Uuid, Course], looks: Mapping[HostName, Look]
-) -> Story[tuple[str, tuple[str, ...]] | None]:
+    run: Request, name: HostName, vm_runs: Mapping[Uuid, VmRun], looks: Mapping[HostName, Look]
+) -> Workflow[tuple[str, tuple[str, ...]] | None]:
     """Show that a suspect answers and what runs there, and ask. The refusal's words and ways out, or None."""
     look = looks.get(name)
     if not isinstance(look, HostLook):
         return None
-    running = [course.vm.name for vm, course in courses.items() if look.runs(vm)]
+    running = [vm_run.vm.name for vm, vm_run in vm_runs.items() if look.runs(vm)]
     if not running or run.yes:
         return None
     what = ", ".join(running[:5]) + (f" and {len(running) - 5} more" if len(running) > 5 else "")
@@ -171,48 +171,48 @@ def _ask(
     return f"{name} answers and {what} {runs} there; {said}", (f"use --yes to fence {them} all the same",)
 
 
-def _end(course: Course, name: HostName, judgement: Judgement, view: View) -> Story[Outcome]:
+def _end(vm_run: VmRun, name: HostName, judgement: Judgement, view: Observed) -> Workflow[Outcome]:
     """The outcome for one VM. A VM proved dead where it was recorded, and seen nowhere else, is recorded stopped."""
     if not isinstance(judgement, Allowed):
-        return refused_by(course, judgement)
-    harmless = yield from shut_out_hosts(course, view.memory)
-    elsewhere = [host for host in rival_copies(course, view.looks, harmless - {name}) if host != name]
+        return refused_by(vm_run, judgement)
+    harmless = yield from shut_out_hosts(vm_run, view.memory)
+    elsewhere = [host for host in rival_copies(vm_run, view.looks, harmless - {name}) if host != name]
     if elsewhere:
-        course.notes.append(f"a copy runs on {' and '.join(elsewhere)}: the record is left as it was")
-    elif _starting_there(course, name) and not course.run.dry_run:
-        yield from course.renew()
-        yield from course.write(mark_clean(course.record))
-    elif _was_here(course, name) and judgement.reason in PROOFS:
-        yield from course.renew()
-        yield from course.write(mark_stopped(course.record, course.run.id, judgement.reason, course.shut_out_until))
-    would = "would be fenced" if course.run.dry_run else "is fenced"
-    message = f"{course.vm.name} {would} on {name}: {judgement.message}. It is recorded as {course.record.words}."
-    unrecorded = [host for host in elsewhere if host != course.record.host]
+        vm_run.notes.append(f"a copy runs on {' and '.join(elsewhere)}: the record is left as it was")
+    elif _starting_there(vm_run, name) and not vm_run.run.dry_run:
+        yield from vm_run.renew()
+        yield from vm_run.write(mark_clean(vm_run.record))
+    elif _was_here(vm_run, name) and judgement.reason in PROOFS:
+        yield from vm_run.renew()
+        yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
+    would = "would be fenced" if vm_run.run.dry_run else "is fenced"
+    message = f"{vm_run.vm.name} {would} on {name}: {judgement.message}. It is recorded as {vm_run.record.words}."
+    unrecorded = [host for host in elsewhere if host != vm_run.record.host]
     if unrecorded:
         message += f" A copy of it runs on {' and '.join(unrecorded)}."
-    return conclude(course, Decision.FENCED, judgement.reason, message, suspect=name)
+    return conclude(vm_run, Decision.FENCED, judgement.reason, message, suspect=name)
 
 
-def _was_here(course: Course, name: HostName) -> bool:
-    return course.record.suspect == name and course.record.state is not VmState.STARTING and not course.run.dry_run
+def _was_here(vm_run: VmRun, name: HostName) -> bool:
+    return vm_run.record.suspect == name and vm_run.record.state is not VmState.STARTING and not vm_run.run.dry_run
 
 
-def _starting_there(course: Course, name: HostName) -> bool:
-    return course.record.state is VmState.STARTING and course.record.host == name
+def _starting_there(vm_run: VmRun, name: HostName) -> bool:
+    return vm_run.record.state is VmState.STARTING and vm_run.record.host == name
 
 
-def _outwait_start(course: Course, name: HostName) -> Story[None]:
+def _outwait_start(vm_run: VmRun, name: HostName) -> Workflow[None]:
     """Wait until the start that an earlier run sent to this very host can no longer begin there.
 
     Its script bears the end of that run's lease as its deadline. A scan that came before it could find nothing,
     and the start could follow: so what proves the host clean has to come after.
     """
-    if course.run.dry_run:
+    if vm_run.run.dry_run:
         return
-    lease_s = course.run.inventory.settings.lease_s
+    lease_s = vm_run.run.inventory.settings.lease_s
     yield from do(
-        Tell(f"waiting {lease_s:.0f} s: until then the start that run {course.record.run} sent to {name} may begin")
+        Tell(f"waiting {lease_s:.0f} s: until then the start that run {vm_run.record.run} sent to {name} may begin")
     )
     for _ in range(WAITS):
-        yield from course.renew()
+        yield from vm_run.renew()
         yield from do(Sleep(lease_s / WAITS))

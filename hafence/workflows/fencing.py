@@ -1,6 +1,6 @@
 """The fence: through which siblings, what next when one fails, and the judgement on each VM.
 
-The story: siblings are asked in order until one learns something about the suspect. A suspect that is
+The order: siblings are asked in order until one learns something about the suspect. A suspect that is
 unreachable is looked at by every witness at once; a sibling that sees it accept connections fences it. Where
 that does not end in a confirmed death, the configured power and storage fences follow. Then the gate
 (core/decision.py) judges each VM.
@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.attempts import FenceOrder, Finding, Reply, Verdict
+from ..core.attempts import FenceOrder, Reading, Reply, Verdict
 from ..core.decision import Allowed, Judgement, Refused, final_verdict, judge, wants_witnesses
 from ..core.evidence import Evidence, Proof, Sign, WitnessReport
 from ..core.looks import HostLook, Look, Silence, shows_life
@@ -26,15 +26,15 @@ from ..effects import (
     Interrupted,
     LearnMachine,
     Now,
-    Story,
     Together,
     Uptime,
     Witness,
+    Workflow,
     do,
 )
-from .fencing_state import Fencing, View
+from .fencing_state import Fencing, Observed
 from .power_and_storage import second_level, spend_if_seen_alive
-from .vm_run import Course, Run
+from .vm_run import Request, VmRun
 
 MAX_SEEING = 2
 """How many witnesses that see the suspect accept connections are asked to fence it, one after the other."""
@@ -42,39 +42,41 @@ WOULD_KILL = "would kill"
 """How the detail of a finding begins that a rehearsal foretells."""
 
 
-def fence_suspect(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view: View) -> Story[dict[Uuid, Judgement]]:
-    """Fence the VMs of `courses` on `suspect`; each course gets its attempts, evidence and verdict written in."""
+def fence_suspect(
+    run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed
+) -> Workflow[dict[Uuid, Judgement]]:
+    """Fence the VMs of `vm_runs` on `suspect`; each run of a VM gets its attempts, evidence and verdict written in."""
     hosts = run.inventory.members(suspect.cluster)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
-    fencing = Fencing(run, suspect, courses, view, candidates, (yield from _boot_grace(run)))
+    fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)))
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
     yield from _second_look(fencing)
     yield from spend_if_seen_alive(fencing)
     yield from second_level(fencing)
-    return {vm: _close(fencing, course) for vm, course in courses.items()}
+    return {vm: _close(fencing, vm_run) for vm, vm_run in vm_runs.items()}
 
 
-def note_plan(run: Run, suspect: Host, courses: Mapping[Uuid, Course], view: View) -> None:
+def note_plan(run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed) -> None:
     """For a dry run that would have to ask: what a yes would kill, and through whom."""
     hosts = run.inventory.members(suspect.cluster)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
     look = view.looks.get(suspect.name)
-    for vm, course in courses.items():
+    for vm, vm_run in vm_runs.items():
         if isinstance(look, HostLook) and look.runs(vm):
-            course.notes.append(f"with --yes: would kill {look.copies.get(vm) or 1} leftover(s)")
-        _note_siblings(course, candidates)
+            vm_run.notes.append(f"with --yes: would kill {look.copies.get(vm) or 1} leftover(s)")
+        _note_siblings(vm_run, candidates)
 
 
-def _note_siblings(course: Course, candidates: Candidates) -> None:
-    course.notes.append(f"siblings in order: {', '.join(candidates.chosen) or 'none'}")
-    course.notes += [f"sibling {name} not asked: {why}" for name, why in candidates.excluded]
+def _note_siblings(vm_run: VmRun, candidates: Candidates) -> None:
+    vm_run.notes.append(f"siblings in order: {', '.join(candidates.chosen) or 'none'}")
+    vm_run.notes += [f"sibling {name} not asked: {why}" for name, why in candidates.excluded]
 
 
 def _note_what_is_known(fencing: Fencing) -> None:
     """The siblings and exclusions, a person's statement, and what the admin node's look says of the suspect's life."""
-    for course in fencing.courses.values():
-        _note_siblings(course, fencing.candidates)
+    for vm_run in fencing.vm_runs.values():
+        _note_siblings(vm_run, fencing.candidates)
     known: list[Evidence] = []
     look = fencing.view.looks.get(fencing.suspect.name)
     if look is not None and shows_life(look):
@@ -85,11 +87,11 @@ def _note_what_is_known(fencing: Fencing) -> None:
     if statement is not None and not known:  # a host that speaks has ended it
         words = f"{statement.who} stated that {statement.host} is powered off: {statement.reason}"
         known.append(Evidence("statement", statement.who, statement.at, words, Proof.STATEMENT))
-    for vm in fencing.courses:
+    for vm in fencing.vm_runs:
         fencing.extra[vm] += known
 
 
-def _ask_siblings(fencing: Fencing) -> Story[None]:
+def _ask_siblings(fencing: Fencing) -> Workflow[None]:
     """The siblings in order, until one learns something about the suspect; a lone one gets a second chance."""
     proxies = list(fencing.candidates.chosen)
     if len(proxies) == 1:
@@ -114,13 +116,13 @@ def _looks_silent(fencing: Fencing) -> bool:
     return look is not None and not shows_life(look) and policy is not Unreachable.PROCEED
 
 
-def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None) -> Story[bool]:
+def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None) -> Workflow[bool]:
     """One attempt through one proxy for every open VM. Whether it said anything about the suspect."""
     vms = fencing.open_vms()
     settings = fencing.run.inventory.settings
     not_after = math.inf
     for vm in vms:
-        not_after = min(not_after, (yield from fencing.courses[vm].renew()))
+        not_after = min(not_after, (yield from fencing.vm_runs[vm].renew()))
     order = FenceOrder(
         suspect=fencing.suspect.name,
         proxy=proxy,
@@ -131,16 +133,16 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         rehearse=fencing.run.dry_run,
     )
     reply = yield from _send(fencing, order, meanwhile)
-    findings = interpret(order, reply, fencing.view.memory.machine_ids.get(fencing.suspect.name))
+    readings = interpret(order, reply, fencing.view.memory.machine_ids.get(fencing.suspect.name))
     if fencing.run.dry_run:
-        findings = {vm: _foretell(finding) for vm, finding in findings.items()}
-    for vm, finding in findings.items():
-        fencing.findings[vm].append((proxy, finding, reply))
-    yield from _learn(fencing, next(iter(findings.values())))
-    return not any(finding.sibling_side for finding in findings.values())
+        readings = {vm: _foretell(reading) for vm, reading in readings.items()}
+    for vm, reading in readings.items():
+        fencing.readings[vm].append((proxy, reading, reply))
+    yield from _learn(fencing, next(iter(readings.values())))
+    return not any(reading.sibling_side for reading in readings.values())
 
 
-def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Story[Reply]:
+def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Workflow[Reply]:
     """Send the order. From the moment it may have been sent, the courses say so, also if the run ends there."""
     try:
         if meanwhile is None:
@@ -156,35 +158,35 @@ def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Sto
 
 def _mark_fenced(fencing: Fencing, order: FenceOrder) -> None:
     for vm in order.vms:
-        fencing.courses[vm].fenced = not order.rehearse
+        fencing.vm_runs[vm].fenced = not order.rehearse
 
 
-def _foretell(finding: Finding) -> Finding:
+def _foretell(reading: Reading) -> Reading:
     """What a rehearsal that found a leftover foretells: that it would be killed, which is not proved."""
-    if finding.verdict is not Verdict.STILL_ALIVE:
-        return finding
-    if finding.facts.get("state") == "D":
-        return replace(finding, detail="a leftover is in state D: SIGKILL would not end it now")
-    found = finding.facts.get("found", "?")
+    if reading.verdict is not Verdict.STILL_ALIVE:
+        return reading
+    if reading.facts.get("state") == "D":
+        return replace(reading, detail="a leftover is in state D: SIGKILL would not end it now")
+    found = reading.facts.get("found", "?")
     leftovers = "1 leftover" if found == "1" else f"{found} leftovers"
     detail = f"{WOULD_KILL} {leftovers} (foretold, nothing was killed)"
-    return replace(finding, verdict=Verdict.CONFIRMED_DEAD, detail=detail)
+    return replace(reading, verdict=Verdict.CONFIRMED_DEAD, detail=detail)
 
 
-def _learn(fencing: Fencing, finding: Finding) -> Story[None]:
+def _learn(fencing: Fencing, reading: Reading) -> Workflow[None]:
     name = fencing.suspect.name
-    if finding.machine_id and not fencing.run.dry_run and name not in fencing.view.memory.machine_ids:
-        yield from do(LearnMachine(name, finding.machine_id))
+    if reading.machine_id and not fencing.run.dry_run and name not in fencing.view.memory.machine_ids:
+        yield from do(LearnMachine(name, reading.machine_id))
 
 
-def _second_look(fencing: Fencing) -> Story[None]:
+def _second_look(fencing: Fencing) -> Workflow[None]:
     """Where the suspect is unreachable: every witness at once, unless they have looked already; then the siblings
     that saw the suspect accept connections fence it."""
-    if not any(fencing.verdict(vm) is Verdict.UNREACHABLE for vm in fencing.courses):
+    if not any(fencing.verdict(vm) is Verdict.UNREACHABLE for vm in fencing.vm_runs):
         return
     chosen = fencing.candidates.chosen
-    tried = {proxy for tries in fencing.findings.values() for proxy, _, _ in tries}
-    if any(wants_witnesses(fencing.case(vm)) for vm in fencing.courses):
+    tried = {proxy for tries in fencing.readings.values() for proxy, _, _ in tries}
+    if any(wants_witnesses(fencing.case(vm)) for vm in fencing.vm_runs):
         proceed = fencing.run.inventory.settings.unreachable is Unreachable.PROCEED
         asked = tuple(name for name in chosen if name in tried) if proceed else chosen
         fencing.reports = yield from do(Witness(fencing.suspect.name, asked))
@@ -195,30 +197,30 @@ def _second_look(fencing: Fencing) -> Story[None]:
             return
 
 
-def _close(fencing: Fencing, course: Course) -> Judgement:
-    """Judge one VM and write into its course what the judgement stands on."""
-    vm = course.vm.uuid
-    tried = fencing.findings[vm]
+def _close(fencing: Fencing, vm_run: VmRun) -> Judgement:
+    """Judge one VM and write into its run what the judgement stands on."""
+    vm = vm_run.vm.uuid
+    tried = fencing.readings[vm]
     case = fencing.case(vm)
-    course.verdict = final_verdict(case)
-    course.attempts += tuple(Attempt(proxy, f.verdict, f.detail, round(r.seconds, 3)) for proxy, f, r in tried)
-    course.evidence = (*(_of_attempt(*each) for each in tried), *map(_of_report, fencing.reports), *case.evidence)
+    vm_run.verdict = final_verdict(case)
+    vm_run.attempts += tuple(Attempt(proxy, f.verdict, f.detail, round(r.seconds, 3)) for proxy, f, r in tried)
+    vm_run.evidence = (*(_of_attempt(*each) for each in tried), *map(_of_report, fencing.reports), *case.evidence)
     judgement = judge(case)
-    if isinstance(judgement, Allowed) and case.findings and case.findings[-1].detail.startswith(WOULD_KILL):
+    if isinstance(judgement, Allowed) and case.readings and case.readings[-1].detail.startswith(WOULD_KILL):
         # nobody has seen a death: the words are the rehearsal's
-        judgement = replace(judgement, message=f"the fence on {case.suspect} {case.findings[-1].detail}")
+        judgement = replace(judgement, message=f"the fence on {case.suspect} {case.readings[-1].detail}")
     if isinstance(judgement, Refused) and judgement.reason is Reason.NO_SIBLING and fencing.candidates.excluded:
         against = "; ".join(f"{name} {why}" for name, why in fencing.candidates.excluded)
         judgement = replace(judgement, message=f"{judgement.message}: {against}")
-    course.risks = () if isinstance(judgement, Refused) else judgement.risks
+    vm_run.risks = () if isinstance(judgement, Refused) else judgement.risks
     return judgement
 
 
 _PROVES = {Verdict.CONFIRMED_DEAD: Proof.VM_DEAD, Verdict.STILL_ALIVE: Proof.VM_ALIVE}
 
 
-def _of_attempt(proxy: HostName, finding: Finding, reply: Reply) -> Evidence:
-    return Evidence("fence", f"through {proxy}", reply.at, finding.detail, _PROVES.get(finding.verdict, Proof.NOTHING))
+def _of_attempt(proxy: HostName, reading: Reading, reply: Reply) -> Evidence:
+    return Evidence("fence", f"through {proxy}", reply.at, reading.detail, _PROVES.get(reading.verdict, Proof.NOTHING))
 
 
 def _of_report(report: WitnessReport) -> Evidence:
@@ -226,7 +228,7 @@ def _of_report(report: WitnessReport) -> Evidence:
     return Evidence("witness", report.name, report.at, report.says, proves)
 
 
-def _boot_grace(run: Run) -> Story[str]:
+def _boot_grace(run: Request) -> Workflow[str]:
     """Why hafence's own machine has been up too short a time to call others silent; '' if it has not."""
     grace = run.inventory.settings.boot_grace_s
     if not grace:
@@ -235,13 +237,13 @@ def _boot_grace(run: Run) -> Story[str]:
     return f"this machine booted {up:.0f} s ago, within boot_grace ({grace:.0f} s)" if up < grace else ""
 
 
-def evidence_age(course: Course, looks: Mapping[HostName, Look] | None = None) -> Story[float]:
+def evidence_age(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> Workflow[float]:
     """Seconds since the oldest observation that the permission stands on, the round of looks among them.
 
     A person's statement has a life of its own and is left out.
     """
     now = yield from do(Now())
-    times = [e.at for e in course.evidence if e.proves in _AGEING]
+    times = [e.at for e in vm_run.evidence if e.proves in _AGEING]
     times += [look.at for look in (looks or {}).values()]
     return now - min(times, default=now)
 

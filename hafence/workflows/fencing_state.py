@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..core.attempts import Finding, Reply, Verdict, weigh
+from ..core.attempts import Reading, Reply, Verdict, weigh
 from ..core.decision import Case, SecondLevel, cut_off
 from ..core.evidence import Evidence, WitnessReport
 from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Uuid
 from ..core.siblings import Candidates
 from ..core.stored import Recollection
-from .vm_run import Course, Run
+from .vm_run import Request, VmRun
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Observed:
     """What is known when fencing begins: the store's memory and the round of looks."""
 
     memory: Recollection
@@ -27,38 +27,38 @@ class View:
 class Fencing:
     """The fence of one suspect in one run: what was tried and seen, VM by VM."""
 
-    run: Run
+    run: Request
     suspect: Host
-    courses: Mapping[Uuid, Course]
-    view: View
+    vm_runs: Mapping[Uuid, VmRun]
+    view: Observed
     candidates: Candidates
     grace: str
     """Why it is too early to call anyone silent, or ''."""
-    findings: dict[Uuid, list[tuple[HostName, Finding, Reply]]] = field(default_factory=dict)
+    readings: dict[Uuid, list[tuple[HostName, Reading, Reply]]] = field(default_factory=dict)
     reports: tuple[WitnessReport, ...] = ()
     extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)
     levels: dict[Uuid, list[SecondLevel]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Nothing is known of any VM yet."""
-        for vm in self.courses:
-            self.findings[vm], self.extra[vm], self.levels[vm] = [], [], []
+        for vm in self.vm_runs:
+            self.readings[vm], self.extra[vm], self.levels[vm] = [], [], []
 
     def open_vms(self) -> tuple[Uuid, ...]:
         """The VMs of which nothing final has been learnt yet."""
-        return tuple(vm for vm in self.courses if self.verdict(vm) in (None, Verdict.UNREACHABLE))
+        return tuple(vm for vm in self.vm_runs if self.verdict(vm) in (None, Verdict.UNREACHABLE))
 
     def verdict(self, vm: Uuid) -> Verdict | None:
         """The verdict so far."""
-        return weigh([finding for _, finding, _ in self.findings[vm]])
+        return weigh([reading for _, reading, _ in self.readings[vm]])
 
     def case(self, vm: Uuid) -> Case:
         """All that the gate may know of one VM."""
-        tried = self.findings[vm]
+        tried = self.readings[vm]
         return Case(
             suspect=self.suspect.name,
             policy=self.run.inventory.settings.unreachable,
-            findings=tuple(finding for _, finding, _ in tried),
+            readings=tuple(reading for _, reading, _ in tried),
             proxies=tuple(proxy for proxy, _, _ in tried),
             reports=self.reports,
             evidence=tuple(self.extra[vm]),

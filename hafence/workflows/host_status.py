@@ -25,11 +25,11 @@ from ..effects import (
     RenewLease,
     SpendStatement,
     StoreError,
-    Story,
     TakeLease,
+    Workflow,
     do,
 )
-from .vm_run import Run
+from .vm_run import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class HostOutcome:
     """Where it was not done."""
 
 
-def confirm_dead(run: Run, host: Host, reason: str) -> Story[HostOutcome]:
+def confirm_dead(run: Request, host: Host, reason: str) -> Workflow[HostOutcome]:
     """Record that a person has seen that a host is powered off. A host that answers refutes them."""
     memory = yield from do(Recall())
     looks = yield from do(LookAt((host.name,)))
@@ -63,7 +63,7 @@ def confirm_dead(run: Run, host: Host, reason: str) -> Story[HostOutcome]:
     return HostOutcome(host.name, True, message)
 
 
-def rejoin(run: Run, host: Host) -> Story[HostOutcome]:
+def rejoin(run: Request, host: Host) -> Workflow[HostOutcome]:
     """Take a fenced host back: nothing left over there, no stale definition, then the storage fence is lifted.
 
     Under the leases of all VMs whose suspect it is: lifting the fence while another run is about to start one of
@@ -87,7 +87,7 @@ def rejoin(run: Run, host: Host) -> Story[HostOutcome]:
     return outcome
 
 
-def _take_leases(run: Run, host: Host, memory: Recollection, held: list[Lease]) -> Story[HostOutcome | None]:
+def _take_leases(run: Request, host: Host, memory: Recollection, held: list[Lease]) -> Workflow[HostOutcome | None]:
     for vm in sorted(run.inventory.vms.values(), key=lambda vm: vm.uuid):
         record = record_of(vm, memory.records)
         if host.name not in (record.suspect, record.host):
@@ -100,7 +100,7 @@ def _take_leases(run: Run, host: Host, memory: Recollection, held: list[Lease]) 
     return None
 
 
-def _check_and_take_back(run: Run, host: Host, held: list[Lease]) -> Story[HostOutcome]:
+def _check_and_take_back(run: Request, host: Host, held: list[Lease]) -> Workflow[HostOutcome]:
     """With the leases held: the records are read anew, since another run may just have changed them."""
     looks = yield from do(LookAt((host.name,)))
     look = looks[host.name]

@@ -26,15 +26,15 @@ from ..effects import (
     PowerOff,
     SecondLevelReply,
     SpendStatement,
-    Story,
     Together,
+    Workflow,
     do,
 )
 from .fencing_state import Fencing
-from .vm_run import Run
+from .vm_run import Request
 
 
-def second_level(fencing: Fencing) -> Story[None]:
+def second_level(fencing: Fencing) -> Workflow[None]:
     """Power and storage, where they are configured.
 
     A silent suspect meets both at once, for the policy `confirm` wants every fence that is configured. One that
@@ -42,7 +42,7 @@ def second_level(fencing: Fencing) -> Story[None]:
     """
     policy = fencing.run.inventory.settings.unreachable
     silent = policy is not Unreachable.PROCEED
-    vms = tuple(vm for vm in fencing.courses if _refused(fencing, vm) or (silent and _unreachable(fencing, vm)))
+    vms = tuple(vm for vm in fencing.vm_runs if _refused(fencing, vm) or (silent and _unreachable(fencing, vm)))
     if not vms or not fencing.candidates.chosen:
         return
     if fencing.cut_off() and fencing.open_vms():
@@ -69,17 +69,17 @@ def _unreachable(fencing: Fencing, vm: Uuid) -> bool:
 def _lives(fencing: Fencing) -> bool:
     """Whether anything was seen of the suspect's life, by anyone."""
     spoke = (Verdict.STILL_ALIVE, Verdict.AMBIGUOUS)
-    return any(fencing.verdict(vm) in spoke or signs_of_life(fencing.case(vm)) for vm in fencing.courses)
+    return any(fencing.verdict(vm) in spoke or signs_of_life(fencing.case(vm)) for vm in fencing.vm_runs)
 
 
-def _not_after(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[float]:
+def _not_after(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[float]:
     not_after = math.inf
     for vm in vms:
-        not_after = min(not_after, (yield from fencing.courses[vm].renew()))
+        not_after = min(not_after, (yield from fencing.vm_runs[vm].renew()))
     return not_after
 
 
-def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], ...]]:
+def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Effect[Any], ...]]:
     if fencing.run.inventory.cluster_of(fencing.suspect.name).ceph is None:
         return ()
     # Only a host that was looked into is known to run no copy: another one's client on the images is a stranger's.
@@ -89,7 +89,7 @@ def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any]
     return (FenceStorage(fencing.suspect.name, vms, seen, not_after, fencing.run.dry_run, alone),)
 
 
-def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], ...]]:
+def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Effect[Any], ...]]:
     if not fencing.suspect.power:
         return ()
     others = _other_vms(fencing)
@@ -104,7 +104,7 @@ def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Story[tuple[Effect[Any], 
     return (PowerOff(fencing.suspect.name, not_after, fencing.run.dry_run),)
 
 
-def _agreed(fencing: Fencing, others: int) -> Story[bool]:
+def _agreed(fencing: Fencing, others: int) -> Workflow[bool]:
     """A silent host may be switched off. One that lives, with other VMs on it, only if the admin agrees."""
     if fencing.run.yes:
         return True
@@ -123,10 +123,10 @@ def _other_vms(fencing: Fencing) -> frozenset[Uuid]:
         records = fencing.view.memory.records
         every = ((vm.uuid, record_of(vm, records)) for vm in fencing.run.inventory.vms.values())
         here = frozenset(uuid for uuid, record in every if record.host == fencing.suspect.name)
-    return frozenset(here - fencing.courses.keys())
+    return frozenset(here - fencing.vm_runs.keys())
 
 
-def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ...]) -> Story[None]:
+def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ...]) -> Workflow[None]:
     """Perform them at once, and note what each came to for each VM.
 
     The attempt through a sibling that came before has marked each VM as one of which something may have been killed.
@@ -144,13 +144,13 @@ def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ..
             fencing.levels[vm].append(SecondLevel(reply.name, reply.done, reply.says))
             fencing.extra[vm] += reply.evidence
             if reply.shut_out_until is not None:  # a power fence beside it knows nothing of the storage
-                fencing.courses[vm].shut_out_until = reply.shut_out_until
+                fencing.vm_runs[vm].shut_out_until = reply.shut_out_until
             if fencing.run.dry_run and reply.done:
                 proof = Proof.HOST_OFF if power else Proof.DISKS_FENCED
                 fencing.extra[vm].append(Evidence(reply.name, "foretold", now, reply.says, proof))
 
 
-def spend_refuted(run: Run, memory: Recollection, looks: Mapping[HostName, Look]) -> Story[None]:
+def spend_refuted(run: Request, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[None]:
     """End every statement that a host is powered off whose host was just seen alive: it has recovered."""
     for name in sorted(memory.statements.keys() & looks.keys()):
         look = looks[name]
@@ -159,12 +159,12 @@ def spend_refuted(run: Run, memory: Recollection, looks: Mapping[HostName, Look]
             yield from do(SpendStatement(name, f"{name} was seen alive: {says}"))
 
 
-def spend_if_seen_alive(fencing: Fencing) -> Story[None]:
+def spend_if_seen_alive(fencing: Fencing) -> Workflow[None]:
     """The same for the suspect, when a sibling has seen a sign of its life."""
     name = fencing.suspect.name
     look = fencing.view.looks.get(name)
     if fencing.run.dry_run or name not in fencing.view.memory.statements or (look is not None and shows_life(look)):
         return
-    signs = [sign for vm in fencing.courses for sign in signs_of_life(fencing.case(vm))]
+    signs = [sign for vm in fencing.vm_runs for sign in signs_of_life(fencing.case(vm))]
     if signs:
         yield from do(SpendStatement(name, signs[0]))

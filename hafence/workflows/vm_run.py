@@ -25,15 +25,15 @@ from ..effects import (
     Recall,
     RenewLease,
     StoreError,
-    Story,
     TakeLease,
+    Workflow,
     WriteRecord,
     do,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Request:
     """One run of a command: what the admin wants of it."""
 
     id: str
@@ -49,11 +49,11 @@ class Run:
 
 
 @dataclass(slots=True)
-class Course:
+class VmRun:
     """One VM's way through a run. The only mutable thing in the workflows: a run that ends early
     (lease lost, store gone, Ctrl-C) is told from what stands here."""
 
-    run: Run
+    run: Request
     vm: Vm
     record: VmRecord
     lease: Lease | None = None
@@ -69,7 +69,7 @@ class Course:
     in_flight: HostName | None = None
     """Where a start has been sent whose outcome is not settled yet."""
 
-    def write(self, record: VmRecord) -> Story[None]:
+    def write(self, record: VmRecord) -> Workflow[None]:
         """Make a step of the record, under the lease. Nothing in a dry run."""
         if self.run.dry_run:
             self.record = record
@@ -77,7 +77,7 @@ class Course:
         assert self.lease is not None, "records are written under a lease"
         self.record = yield from do(WriteRecord(record, self.lease))
 
-    def renew(self) -> Story[float]:
+    def renew(self) -> Workflow[float]:
         """Renew the lease; the answer is the moment after which nothing of this run may act."""
         if self.lease is None:
             return math.inf
@@ -86,7 +86,7 @@ class Course:
 
 
 def conclude(
-    course: Course,
+    vm_run: VmRun,
     decision: Decision,
     reason: Reason,
     message: str,
@@ -96,29 +96,29 @@ def conclude(
     suspect: HostName | None = None,
     ways_out: tuple[str, ...] = (),
 ) -> Outcome:
-    """The outcome of a course. Without `suspect` it is the one that the record names now."""
+    """The outcome of a VM's run. Without `suspect` it is the one that the record names now."""
     return Outcome(
-        run=course.run.id,
-        uuid=course.vm.uuid,
-        name=course.vm.name,
-        suspect=suspect or course.record.suspect,
+        run=vm_run.run.id,
+        uuid=vm_run.vm.uuid,
+        name=vm_run.vm.name,
+        suspect=suspect or vm_run.record.suspect,
         decision=decision,
-        verdict=course.verdict,
+        verdict=vm_run.verdict,
         reason=reason,
         message=message,
         host=host,
-        dry_run=course.run.dry_run,
-        attempts=course.attempts,
-        evidence=course.evidence,
-        residual_risk=course.risks,
+        dry_run=vm_run.run.dry_run,
+        attempts=vm_run.attempts,
+        evidence=vm_run.evidence,
+        residual_risk=vm_run.risks,
         ways_out=ways_out,
-        notes=tuple(course.notes),
+        notes=tuple(vm_run.notes),
         exit=exit,
     )
 
 
 def refuse(
-    course: Course,
+    vm_run: VmRun,
     reason: Reason,
     message: str,
     ways_out: tuple[str, ...] = (),
@@ -127,117 +127,117 @@ def refuse(
     host: HostName | None = None,
 ) -> Outcome:
     """Chose not to act: nothing was started and the record is as it was."""
-    sentence = f"{message}. {course.vm.name} stays recorded as {course.record.words}."
+    sentence = f"{message}. {vm_run.vm.name} stays recorded as {vm_run.record.words}."
     if ways_out:
         sentence += f" Way out: {'; or '.join(ways_out)}."
-    return conclude(course, Decision.REFUSED, reason, sentence, exit=exit, host=host, ways_out=ways_out)
+    return conclude(vm_run, Decision.REFUSED, reason, sentence, exit=exit, host=host, ways_out=ways_out)
 
 
-def refused_by(course: Course, judgement: Refused) -> Outcome:
+def refused_by(vm_run: VmRun, judgement: Refused) -> Outcome:
     """The gate's refusal as an outcome."""
-    return refuse(course, judgement.reason, judgement.message, judgement.ways_out)
+    return refuse(vm_run, judgement.reason, judgement.message, judgement.ways_out)
 
 
-def shut_out_hosts(course: Course, memory: Recollection | None = None) -> Story[frozenset[HostName]]:
+def shut_out_hosts(vm_run: VmRun, memory: Recollection | None = None) -> Workflow[frozenset[HostName]]:
     """The hosts on which a leftover of the VM was left alive and can't write (record.kept_from_writing).
 
     Without `memory` the store is asked, which few records need.
     """
-    if not course.record.shut_out:
+    if not vm_run.record.shut_out:
         return frozenset()
     if memory is None:
         memory = yield from do(Recall())
     now = yield from do(Now())
-    return kept_from_writing(course.record, memory.quarantine, now)
+    return kept_from_writing(vm_run.record, memory.quarantine, now)
 
 
-def rival_copies(course: Course, looks: Mapping[HostName, Look], harmless: Container[HostName]) -> dict[HostName, int]:
+def rival_copies(vm_run: VmRun, looks: Mapping[HostName, Look], harmless: Container[HostName]) -> dict[HostName, int]:
     """The copies that count. A leftover that can't write is none: it is named, since it must be ended one day."""
-    copies = copies_of(course.vm.uuid, looks)
+    copies = copies_of(vm_run.vm.uuid, looks)
     for host in [host for host in copies if host in harmless]:
         del copies[host]
-        course.notes.append(f"the old process on {host} lives on and can't write: end it before 'hafence rejoin'")
+        vm_run.notes.append(f"the old process on {host} lives on and can't write: end it before 'hafence rejoin'")
     return copies
 
 
-def under_lease(course: Course, body: Callable[[Course], Story[Outcome]]) -> Story[Outcome]:
+def under_lease(vm_run: VmRun, body: Callable[[VmRun], Workflow[Outcome]]) -> Workflow[Outcome]:
     """Run `body` under the VM's lease, and end every way of losing it with an outcome of its own."""
-    if course.run.dry_run:
-        return (yield from body(course))
-    lease = yield from do(TakeLease(course.vm.uuid, course.run.wait_s))
+    if vm_run.run.dry_run:
+        return (yield from body(vm_run))
+    lease = yield from do(TakeLease(vm_run.vm.uuid, vm_run.run.wait_s))
     if isinstance(lease, Busy):
-        return busy(course, lease)
-    course.lease = lease
+        return busy(vm_run, lease)
+    vm_run.lease = lease
     try:
-        outcome = yield from body(course)
+        outcome = yield from body(vm_run)
         if outcome.decision is Decision.REFUSED:
             # A run that was held up until others took over judged what they have changed since: it only says so.
-            yield from course.renew()
+            yield from vm_run.renew()
     except (LeaseLost, StoreError, Interrupted) as why:
-        outcome = ended_early(course, why)
-    yield from give_back(course)
+        outcome = ended_early(vm_run, why)
+    yield from give_back(vm_run)
     return outcome
 
 
-def busy(course: Course, other: Busy) -> Outcome:
+def busy(vm_run: VmRun, other: Busy) -> Outcome:
     """Another run handles the VM."""
-    message = f"{course.vm.name} is being handled by {other.holder} (run {other.run})"
-    return refuse(course, Reason.BUSY, message, ("wait for it, or use --wait SECONDS",), exit=Exit.BUSY)
+    message = f"{vm_run.vm.name} is being handled by {other.holder} (run {other.run})"
+    return refuse(vm_run, Reason.BUSY, message, ("wait for it, or use --wait SECONDS",), exit=Exit.BUSY)
 
 
-def ended_early(course: Course, why: LeaseLost | StoreError | Interrupted) -> Outcome:
+def ended_early(vm_run: VmRun, why: LeaseLost | StoreError | Interrupted) -> Outcome:
     """The outcome of a run that could not go on, told from what has happened so far."""
     match why:
         case LeaseLost():
-            return _lost(course, str(why))
+            return _lost(vm_run, str(why))
         case StoreError():
-            return _store_gone(course, str(why))
+            return _store_gone(vm_run, str(why))
         case Interrupted():
-            return _interrupted(course)
+            return _interrupted(vm_run)
         case _:
             assert_never(why)
 
 
-def give_back(course: Course) -> Story[None]:
+def give_back(vm_run: VmRun) -> Workflow[None]:
     """Drop the lease. A store that fails now changes nothing: the lease expires by itself."""
-    if course.lease is None:
+    if vm_run.lease is None:
         return
     with suppress(LeaseLost, StoreError, Interrupted):
-        yield from do(DropLease(course.lease))
+        yield from do(DropLease(vm_run.lease))
 
 
-def _state(course: Course) -> str:
+def _state(vm_run: VmRun) -> str:
     """Where a run that ends early leaves the VM, in words."""
-    words = f"{course.vm.name} is recorded as {course.record.words}"
-    if course.in_flight:
+    words = f"{vm_run.vm.name} is recorded as {vm_run.record.words}"
+    if vm_run.in_flight:
         return (
-            f"{words}; a start was sent to {course.in_flight} and its outcome is not known."
+            f"{words}; a start was sent to {vm_run.in_flight} and its outcome is not known."
             f" Run the command again: it settles that first"
         )
-    if course.fenced:
+    if vm_run.fenced:
         return (
-            f"{words}; its leftover on {course.record.suspect} may have been killed. Running the command again is safe"
+            f"{words}; its leftover on {vm_run.record.suspect} may have been killed. Running the command again is safe"
         )
     return f"{words}; nothing was killed and nothing started"
 
 
-def _lost(course: Course, why: str) -> Outcome:
-    decision = Decision.FAILED if course.in_flight or course.fenced else Decision.REFUSED
+def _lost(vm_run: VmRun, why: str) -> Outcome:
+    decision = Decision.FAILED if vm_run.in_flight or vm_run.fenced else Decision.REFUSED
     return conclude(
-        course, decision, Reason.BUSY, f"this run lost its lease ({why}). {_state(course)}.", exit=Exit.BUSY
+        vm_run, decision, Reason.BUSY, f"this run lost its lease ({why}). {_state(vm_run)}.", exit=Exit.BUSY
     )
 
 
-def _store_gone(course: Course, why: str) -> Outcome:
+def _store_gone(vm_run: VmRun, why: str) -> Outcome:
     code = Exit.STORE
-    if course.in_flight:
+    if vm_run.in_flight:
         code = Exit.NEEDS_PERSON
-    elif course.fenced:
+    elif vm_run.fenced:
         code = Exit.START_FAILED
     decision = Decision.REFUSED if code is Exit.STORE else Decision.FAILED
-    return conclude(course, decision, Reason.STORE_ERROR, f"{why}. {_state(course)}.", exit=code)
+    return conclude(vm_run, decision, Reason.STORE_ERROR, f"{why}. {_state(vm_run)}.", exit=code)
 
 
-def _interrupted(course: Course) -> Outcome:
-    decision = Decision.FAILED if course.in_flight or course.fenced else Decision.REFUSED
-    return conclude(course, decision, Reason.INTERRUPTED, f"interrupted. {_state(course)}.", exit=Exit.INTERRUPTED)
+def _interrupted(vm_run: VmRun) -> Outcome:
+    decision = Decision.FAILED if vm_run.in_flight or vm_run.fenced else Decision.REFUSED
+    return conclude(vm_run, decision, Reason.INTERRUPTED, f"interrupted. {_state(vm_run)}.", exit=Exit.INTERRUPTED)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.adapters.hosts.program import Program, Run
+from hafence.adapters.hosts.program import Program, ProgramResult
 from hafence.adapters.storage.ceph import Asker, Fencer, Volumes, known_addresses, volumes_of
 from hafence.adapters.storage.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
 from hafence.core.evidence import Proof
@@ -122,7 +122,7 @@ LINES = st.lists(
 def test_whatever_a_host_answers_it_is_read_or_a_cepherror(
     lines: list[str], status: int | None, trouble: Trouble | None
 ) -> None:
-    run = Run(trouble, "", status, "\n".join(lines) + "\n", "", 0.1)
+    run = ProgramResult(trouble, "", status, "\n".join(lines) + "\n", "", 0.1)
     whole = [line for line in lines if line.startswith("hafence/")]
     try:
         parse_images(NONCE, run, ["rbd/a"])
@@ -198,7 +198,7 @@ class Cluster:
         self.watching, self.locking, self.source, self.add = watching, locking, source, add
         self.listed: dict[str, float] = {}
 
-    def run(self, program: Program) -> Run:
+    def run(self, program: Program) -> ProgramResult:
         preamble = program.text.partition("# shellcheck")[0]
         given = dict(word.split("=", 1) for word in shlex.split(preamble))
         lines = ["hello clock=1763824000.1 machine=- host=kvm-02"]
@@ -217,7 +217,7 @@ class Cluster:
             lines.append(f"blocklist 0 {json.dumps([{'addr': a, 'until': t} for a, t in times.items()])}")
         lines.append("end")
         out = "".join(f"hafence/1 {given['NONCE']} {line}\n" for line in lines)
-        return Run(None, "", 0, out, "", 0.1)
+        return ProgramResult(None, "", 0, out, "", 0.1)
 
 
 def hosts(**suspect: Any) -> list[Host]:
@@ -325,8 +325,8 @@ def test_a_hundred_clients_cost_the_whole_address() -> None:
 
 
 def test_an_asker_that_fails_is_passed_over_and_each_is_named_when_all_do() -> None:
-    def silent(program: Program) -> Run:
-        return Run(Trouble.TIMED_OUT, "", None, "", "", 5.0)
+    def silent(program: Program) -> ProgramResult:
+        return ProgramResult(Trouble.TIMED_OUT, "", None, "", "", 5.0)
 
     cluster = Cluster()
     assert fence(fencer(cluster, Asker("kvm-03", frozenset(), silent)))[0]

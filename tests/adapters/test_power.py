@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.adapters.local.commands import CommandRun
+from hafence.adapters.local.commands import CommandResult
 from hafence.adapters.power.agents import Power, read_status
 from hafence.adapters.power.passwords import find_secret, without_secret_in_arguments
 from hafence.core.model import PowerDevice
@@ -19,7 +19,7 @@ SECRET = "hunter2 'quoted' $HOME"
 
 
 def said(status: int | None, stdout: str = "", stderr: str = "", trouble: str = "") -> Power:
-    return read_status(CommandRun(status, stdout, stderr, 0.1, trouble)).power
+    return read_status(CommandResult(status, stdout, stderr, 0.1, trouble)).power
 
 
 def test_on_and_off_are_said_by_status_and_words_together() -> None:

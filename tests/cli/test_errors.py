@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from hafence.cli.context import Wants
+from hafence.cli.context import Options
 from hafence.cli.errors import report
 from hafence.stores import open_store
 from hafence.stores.port import RunRow
@@ -105,12 +105,12 @@ def test_the_audit_calls_what_it_cannot_read_unknown(desk: Desk) -> None:
 
 def test_a_bug_is_exit_1_with_a_traceback_and_unknown_to_monitoring(capsys: pytest.CaptureFixture[str]) -> None:
     error = RuntimeError("unforeseen")
-    assert report(error, Wants(command="start-vm"), ["start-vm"]) == 1
+    assert report(error, Options(command="start-vm"), ["start-vm"]) == 1
     said = capsys.readouterr()
     assert "RuntimeError: unforeseen" in said.err
     assert "this is a bug" in said.err
     assert said.out == ""
-    assert report(error, Wants(command="audit"), ["audit"]) == 3
+    assert report(error, Options(command="audit"), ["audit"]) == 3
 
 
 def test_a_reader_that_has_gone_changes_no_exit_code(desk: Desk) -> None:

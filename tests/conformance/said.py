@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hafence.core.attempts import Finding
+from hafence.core.attempts import Reading
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Blind, HostLook, Look, Silence, shows_life
 from hafence.core.model import Inventory, Uuid
@@ -45,8 +45,8 @@ def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [f"look {host}: {_look(names, each)}" for host, each in answer.items()]
         case Fence(order):
             how = f"{'rehearsal' if order.rehearse else 'fence'} {order.suspect} through {order.proxy or 'nobody'}"
-            findings = interpret(order, answer)
-            return [f"{how}, {names[vm]}: {_finding(each, order.rehearse)}" for vm, each in findings.items()]
+            readings = interpret(order, answer)
+            return [f"{how}, {names[vm]}: {_reading(each, order.rehearse)}" for vm, each in readings.items()]
         case Witness(suspect):
             return [f"witness {report.name} of {suspect}: {_report(report)}" for report in answer]
         case Start(order) | Settle(order):
@@ -78,7 +78,7 @@ def _look(names: Mapping[Uuid, str], look: Look) -> str:
                 f"libvirt {look.libvirt.value}; copies [{copies}]; active {_vms(names, look.active)};"
                 f" defined {_vms(names, look.defined)}; autostart {_vms(names, look.autostart)};"
                 f" memory {memory}; clock {'agrees' if agrees else 'differs'};"
-                f" machine {'told' if look.machine_id else 'not told'}; missing {sorted(look.missing)}"
+                f" machine {'played' if look.machine_id else 'not played'}; missing {sorted(look.missing)}"
             )
 
 
@@ -101,18 +101,18 @@ def _trouble(trouble: Trouble, fast: bool) -> str:
     return trouble.name
 
 
-def _finding(finding: Finding, rehearse: bool) -> str:
-    said = finding.verdict.value
-    if finding.trouble is not None:
-        said += f", {_trouble(finding.trouble, fast=True)}"
-    if finding.sibling_side:
+def _reading(reading: Reading, rehearse: bool) -> str:
+    said = reading.verdict.value
+    if reading.trouble is not None:
+        said += f", {_trouble(reading.trouble, fast=True)}"
+    if reading.sibling_side:
         said += ", on the sibling's side"
-    if finding.facts:
-        facts = finding.facts
+    if reading.facts:
+        facts = reading.facts
         said += f"; found {facts['found']}, killed {facts['killed']}, {facts['why'] or 'no more to say'}"
         if rehearse:
             said += f", {'in' if facts['state'] == 'D' else 'not in'} state D"
-    return f"{said}; machine {'told' if finding.machine_id else 'not told'}"
+    return f"{said}; machine {'played' if reading.machine_id else 'not played'}"
 
 
 def _report(report: WitnessReport) -> str:

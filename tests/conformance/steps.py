@@ -1,4 +1,4 @@
-"""What a tale is made of, and the story that it becomes: the same generator for the real runner and the simulation."""
+"""What a case is made of, and the story that it becomes: the same generator for the real runner and the simulation."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hafence.effects import (
     RenewStorageFence,
     Settle,
     Start,
-    Story,
     Together,
     Witness,
+    Workflow,
     do,
 )
 from tests.conformance.said import lines
@@ -37,7 +37,7 @@ LEASE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A VM as the tale begins. `how`: persistent, transient, autostarts (all running), or absent (known to nobody)."""
+    """A VM as the case begins. `how`: persistent, transient, autostarts (all running), or absent (known to nobody)."""
 
     name: str
     host: str
@@ -185,14 +185,14 @@ class Striker(Protocol):
     def before_effect(self) -> None:
         """Called before each effect."""
 
-    def strike(self, it: Strike) -> Story[None]:
+    def strike(self, it: Strike) -> Workflow[None]:
         """Let it happen now."""
 
     def strike_midway(self, it: Midway) -> None:
         """See to it that it happens during the next effect."""
 
 
-def story(inventory: Inventory, steps: Sequence[Step], striker: Striker) -> Story[list[str]]:
+def story(inventory: Inventory, steps: Sequence[Step], striker: Striker) -> Workflow[list[str]]:
     """Play the steps in their order; the answers, as lines."""
     said: list[str] = []
     for step in steps:

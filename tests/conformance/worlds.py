@@ -1,4 +1,4 @@
-"""The two worlds that tell a tale, and the comparison of what they say."""
+"""The two worlds that tell a case, and the comparison of what they say."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 from hafence.core.model import HostName, Inventory
-from hafence.effects import Answer, Effect, Sleep, Story, do
+from hafence.effects import Answer, Effect, Sleep, Workflow, do
 from hafence.inventory.yaml_tree import read_inventory
 from hafence.runner import open_session
 from hafence.sim.events import VERBS
-from hafence.sim.play import Theatre
+from hafence.sim.simulation import Simulation
 from hafence.sim.world import World
 from tests.conformance.steps import Midway, Placed, Step, Strike, story, uuid_of
 from tests.lab.cluster import Lab
@@ -69,7 +69,7 @@ class Real:
         self._broken: list[BaseException] = []
 
     def tell(self, steps: Sequence[Step]) -> list[str]:
-        """Play the tale."""
+        """Play the case."""
         with open_session(self.inventory, self.inventory.store, "conformance", (), {}, Mute()) as session:
             said = session.play(story(self.inventory, steps, self))
         for thread in self._midway:
@@ -82,7 +82,7 @@ class Real:
         """Nobody remembers a neighbour: what the kernel says of a silent one then depends on this effect alone."""
         self.lab.forget_neighbours()
 
-    def strike(self, it: Strike) -> Story[None]:
+    def strike(self, it: Strike) -> Workflow[None]:
         """Make the fault."""
         it.real(self)
         yield from ()
@@ -113,7 +113,7 @@ class Simulated:
         self.inventory = inventory
         self.world = World(inventory, (ADMIN,))
         self.world.admins[ADMIN].same_segment = True
-        self.theatre = Theatre(self.world)
+        self.simulation = Simulation(self.world)
         for vm in vms:
             if vm.how == "absent":
                 continue
@@ -125,9 +125,9 @@ class Simulated:
                 host.autostart.add(uuid)
 
     def tell(self, steps: Sequence[Step]) -> list[str]:
-        """Play the tale."""
-        run = self.theatre.begin(ADMIN, lambda _: story(self.inventory, steps, self))
-        assert self.theatre.play(), "the simulated tale never ends"
+        """Play the case."""
+        run = self.simulation.begin(ADMIN, lambda _: story(self.inventory, steps, self))
+        assert self.simulation.play(), "the simulated case never ends"
         if run.bug is not None:
             raise run.bug
         said: list[str] = run.result
@@ -136,7 +136,7 @@ class Simulated:
     def before_effect(self) -> None:
         """The simulated kernels remember no neighbours."""
 
-    def strike(self, it: Strike) -> Story[None]:
+    def strike(self, it: Strike) -> Workflow[None]:
         """Let the events happen."""
         self._happen(it)
         if it.sim_waits_s:
@@ -149,7 +149,7 @@ class Simulated:
     def _happen(self, it: Strike) -> None:
         for event in it.sim:
             verb, _, what = event.partition(" ")
-            VERBS[verb](self.theatre, what)
+            VERBS[verb](self.simulation, what)
 
     def copies(self, name: str) -> list[str]:
         """The same, by the simulated world's own word."""
@@ -165,16 +165,16 @@ def compare(
     to_the_end: bool = True,
     **settings: Any,
 ) -> None:
-    """Tell the tale in both worlds. What is read of every answer, and who lives in the end, must be the same.
+    """Tell the case in both worlds. What is read of every answer, and who lives in the end, must be the same.
 
     `disks` are the VMs' in the lab. Without `to_the_end`, what goes on after the last step is not waited for.
     """
     real = Real(lab, vms, settings, disks)
     simulated = Simulated(real.inventory, vms)
     said = simulated.tell(steps)
-    told = real.tell(steps)
-    if told != said:
-        diff = difflib.unified_diff(told, said, "the lab", "the simulation", lineterm="", n=0)
+    played = real.tell(steps)
+    if played != said:
+        diff = difflib.unified_diff(played, said, "the lab", "the simulation", lineterm="", n=0)
         raise AssertionError("\n".join(("the two worlds differ:", *diff)))
     for vm in vms if to_the_end else ():
         wanted = simulated.copies(vm.name)

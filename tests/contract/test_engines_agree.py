@@ -104,14 +104,14 @@ class Teller:
 @settings(max_examples=examples(40))
 @given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 60))
 def test_the_same_tale_gets_the_same_answers_from_every_engine(seed: int, length: int) -> None:
-    tales: dict[str, tuple[object, ...]] = {}
+    cases: dict[str, tuple[object, ...]] = {}
     for name, make in ENGINES.items():
         with tempfile.TemporaryDirectory(prefix="hft-agree-") as folder:
             store = make(Path(folder)).open()
             teller = Teller(store, random.Random(seed))
             answers = [teller.tell() for _ in range(length)]
-            tales[name] = (answers, content(store), store.check())
+            cases[name] = (answers, content(store), store.check())
             store.close()
-    first, *others = tales.values()
+    first, *others = cases.values()
     for other in others:
         assert other == first

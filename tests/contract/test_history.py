@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hafence.effects import StoreError
-from hafence.stores.port import RunEnd, RunRow, RunStory, RunSummary, StepRow, Store
+from hafence.stores.port import RunEnd, RunHistory, RunRow, RunSummary, StepRow, Store
 
 from .engines import NOW, OTHER_VM, VM, Engine
 
@@ -22,12 +22,12 @@ def test_a_run_is_told_as_it_was_recorded(engine: Engine, store: Store) -> None:
     )
     store.begin_run(row("run-1", NOW, VM))
     assert [store.add_step("run-1", step) for step in steps] == [1, 2, 3]
-    assert store.run("run-1") == RunStory(row("run-1", NOW, VM), steps, None)
+    assert store.run("run-1") == RunHistory(row("run-1", NOW, VM), steps, None)
     store.end_run("run-1", NOW + 3, 0, {"decision": "started", "vms": [1, 2.5, True]})
     store.close()
     again = engine.open()
     end = RunEnd(NOW + 3, 0, {"decision": "started", "vms": [1, 2.5, True]})
-    assert again.run("run-1") == RunStory(row("run-1", NOW, VM), steps, end)
+    assert again.run("run-1") == RunHistory(row("run-1", NOW, VM), steps, end)
     assert again.check() == ()
     again.close()
 

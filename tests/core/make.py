@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafence.core.attempts import Finding
+from hafence.core.attempts import Reading
 from hafence.core.decision import Case
 from hafence.core.looks import HostLook, Libvirt, Silence
 from hafence.core.model import Cluster, Host, HostName, HostState, Inventory, Settings, Unreachable, Uuid, Vm
@@ -43,13 +43,13 @@ def vm(number: int, **more: object) -> Vm:
     return Vm(uuid(number), name, home, **more)  # type: ignore[arg-type]
 
 
-def case(*findings: Finding, **more: object) -> Case:
+def case(*readings: Reading, **more: object) -> Case:
     """Of three siblings, as many have tried as there are findings, and nothing else is known."""
     known = {
         "suspect": HostName("kvm-01"),
         "policy": Unreachable.CONFIRM,
-        "findings": findings,
-        "proxies": tuple(HostName(name) for name in ("kvm-02", "kvm-03", "kvm-04")[: len(findings)]),
+        "readings": readings,
+        "proxies": tuple(HostName(name) for name in ("kvm-02", "kvm-03", "kvm-04")[: len(readings)]),
         "reports": (),
         "evidence": (),
         "second_level": (),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.attempts import Finding, Verdict
+from hafence.core.attempts import Reading, Verdict
 from hafence.core.decision import Allowed, Case, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
 from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
 from hafence.core.model import HostName, Unreachable
@@ -20,13 +20,13 @@ SUSPECT = HostName("kvm-01")
 PROXIES = (HostName("kvm-02"), HostName("kvm-03"), HostName("kvm-04"))
 
 
-def found(verdict: Verdict | None, trouble: Trouble | None = None) -> Finding:
+def found(verdict: Verdict | None, trouble: Trouble | None = None) -> Reading:
     """A finding; None stands for an attempt that failed on the sibling's side."""
     if verdict is None:
-        return Finding(Verdict.AMBIGUOUS, "lost", {}, Trouble.SIBLING_LOST)
+        return Reading(Verdict.AMBIGUOUS, "lost", {}, Trouble.SIBLING_LOST)
     if verdict is Verdict.UNREACHABLE and trouble is None:
         trouble = Trouble.TIMED_OUT
-    return Finding(verdict, verdict.value, {}, trouble)
+    return Reading(verdict, verdict.value, {}, trouble)
 
 
 def report(witness: str | None, *signs: Sign, could_look: bool = True) -> WitnessReport:
@@ -201,8 +201,8 @@ def test_a_start_names_the_hosts_into_which_nobody_could_look(verdict: Verdict) 
 
 
 def test_a_vm_that_was_found_on_the_suspect_was_not_moved_away() -> None:
-    killed = Finding(Verdict.CONFIRMED_DEAD, "", {"found": "1", "killed": "1"})
-    got = judge(replace(case(Verdict.CONFIRMED_DEAD, unseen=(HostName("kvm-03"),)), findings=(killed,)))
+    killed = Reading(Verdict.CONFIRMED_DEAD, "", {"found": "1", "killed": "1"})
+    got = judge(replace(case(Verdict.CONFIRMED_DEAD, unseen=(HostName("kvm-03"),)), readings=(killed,)))
     assert isinstance(got, Allowed)
     assert got.risks == ()
 

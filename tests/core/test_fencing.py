@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.core.attempts import FenceOrder, Finding, Reply, Verdict, weigh
+from hafence.core.attempts import FenceOrder, Reading, Reply, Verdict, weigh
 from hafence.core.model import HostName, Uuid
 from hafence.core.replies import interpret
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
@@ -34,7 +34,7 @@ def lines(*words: str) -> str:
 def verdict(stdout: str, status: int | None = 0, known: str | None = None, *vms: Uuid) -> Verdict:
     found = interpret(order(*vms), reply(stdout, status), known)
     assert set(found) == set(vms or (VM,))
-    verdicts = {finding.verdict for finding in found.values()}
+    verdicts = {reading.verdict for reading in found.values()}
     assert len(verdicts) == 1
     return verdicts.pop()
 
@@ -145,19 +145,19 @@ def test_a_good_reply_with_any_line_lost_doubled_or_moved_is_not_believed(data: 
     assert believed == right
 
 
-def finding(verdict: Verdict, sibling_side: bool = False) -> Finding:
-    return Finding(verdict, "", {}, Trouble.SIBLING_LOST if sibling_side else None)
+def reading(verdict: Verdict, sibling_side: bool = False) -> Reading:
+    return Reading(verdict, "", {}, Trouble.SIBLING_LOST if sibling_side else None)
 
 
 @pytest.mark.parametrize("told", list(itertools.product([*Verdict, None], repeat=3)))
 def test_of_three_siblings_one_alive_beats_all_then_proof_then_doubt(told: tuple[Verdict | None, ...]) -> None:
-    findings = [finding(Verdict.AMBIGUOUS, True) if v is None else finding(v) for v in told]
+    readings = [reading(Verdict.AMBIGUOUS, True) if v is None else reading(v) for v in told]
     said = {v for v in told if v is not None}
     expected = None
     for candidate in (Verdict.UNREACHABLE, Verdict.AMBIGUOUS, Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE):
         if candidate in said:
             expected = candidate
-    assert weigh(findings) is expected
+    assert weigh(readings) is expected
 
 
 def test_what_failed_on_the_siblings_side_says_nothing_about_the_suspect() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.attempts import Finding, Verdict
-from hafence.core.audit import Scene, Severity, find_all, worst
+from hafence.core.attempts import Reading, Verdict
+from hafence.core.audit import Code, Severity, Survey, find_all, worst
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import HostName
 from hafence.core.reasons import Reason
@@ -16,19 +16,19 @@ from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
 
-DEAD = Finding(Verdict.CONFIRMED_DEAD, "rehearsed", {})
-BAD = Finding(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
+DEAD = Reading(Verdict.CONFIRMED_DEAD, "rehearsed", {})
+BAD = Reading(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
 K1, K2, K3 = (HostName(f"kvm-0{n}") for n in (1, 2, 3))
 NAMES = [HostName(f"kvm-0{n}") for n in (1, 2, 3, 4)]
 
 
-def scene(**more: object) -> Scene:
+def scene(**more: object) -> Survey:
     looks: dict[HostName, Look] = {name: look(name, *([uuid(1)] if name == K1 else [])) for name in NAMES}
     looks.update(more.pop("looks", {}))  # type: ignore[call-overload]
     paths = {a: {b: DEAD for b in NAMES if a != b} for a in NAMES}
     paths.update(more.pop("paths", {}))  # type: ignore[call-overload]
     more.setdefault("at", 100.0)
-    return Scene(
+    return Survey(
         inventory=more.pop("inventory", inventory()),  # type: ignore[arg-type]
         records=more.pop("records", {}),  # type: ignore[arg-type]
         quarantine=more.pop("quarantine", {}),  # type: ignore[arg-type]
@@ -38,8 +38,8 @@ def scene(**more: object) -> Scene:
     )
 
 
-def codes(it: Scene) -> dict[str, Severity]:
-    return {finding.code: finding.severity for finding in find_all(it)}
+def codes(it: Survey) -> dict[str, Severity]:
+    return {reading.code: reading.severity for reading in find_all(it)}
 
 
 def test_a_well_cluster_has_no_findings() -> None:
@@ -93,13 +93,13 @@ def test_a_leftover_that_a_storage_fence_keeps_from_the_disks_is_no_split_brain_
 
 
 def test_without_the_store_nobody_knows_where_a_vm_should_be_and_two_copies_are_two_copies() -> None:
-    lost = {"store_problems": (("store_unreadable", "state.db: permission denied"),), "remembered": False}
+    lost = {"store_problems": ((Code.STORE_UNREADABLE, "state.db: permission denied"),), "remembered": False}
     assert codes(scene(**lost)) == {"store_unreadable": Severity.UNKNOWN}
     assert codes(scene(**lost, looks={K1: look("kvm-01"), K2: look("kvm-02", uuid(1))})) == {
         "store_unreadable": Severity.UNKNOWN
     }
     twice = find_all(scene(**lost, looks={K2: look("kvm-02", uuid(1))}))
-    assert [finding.code for finding in twice] == ["split_brain", "store_unreadable"]
+    assert [reading.code for reading in twice] == ["split_brain", "store_unreadable"]
     assert worst(twice) is Severity.CRITICAL
 
 
@@ -144,14 +144,14 @@ def test_a_vm_that_could_not_be_started_is_named() -> None:
     big = inventory(vms=[vm(1, domain_xml="/x", memory_mib=99999)])
     assert codes(scene(inventory=big)) == {"no_room": Severity.WARNING}
     alone = inventory([host("kvm-01")])
-    found = codes(Scene(alone, {}, {}, {K1: look("kvm-01", uuid(1))}, {K1: {}}, at=100.0))
+    found = codes(Survey(alone, {}, {}, {K1: look("kvm-01", uuid(1))}, {K1: {}}, at=100.0))
     assert found == {"would_not_start": Severity.WARNING, "no_fence_path": Severity.CRITICAL}
 
 
 def test_strangers_quarantine_and_the_stores_own_troubles() -> None:
     assert codes(scene(looks={K2: look("kvm-02", uuid(9))})) == {"vm_unknown": Severity.WARNING}
     assert codes(scene(quarantine={K2: "fenced"})) == {"quarantined": Severity.WARNING}
-    broken = scene(store_problems=(("history_broken", "step 4 was changed"),))
+    broken = scene(store_problems=((Code.HISTORY_BROKEN, "step 4 was changed"),))
     assert codes(broken) == {"history_broken": Severity.CRITICAL}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hafence.core.attempts import Finding, Verdict
-from hafence.core.audit import Scene, find_all
+from hafence.core.attempts import Reading, Verdict
+from hafence.core.audit import Code, Survey, find_all
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import Cluster, Host, HostName, Inventory, StartMode, Vm
 from hafence.core.reasons import Reason
@@ -16,25 +16,25 @@ from hafence.core.troubles import Trouble
 from .make import HostState, host, inventory, look, silence, uuid, vm
 from .telling import assert_told
 
-DEAD = Finding(Verdict.CONFIRMED_DEAD, "rehearsed", {})
-ALIVE = Finding(Verdict.STILL_ALIVE, "rehearsed", {})
-BAD = Finding(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
+DEAD = Reading(Verdict.CONFIRMED_DEAD, "rehearsed", {})
+ALIVE = Reading(Verdict.STILL_ALIVE, "rehearsed", {})
+BAD = Reading(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
 K1, K2, K3, K4 = NAMES = [HostName(f"kvm-0{n}") for n in (1, 2, 3, 4)]
 
 
 def scene(
     looks: Mapping[HostName, Look | None] | None = None,
-    paths: Mapping[HostName, Mapping[HostName, Finding]] | None = None,
+    paths: Mapping[HostName, Mapping[HostName, Reading]] | None = None,
     book: Inventory | None = None,
     records: tuple[VmRecord, ...] = (),
     **more: object,
-) -> Scene:
+) -> Survey:
     seen: dict[HostName, Look | None] = {name: look(name, *([uuid(1)] if name == K1 else [])) for name in NAMES}
     seen.update(looks or {})
     gone = {a: {b: DEAD for b in NAMES if a != b} for a in NAMES}
     more.setdefault("quarantine", {})
     more.setdefault("at", 100.0)
-    return Scene(
+    return Survey(
         book or inventory(),
         {record.uuid: record for record in records},
         looks={name: each for name, each in seen.items() if each is not None},
@@ -74,14 +74,14 @@ SCENES = {
     "a storage fence that could not be renewed": scene(storage_fences={K3: "failed: ceph is silent", K2: "failed: x"}),
     "quarantine": scene(quarantine={K3: "fenced by r2", K2: "fenced by r1"}),
     "the store can't be read": scene(
-        store_problems=(("store_unreadable", "no right to read"), ("history_broken", "step 4")), remembered=False
+        store_problems=((Code.STORE_UNREADABLE, "no right to read"), (Code.HISTORY_BROKEN, "step 4")), remembered=False
     ),
     "the store can't be read, and two VMs have two copies": scene(
         {K1: look("kvm-01", uuid(1), uuid(2)), K2: look("kvm-02", uuid(1), uuid(2))},
         book=inventory(vms=[vm(1), vm(2)]),
         remembered=False,
     ),
-    "the store is broken in two ways": scene(store_problems=(("history_broken", "step 4"), ("a_code", "says so"))),
+    "the store is broken in two ways": scene(store_problems=((Code.HISTORY_BROKEN, "step 4"), (Code.ROW, "says so"))),
     "nobody looked at a host": scene({K2: None}),
     "a silent host without VMs": scene({K2: silence("kvm-02")}),
     "a silent host with one of two VMs": scene(
@@ -219,7 +219,7 @@ def test_what_is_said_in_each_scene() -> None:
 
 
 def test_a_host_without_rehearsals_has_no_path() -> None:
-    found = find_all(Scene(only(host("kvm-01")), {}, {}, {K1: look("kvm-01")}, {}, at=100.0))
+    found = find_all(Survey(only(host("kvm-01")), {}, {}, {K1: look("kvm-01")}, {}, at=100.0))
     assert [each.code for each in found] == ["no_fence_path"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.attempts import Finding, Verdict
+from hafence.core.attempts import Reading, Verdict
 from hafence.core.decision import (
     Allowed,
     Judgement,
@@ -27,14 +27,14 @@ from .telling import assert_told
 
 SUSPECT = HostName("kvm-01")
 PROXIES = (HostName("kvm-02"), HostName("kvm-03"), HostName("kvm-04"))
-DEAD = Finding(Verdict.CONFIRMED_DEAD, "no living task of the VM in two scans", {})
-ALIVE = Finding(Verdict.STILL_ALIVE, "a task of the VM lives", {})
-SILENT = Finding(Verdict.UNREACHABLE, "timed out", {}, Trouble.TIMED_OUT)
-FAST = Finding(Verdict.UNREACHABLE, "no route", {}, Trouble.FAST_NO_ROUTE)
-ODD = Finding(Verdict.AMBIGUOUS, "the reply is truncated", {})
-REFUSED = Finding(Verdict.AMBIGUOUS, "refused", {}, Trouble.REFUSED)
-LOST = Finding(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST)
-FORBIDS = Finding(Verdict.AMBIGUOUS, "the sibling forbids it", {}, Trouble.SIBLING_FORBIDS)
+DEAD = Reading(Verdict.CONFIRMED_DEAD, "no living task of the VM in two scans", {})
+ALIVE = Reading(Verdict.STILL_ALIVE, "a task of the VM lives", {})
+SILENT = Reading(Verdict.UNREACHABLE, "timed out", {}, Trouble.TIMED_OUT)
+FAST = Reading(Verdict.UNREACHABLE, "no route", {}, Trouble.FAST_NO_ROUTE)
+ODD = Reading(Verdict.AMBIGUOUS, "the reply is truncated", {})
+REFUSED = Reading(Verdict.AMBIGUOUS, "refused", {}, Trouble.REFUSED)
+LOST = Reading(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST)
+FORBIDS = Reading(Verdict.AMBIGUOUS, "the sibling forbids it", {}, Trouble.SIBLING_FORBIDS)
 
 
 def look(witness: str | None, *signs: Sign, could_look: bool = True, says: str = "looked") -> WitnessReport:
@@ -55,13 +55,13 @@ CASES = {
     "seen dead by one, unreachable for another": case(SILENT, DEAD),
     "seen dead, and nobody looked into two hosts": case(DEAD, unseen=PROXIES[1:]),
     "seen dead, nothing was found there, and nobody looked into a host": case(
-        Finding(Verdict.CONFIRMED_DEAD, "dead", {"found": "0"}), unseen=PROXIES[:1]
+        Reading(Verdict.CONFIRMED_DEAD, "dead", {"found": "0"}), unseen=PROXIES[:1]
     ),
     "seen dead, an empty number, and nobody looked into a host": case(
-        Finding(Verdict.CONFIRMED_DEAD, "dead", {"found": ""}), unseen=PROXIES[:1]
+        Reading(Verdict.CONFIRMED_DEAD, "dead", {"found": ""}), unseen=PROXIES[:1]
     ),
     "killed, and nobody looked into a host": case(
-        Finding(Verdict.CONFIRMED_DEAD, "dead", {"found": "1"}), unseen=PROXIES[:1]
+        Reading(Verdict.CONFIRMED_DEAD, "dead", {"found": "1"}), unseen=PROXIES[:1]
     ),
     "seen alive, its disks are fenced, and nobody looked into a host": case(
         ALIVE, evidence=(proof(Proof.DISKS_FENCED),), unseen=PROXIES[:1]
@@ -149,9 +149,9 @@ def test_signs_are_named_in_one_order_however_they_were_found() -> None:
 
 
 def test_an_attempt_without_its_proxy_is_a_bug_and_not_a_shorter_list() -> None:
-    for finding in (ALIVE, LOST):
+    for reading in (ALIVE, LOST):
         with pytest.raises(ValueError, match="argument 2"):
-            judge(case(finding, finding, proxies=PROXIES[:1]))
+            judge(case(reading, reading, proxies=PROXIES[:1]))
 
 
 def test_witnesses_are_wanted_for_silence_alone_and_under_proceed_for_the_fast_kind_alone() -> None:

@@ -19,7 +19,7 @@ from hafence.core.parsing import (
     parse_whole,
     shown,
 )
-from hafence.inventory.faults import KEPT_FAULTS, SHOWN_FAULTS, Fault, Faults, InventoryError
+from hafence.inventory.faults import KEPT_FAULTS, SHOWN_FAULTS, InventoryError, Mistake, Mistakes
 from hafence.stores.url import parse_store
 
 from .telling import assert_told
@@ -178,7 +178,7 @@ def test_a_long_or_unprintable_text_is_shown_short_and_quoted() -> None:
 
 
 def test_faults_are_sorted_and_shown_up_to_a_bound() -> None:
-    found = Faults()
+    found = Mistakes()
     for line in range(KEPT_FAULTS + 5, 0, -1):
         found.add("b.yaml", line, "x", "wrong")
     error = found.error()
@@ -190,12 +190,12 @@ def test_faults_are_sorted_and_shown_up_to_a_bound() -> None:
 
 
 def test_a_fault_of_a_whole_file_has_no_line() -> None:
-    error = InventoryError([Fault("b", 2, "", "two"), Fault("a", None, "", "one")])
+    error = InventoryError([Mistake("b", 2, "", "two"), Mistake("a", None, "", "one")])
     assert str(error) == "a: one\nb:2: two"
 
 
 def test_only_so_many_guesses_are_made() -> None:
-    found = Faults()
+    found = Mistakes()
     known = [f"kvm-{number:04}" for number in range(1000)]
     assert found.guess("kvm-0001-", known) == "; did you mean 'kvm-0001'?"
     assert found.guess("zzz", known) == ""
@@ -207,37 +207,37 @@ def test_only_so_many_guesses_are_made() -> None:
 
 def test_faults_are_in_the_order_of_files_lines_paths_and_words() -> None:
     faults = [
-        Fault("a", None, "z", "whole"),
-        Fault("a", 1, "b", "one"),
-        Fault("a", 1, "b", "two"),
-        Fault("a", 1, "c", "a"),
-        Fault("a", 2, "a", "a"),
-        Fault("b", 1, "a", "a"),
+        Mistake("a", None, "z", "whole"),
+        Mistake("a", 1, "b", "one"),
+        Mistake("a", 1, "b", "two"),
+        Mistake("a", 1, "c", "a"),
+        Mistake("a", 2, "a", "a"),
+        Mistake("b", 1, "a", "a"),
     ]
     assert InventoryError(reversed(faults)).faults == tuple(faults)
 
 
 def test_a_fault_of_the_whole_file_comes_before_one_of_its_first_line() -> None:
-    whole, first = Fault("a", None, "z", "x"), Fault("a", 1, "a", "x")
+    whole, first = Mistake("a", None, "z", "x"), Mistake("a", 1, "a", "x")
     assert InventoryError([first, whole]).faults == (whole, first)
 
 
 def test_an_inventory_error_can_be_told_as_a_value() -> None:
-    fault = Fault("a", 1, "b", "c")
+    fault = Mistake("a", 1, "b", "c")
     assert InventoryError([fault], 7).args == ((fault,), 7)
     assert str(InventoryError([fault], 7)) == "a:1: b: c\n… and 7 more"
     assert str(InventoryError([fault])) == "a:1: b: c"
 
 
 def test_faults_are_true_once_there_is_one() -> None:
-    found = Faults()
+    found = Mistakes()
     assert not found
     found.add("a", 1, "b", "c")
     assert found
 
 
 def test_guesses_stop_where_their_budget_ends_and_not_before() -> None:
-    found = Faults()
+    found = Mistakes()
     half = [f"word-{number:05}" for number in range(25_000)]
     for word in ("word-00001x", "word-00002x"):
         assert found.guess(word, half)
@@ -247,12 +247,12 @@ def test_guesses_stop_where_their_budget_ends_and_not_before() -> None:
 
 def test_of_a_long_word_the_first_128_letters_are_compared() -> None:
     # 2 * 57 / (128 + 62) is the 0.6 at which difflib calls two words near; one letter more, and it is less
-    assert Faults().guess("c" * 57 + "e" * 200, ["c" * 57 + "d" * 5])
-    assert not Faults().guess("c" * 57 + "e" * 200, ["c" * 57 + "d" * 6])
+    assert Mistakes().guess("c" * 57 + "e" * 200, ["c" * 57 + "d" * 5])
+    assert not Mistakes().guess("c" * 57 + "e" * 200, ["c" * 57 + "d" * 6])
 
 
 def test_of_several_near_words_the_nearest_is_guessed_and_a_long_word_by_its_beginning() -> None:
-    found = Faults()
+    found = Mistakes()
     assert found.guess("adress", ["dress", "address"]) == "; did you mean 'address'?"
     assert found.guess("a" * 128 + "b" * 5000, ["a" * 128]) == f"; did you mean {'a' * 128!r}?"
 

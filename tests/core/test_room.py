@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.audit import Scene, find_all
+from hafence.core.audit import Survey, find_all
 from hafence.core.looks import Look
 from hafence.core.model import HostName, Vm
 from hafence.core.placement import Room, choose_targets
@@ -37,7 +37,7 @@ def test_an_audit_counts_what_the_inventory_says_that_the_vms_of_a_host_take(nee
         vm(1, domain_xml="/x.xml", memory_mib=needs_mib),
         vm(2, host="kvm-02", ha=False, memory_mib=3072),
     ]
-    scene = Scene(
+    scene = Survey(
         inventory([host("kvm-01"), host("kvm-02", memory_mib=4096)], vms),
         records={},
         quarantine={},

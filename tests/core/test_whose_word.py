@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.attempts import Finding, Verdict
+from hafence.core.attempts import Reading, Verdict
 from hafence.core.decision import judge
 from hafence.core.troubles import Trouble
 
 from .make import case
 
-ALIVE = Finding(Verdict.STILL_ALIVE, "a task of the VM lives", {})
+ALIVE = Reading(Verdict.STILL_ALIVE, "a task of the VM lives", {})
 LATER = {
-    "in doubt": Finding(Verdict.AMBIGUOUS, "the reply is truncated", {}),
-    "silent": Finding(Verdict.UNREACHABLE, "timed out", {}, Trouble.TIMED_OUT),
-    "lost on the way": Finding(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST),
+    "in doubt": Reading(Verdict.AMBIGUOUS, "the reply is truncated", {}),
+    "silent": Reading(Verdict.UNREACHABLE, "timed out", {}, Trouble.TIMED_OUT),
+    "lost on the way": Reading(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST),
 }
 
 

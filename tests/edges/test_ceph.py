@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.hosts.program import Run
+from hafence.adapters.hosts.program import ProgramResult
 from hafence.adapters.storage.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
 from hafence.core.storage.ceph import Client, Entry, uncovered
 
@@ -135,7 +135,7 @@ MINE = Client("10.0.0.11", 0, 5)
 def test_a_bent_conversation_is_refused_or_says_what_it_said(chance: random.Random, status: int | None) -> None:
     said = heard(bent_by(chance, IMAGES))
     with suppress(CephError):
-        seen = parse_images(NONCE, Run(None, "", status, said, "", 0.1), ["rbd/a", "rbd/b"])
+        seen = parse_images(NONCE, ProgramResult(None, "", status, said, "", 0.1), ["rbd/a", "rbd/b"])
         assert status == 0
         named = addresses_in(said)
         assert list(seen.images) == ["rbd/a", "rbd/b"]
@@ -144,7 +144,7 @@ def test_a_bent_conversation_is_refused_or_says_what_it_said(chance: random.Rand
         assert sum(line.startswith((f"{OURS}status ", f"{OURS}locks ")) for line in lines) == 4
     said = heard(bent_by(chance, LISTING))
     with suppress(CephError):
-        listed = parse_entries(NONCE, Run(None, "", status, said, "", 0.1))
+        listed = parse_entries(NONCE, ProgramResult(None, "", status, said, "", 0.1))
         assert status == 0
         assert {entry.client for entry in listed} <= addresses_in(said)
 
@@ -152,7 +152,7 @@ def test_a_bent_conversation_is_refused_or_says_what_it_said(chance: random.Rand
 def test_a_conversation_cut_at_any_byte_is_refused() -> None:
     for length in range(len(IMAGES) - 1):
         with pytest.raises(CephError):
-            parse_images(NONCE, Run(None, "", 0, heard(IMAGES[:length]), "", 0.1), ["rbd/a", "rbd/b"])
+            parse_images(NONCE, ProgramResult(None, "", 0, heard(IMAGES[:length]), "", 0.1), ["rbd/a", "rbd/b"])
     for length in range(len(LISTING) - 1):
         with pytest.raises(CephError):
-            parse_entries(NONCE, Run(None, "", 0, heard(LISTING[:length]), "", 0.1))
+            parse_entries(NONCE, ProgramResult(None, "", 0, heard(LISTING[:length]), "", 0.1))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hafence.adapters.local.commands import OUTPUT_LIMIT, CommandRun
+from hafence.adapters.local.commands import OUTPUT_LIMIT, CommandResult
 from hafence.adapters.power.agents import Power, power_off, read_status
 from hafence.adapters.power.passwords import find_secret
 from hafence.core.evidence import Proof
@@ -23,7 +23,7 @@ statuses = st.sampled_from([0, 1, 2, 2, 2, 3, 126, 127, 137, 255, -2, -9, None])
 
 
 def of(status: int | None, stdout: bytes, stderr: bytes = b"") -> Power:
-    return read_status(CommandRun(status, heard(stdout), heard(stderr), 0.1)).power
+    return read_status(CommandResult(status, heard(stdout), heard(stderr), 0.1)).power
 
 
 def says_off_alone(stdout: bytes) -> bool:

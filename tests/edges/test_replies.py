@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafence.adapters.hosts import kvm
-from hafence.adapters.hosts.program import Run
-from hafence.core.attempts import FenceOrder, Finding, Reply, Verdict
+from hafence.adapters.hosts.program import ProgramResult
+from hafence.core.attempts import FenceOrder, Reading, Reply, Verdict
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName
@@ -30,11 +30,11 @@ chances = st.randoms(use_true_random=False)
 statuses = st.sampled_from([0, 0, 0, 10, 11, 1, 2, 124, 127, 137, 255, -9, 2**31, None])
 
 
-def run_of(said: str, status: int | None) -> Run:
-    return Run(None, "", status, said, "", 0.1)
+def run_of(said: str, status: int | None) -> ProgramResult:
+    return ProgramResult(None, "", status, said, "", 0.1)
 
 
-def fenced(said: str, status: int | None, machine: str | None = None) -> Finding:
+def fenced(said: str, status: int | None, machine: str | None = None) -> Reading:
     return interpret(ORDER, Reply(NONCE, None, status, said, 0.1, 0.0), machine)[VM]
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hafence.inventory.faults import Fault, InventoryError
+from hafence.inventory.faults import InventoryError, Mistake
 from hafence.inventory.files import MAX_BYTES, find_inventory
 from hafence.inventory.yaml_tree import read_inventory
 
 from .write import HOST, OTHER_UUID, UUID, VM, faults, text
 
 
-def refusal(path: Path) -> Fault:
+def refusal(path: Path) -> Mistake:
     with pytest.raises(InventoryError) as caught:
         read_inventory(str(path))
     (fault,) = caught.value.faults

@@ -17,7 +17,7 @@ from hafence.core.model import (
     Vm,
 )
 from hafence.inventory.entry import Entry
-from hafence.inventory.faults import Faults
+from hafence.inventory.faults import Mistakes
 from hafence.inventory.tree import Map
 from hafence.inventory.vms import VmCheck
 from hafence.inventory.yaml_tree import build_tree
@@ -195,7 +195,7 @@ def test_vms_are_the_same_read_together_and_one_by_one(tmp_path: Path) -> None:
     ]
     kinds += [", domain_xml: a.xml, memory_mib: 9", ", disks: []"]
     vms = "\n  ".join(f"v{n}: {{uuid: {UUID[:-1]}{n}, host: kvm-01{more}}}" for n, more in enumerate(kinds))
-    tree = build_tree("inventory.yaml", text(vm=vms).encode(), faults := Faults())
+    tree = build_tree("inventory.yaml", text(vm=vms).encode(), faults := Mistakes())
     assert tree is not None
     section = Entry(faults, "inventory.yaml", str(tmp_path), "", tree).child("vms")
     assert section is not None

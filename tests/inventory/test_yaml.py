@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hafence.inventory.faults import Faults, InventoryError
+from hafence.inventory.faults import InventoryError, Mistakes
 from hafence.inventory.tree import MAX_NODES, Map, Seq
 from hafence.inventory.yaml_tree import build_tree
 
@@ -17,7 +17,7 @@ LABELS = "kvm-01:\n    cluster: prod\n    address: 10.0.0.11\n    labels:\n"
 
 
 def tree(content: str, loader: object = None) -> Map:
-    found = Faults()
+    found = Mistakes()
     top = build_tree("x.yaml", content.encode(), found, loader)
     assert not found
     assert top is not None

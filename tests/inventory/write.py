@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hafence.core.model import Inventory
-from hafence.inventory.faults import Fault, InventoryError
+from hafence.inventory.faults import InventoryError, Mistake
 from hafence.inventory.yaml_tree import read_inventory
 
 UUID = "6d6f6a5a-0000-4000-8000-000000000001"
@@ -29,7 +29,7 @@ def read(folder: Path, content: str | bytes) -> Inventory:
     return read_inventory(str(file))
 
 
-def faults(folder: Path, content: str | bytes) -> tuple[Fault, ...]:
+def faults(folder: Path, content: str | bytes) -> tuple[Mistake, ...]:
     with pytest.raises(InventoryError) as caught:
         read(folder, content)
     return caught.value.faults

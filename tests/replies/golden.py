@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hafence.adapters.hosts.program import Run
+from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.model import Uuid
 
 NONCE = "00112233445566778899aabbccddeeff"
@@ -31,8 +31,8 @@ class Golden:
     stdout: str
 
     @property
-    def run(self) -> Run:
-        return Run(None, "", self.exit_status, self.stdout, "", 0.1)
+    def run(self) -> ProgramResult:
+        return ProgramResult(None, "", self.exit_status, self.stdout, "", 0.1)
 
 
 def goldens(kind: str) -> list[Golden]:

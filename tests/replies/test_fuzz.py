@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafence.adapters.hosts import kvm
-from hafence.adapters.hosts.program import Run
+from hafence.adapters.hosts.program import ProgramResult
 from hafence.adapters.hosts.talk import read_pairs, read_said
 from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import HostLook
@@ -41,7 +41,7 @@ shuffled = st.lists(st.sampled_from(LINES), max_size=12).map("\n".join)
 
 def is_answer(kind: str, stdout: str, exit_status: int | None) -> bool:
     """Whether the reader of this kind takes it for the answer that must not be given wrongly."""
-    run = Run(None, "", exit_status, stdout, "", 0.1)
+    run = ProgramResult(None, "", exit_status, stdout, "", 0.1)
     if kind == "fence":
         reply = Reply(NONCE, None, exit_status, stdout, 0.1, 0.0)
         return interpret(ORDER, reply)[VM].verdict is Verdict.CONFIRMED_DEAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hafence.adapters.hosts import kvm
-from hafence.adapters.hosts.program import Run
+from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.attempts import FenceOrder, Reply
 from hafence.core.looks import Blind, HostLook, Silence
 from hafence.core.model import HostName, Uuid
@@ -84,7 +84,7 @@ def test_witness(golden: Golden) -> None:
 def test_a_run_that_broke_off_is_never_an_answer(trouble: Trouble) -> None:
     for kind in READERS:
         for golden in goldens(kind):
-            run = Run(trouble, "a note", golden.exit_status, golden.stdout, "", 1.0)
+            run = ProgramResult(trouble, "a note", golden.exit_status, golden.stdout, "", 1.0)
             look = kvm.parse_look(NONCE, run, HOST, 0.0, 1.0)
             assert not isinstance(look, HostLook)
             if isinstance(look, Silence):
@@ -94,7 +94,7 @@ def test_a_run_that_broke_off_is_never_an_answer(trouble: Trouble) -> None:
 
 
 def test_a_start_that_was_never_let_go_has_left_the_target_as_it_was() -> None:
-    run = Run(Trouble.TIMED_OUT, "", None, "", "", 5.0)
+    run = ProgramResult(Trouble.TIMED_OUT, "", None, "", "", 5.0)
     assert kvm.parse_start(NONCE, run, 1.0, released=False).result is StartResult.CLEAN
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hafence.effects import Answer, Effect, Interrupted, Now, Sleep, StoreError, Story, Tell, Together, do
+from hafence.effects import Answer, Effect, Interrupted, Now, Sleep, StoreError, Tell, Together, Workflow, do
 from hafence.runner.parallel import in_parallel
 from hafence.runner.player import Player
 
@@ -54,7 +54,7 @@ def player(log: Log, answers: dict[type[Effect[Any]], Any]) -> Player:
     return Player(perform, lambda _: None, log, log)
 
 
-def two_steps() -> Story[tuple[object, ...]]:
+def two_steps() -> Workflow[tuple[object, ...]]:
     said: list[object] = []
     for effect in (Now(), Sleep(1.0)):
         try:
@@ -96,7 +96,7 @@ def test_several_effects_are_performed_at_once_and_answered_in_their_order() -> 
         meeting.wait()  # passes only if both are under way at the same time
         return type(effect).__name__
 
-    def story() -> Story[tuple[Any, ...]]:
+    def story() -> Workflow[tuple[Any, ...]]:
         return (yield from do(Together((Now(), Tell("x")))))
 
     log = Log()

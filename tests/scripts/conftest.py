@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hafence.adapters.hosts import kvm
-from hafence.adapters.hosts.program import Program, Run
+from hafence.adapters.hosts.program import Program, ProgramResult
 from hafence.adapters.local.here import run_here
-from hafence.core.attempts import FenceOrder, Finding, Reply
+from hafence.core.attempts import FenceOrder, Reading, Reply
 from hafence.core.model import Host, HostName, Uuid
 from hafence.core.replies import interpret
 
@@ -31,7 +31,7 @@ class Shell:
     command: tuple[str, ...]
     root: str = ""
 
-    def run(self, program: Program, within_s: float = 30.0) -> Run:
+    def run(self, program: Program, within_s: float = 30.0) -> ProgramResult:
         return run_here(Program(program.text, program.on_line, self.command), within_s)
 
     @property
@@ -42,19 +42,19 @@ class Shell:
         uuids = tuple(Uuid(vm) for vm in vms)
         return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
 
-    def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> dict[Uuid, Finding]:
+    def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> dict[Uuid, Reading]:
         """Fence and read the reply as hafence does. `names` holds those of the VMs that it knows by name."""
         known = {Uuid(vm): name for vm, name in (names or {}).items()}
         run = self.run(kvm.fence_program(order, known, NONCE, self.host, time.time))
         return interpret(order, Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time()))
 
-    def fence(self, vm: str, **settings: float) -> Finding:
+    def fence(self, vm: str, **settings: float) -> Reading:
         return self.fence_all(self.order(vm, **settings))[Uuid(vm)]  # type: ignore[arg-type]
 
-    def fence_named(self, vm: str, name: str) -> Finding:
+    def fence_named(self, vm: str, name: str) -> Reading:
         return self.fence_all(self.order(vm), {vm: name})[Uuid(vm)]
 
-    def rehearse(self, vm: str, name: str | None = None) -> Finding:
+    def rehearse(self, vm: str, name: str | None = None) -> Reading:
         return self.fence_all(self.order(vm, rehearse=True), {vm: name} if name else {})[Uuid(vm)]
 
     def at(self, root: Path) -> Shell:

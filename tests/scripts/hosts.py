@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from hafence.adapters.hosts import kvm
-from hafence.adapters.hosts.program import Run
+from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName, StartMode, Uuid, Vm
 from hafence.core.starts import StartOrder, StartReply
@@ -46,7 +46,7 @@ def run_start(
     mode: StartMode = StartMode.PERSISTENT,
     within_s: float = 10,
     xml: str = "",
-) -> Run:
+) -> ProgramResult:
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
     text = xml or vm.xml.read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hafence.sim.events import Event
-from hafence.sim.explore import first_tales
+from hafence.sim.explore import first_case
 from hafence.sim.folder import write_folder
 from hafence.sim.oracle import Violation
 from hafence.sim.policies import SshFailureIsDeath, arm_of
@@ -87,7 +87,7 @@ def test_a_story_of_the_exhaustive_search_plays_to_the_same_end_from_its_folder(
 
 
 def test_a_story_after_which_the_vm_stays_down_is_written_with_the_run_that_does_not_bring_it_up() -> None:
-    failure = Failure("healthy", first_tales("healthy"), [Violation("liveness", "an example")])
+    failure = Failure("healthy", first_case("healthy"), [Violation("liveness", "an example")])
     *before, mended, again = as_scenario(failure, arm_of("confirm"))
     assert tuple(before) == failure.events
     assert mended.verb == "heal"

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from hafence.inventory.yaml_tree import read_inventory
-from hafence.sim.chance import random_tale
 from hafence.sim.folder import events_text, write_folder
 from hafence.sim.oracle import Violation
+from hafence.sim.random_cases import random_case
 from hafence.sim.scenario import play_events, play_folder, read_events
 from hafence.sim.situations import Means, inventory
 
 
 def test_events_survive_being_written_and_read(tmp_path: Path) -> None:
     for number in range(200):
-        _, events = random_tale(f"written/{number}", 6)
+        _, events = random_case(f"written/{number}", 6)
         path = tmp_path / "events.yaml"
         path.write_text(events_text(events))
         assert read_events(path) == events, number
@@ -20,7 +20,7 @@ def test_events_survive_being_written_and_read(tmp_path: Path) -> None:
 
 def test_a_written_folder_plays_like_the_story(tmp_path: Path) -> None:
     for number, means in enumerate((Means(), Means("prove", True, True), Means("proceed", False, True))):
-        _, events = random_tale(f"folder/{number}", 4)
+        _, events = random_case(f"folder/{number}", 4)
         folder = tmp_path / str(number)
         write_folder(folder, "a story", inventory(means), events, [Violation("record", "an example")])
         log, _ = play_events(inventory(means), events)

@@ -10,16 +10,16 @@ from hafence.core.record import mark_stopped, unseen
 from hafence.core.replies import STATUS_ALIVE, STATUS_DEAD
 from hafence.core.starts import StartOrder, StartReply, StartResult
 from hafence.core.troubles import Trouble
-from hafence.effects import Now, Story, do
+from hafence.effects import Now, Workflow, do
+from hafence.sim.case import CasePlayer, play_case
 from hafence.sim.events import Event
-from hafence.sim.explore import first_tales, tales
+from hafence.sim.explore import cases, first_case
 from hafence.sim.oracle import check_records, check_runs
-from hafence.sim.pairs import pair_tales
-from hafence.sim.play import Theatre
+from hafence.sim.pairs import pair_cases
 from hafence.sim.policies import SshFailureIsDeath
 from hafence.sim.run import Policy
+from hafence.sim.simulation import Simulation
 from hafence.sim.situations import SUSPECT, VM, VM_UUID, Means, inventory
-from hafence.sim.tale import Stage, tell
 from hafence.sim.world import World
 
 WORLD = inventory(Means("confirm"))
@@ -58,8 +58,8 @@ class NothingIsDead(Policy):
 
 
 def broken_rules(situation: str, policy: Policy, faults: int = 0) -> set[str]:
-    found = tales(Stage(WORLD, policy), first_tales(situation), faults)
-    return {violation.rule for _, told in found for violation in told.violations}
+    found = cases(CasePlayer(WORLD, policy), first_case(situation), faults)
+    return {violation.rule for _, played in found for violation in played.violations}
 
 
 # ---------------------------------------------------------------- 1: no two living writers
@@ -81,28 +81,28 @@ def test_not_settling_a_start_in_flight_is_a_split_brain_that_the_search_finds()
 
 
 def test_a_slow_start_that_is_taken_for_none_is_a_split_brain() -> None:
-    slow = (Event(0.0, "starts", "kvm-02=slow"), *first_tales("healthy"))
-    assert not tell(WORLD, slow).violations
-    told = tell(WORLD, slow, UnknownIsClean(), liveness=False)
-    assert "split_brain" in {violation.rule for violation in told.violations}
+    slow = (Event(0.0, "starts", "kvm-02=slow"), *first_case("healthy"))
+    assert not play_case(WORLD, slow).violations
+    played = play_case(WORLD, slow, UnknownIsClean(), liveness=False)
+    assert "split_brain" in {violation.rule for violation in played.violations}
 
 
 def test_the_same_split_brain_is_a_violation_only_where_no_run_had_named_it() -> None:
-    named = tell(WORLD, first_tales("isolated"))
+    named = play_case(WORLD, first_case("isolated"))
     assert named.named_splits == 1
     assert not named.violations
-    risks = named.theatre.runs[0].outcomes[0].residual_risk
+    risks = named.simulation.runs[0].outcomes[0].residual_risk
     assert any("kvm-01" in risk for risk in risks)
 
-    silent = tell(WORLD, first_tales("isolated"), SshFailureIsDeath())
-    assert silent.theatre.runs[0].outcomes[0].residual_risk == ()
+    silent = play_case(WORLD, first_case("isolated"), SshFailureIsDeath())
+    assert silent.simulation.runs[0].outcomes[0].residual_risk == ()
     assert [split.writers for split in silent.splits] == [split.writers for split in named.splits]
     assert {violation.rule for violation in silent.violations} == {"split_brain"}
 
 
 def test_a_risk_that_was_named_of_another_host_excuses_nothing() -> None:
-    told = tell(WORLD, first_tales("isolated"), liveness=False)
-    world = told.theatre.world
+    played = play_case(WORLD, first_case("isolated"), liveness=False)
+    world = played.simulation.world
     world.splits.clear()
     world.risks[:] = [(at, risk.replace("kvm-01", "kvm-03")) for at, risk in world.risks]
     world.watch(VM_UUID)
@@ -110,49 +110,49 @@ def test_a_risk_that_was_named_of_another_host_excuses_nothing() -> None:
 
 
 def test_a_copy_that_a_manager_brings_back_within_settle_is_no_bound_and_one_after_it_is() -> None:
-    late = tell(WORLD, first_tales("respawns-late"))
+    late = play_case(WORLD, first_case("respawns-late"))
     assert [(split.named, split.unbidden) for split in late.splits] == [(False, True)]
     assert not late.violations
-    soon = tell(WORLD, first_tales("respawns"))
+    soon = play_case(WORLD, first_case("respawns"))
     assert not soon.splits
-    assert soon.theatre.runs[0].outcomes[0].reason is Reason.STILL_ALIVE
-    believed = tell(WORLD, first_tales("respawns"), AliveIsDead())
+    assert soon.simulation.runs[0].outcomes[0].reason is Reason.STILL_ALIVE
+    believed = play_case(WORLD, first_case("respawns"), AliveIsDead())
     assert [split.unbidden for split in believed.splits] == [False]
 
 
 # ---------------------------------------------------------------- 2: a refusal started nothing
 
 
-def refused() -> Theatre:
-    theatre = tell(WORLD, first_tales("unkillable"), liveness=False).theatre
-    assert theatre.runs[0].outcomes[0].decision is Decision.REFUSED
-    assert check_runs(theatre) == []
-    return theatre
+def refused() -> Simulation:
+    simulation = play_case(WORLD, first_case("unkillable"), liveness=False).simulation
+    assert simulation.runs[0].outcomes[0].decision is Decision.REFUSED
+    assert check_runs(simulation) == []
+    return simulation
 
 
 def test_a_refusal_after_a_start_was_sent_is_a_violation() -> None:
-    theatre = refused()
-    theatre.runs[0].sent.append((41.0, VM_UUID, SUSPECT))
-    assert [violation.rule for violation in check_runs(theatre)] == ["refusal"]
+    simulation = refused()
+    simulation.runs[0].sent.append((41.0, VM_UUID, SUSPECT))
+    assert [violation.rule for violation in check_runs(simulation)] == ["refusal"]
 
 
 def test_a_refusal_that_changed_the_record_is_a_violation() -> None:
-    theatre = refused()
+    simulation = refused()
     before = unseen(VM_UUID, SUSPECT)
-    theatre.world.store.writes.append(("run-1", before, mark_stopped(before, "run-1", Reason.CONFIRMED_DEAD)))
-    assert [violation.rule for violation in check_runs(theatre)] == ["refusal"]
+    simulation.world.store.writes.append(("run-1", before, mark_stopped(before, "run-1", Reason.CONFIRMED_DEAD)))
+    assert [violation.rule for violation in check_runs(simulation)] == ["refusal"]
 
 
 # ---------------------------------------------------------------- 3: what is recorded is true
 
 
 def test_a_record_of_a_copy_that_is_not_there_is_a_violation() -> None:
-    theatre = tell(WORLD, first_tales("healthy"), liveness=False).theatre
-    assert check_records(theatre) == []
-    world = theatre.world
+    simulation = play_case(WORLD, first_case("healthy"), liveness=False).simulation
+    assert check_records(simulation) == []
+    world = simulation.world
     [qemu] = world.qemus[VM_UUID]
     world.qemus[VM_UUID].remove(qemu)
-    assert [violation.rule for violation in check_records(theatre)] == ["record"]
+    assert [violation.rule for violation in check_records(simulation)] == ["record"]
 
 
 def test_taking_a_start_of_unknown_outcome_for_none_makes_a_record_untrue() -> None:
@@ -160,9 +160,9 @@ def test_taking_a_start_of_unknown_outcome_for_none_makes_a_record_untrue() -> N
 
 
 def test_a_start_that_is_believed_unseen_is_caught_by_the_look_after_it() -> None:
-    events = (Event(0.0, "starts", "kvm-02=fails"), *first_tales("vm-gone"))
-    told = tell(WORLD, events, FailureIsRunning())
-    first = told.theatre.runs[0].outcomes[0]
+    events = (Event(0.0, "starts", "kvm-02=fails"), *first_case("vm-gone"))
+    played = play_case(WORLD, events, FailureIsRunning())
+    first = played.simulation.runs[0].outcomes[0]
     assert first.reason is Reason.START_UNKNOWN
     assert "no longer" in first.message
 
@@ -171,26 +171,26 @@ def test_a_start_that_is_believed_unseen_is_caught_by_the_look_after_it() -> Non
 
 
 def test_a_run_that_never_ends_breaks_its_budget() -> None:
-    held = (*first_tales("healthy"), Event(40.2, "hold", "admin-1"))
-    rules = {violation.rule for violation in tell(WORLD, held, liveness=False).violations}
+    held = (*first_case("healthy"), Event(40.2, "hold", "admin-1"))
+    rules = {violation.rule for violation in play_case(WORLD, held, liveness=False).violations}
     assert rules == {"budget"}
 
 
 def test_a_run_that_takes_too_long_breaks_its_budget() -> None:
-    theatre = tell(WORLD, first_tales("healthy"), liveness=False).theatre
-    theatre.runs[0].began_at -= 3600.0
-    assert [violation.rule for violation in check_runs(theatre)] == ["budget"]
+    simulation = play_case(WORLD, first_case("healthy"), liveness=False).simulation
+    simulation.runs[0].began_at -= 3600.0
+    assert [violation.rule for violation in check_runs(simulation)] == ["budget"]
 
 
 def test_an_unexpected_exception_in_a_story_is_a_bug() -> None:
-    def story() -> Story[Outcome]:
+    def story() -> Workflow[Outcome]:
         yield from do(Now())
         raise KeyError("nobody thought of that")
 
-    theatre = Theatre(World(WORLD))
-    theatre.begin("admin-1", lambda run: story())
-    assert theatre.play()
-    assert [violation.rule for violation in check_runs(theatre)] == ["bug"]
+    simulation = Simulation(World(WORLD))
+    simulation.begin("admin-1", lambda run: story())
+    assert simulation.play()
+    assert [violation.rule for violation in check_runs(simulation)] == ["bug"]
 
 
 # ---------------------------------------------------------------- 5: liveness
@@ -204,21 +204,21 @@ def test_a_command_that_never_brings_the_vm_up_breaks_liveness() -> None:
 def test_worlds_that_are_told_apart_by_nothing_that_counts_come_to_the_same() -> None:
     """What is known of a world that was left behind is what running the command again there shows."""
     for policy in (Policy(), UnknownIsClean(), NothingIsDead()):
-        stage = Stage(WORLD, policy)
+        player = CasePlayer(WORLD, policy)
         for situation in ("healthy", "isolated", "autostarts"):
-            found = [*tales(stage, first_tales(situation), 1)]
-            for events, told in found:
-                again = tell(WORLD, events, policy)
-                assert {v.rule for v in told.violations} == {v.rule for v in again.violations}, events
-        assert 1 < len(stage.known) < 600
+            found = [*cases(player, first_case(situation), 1)]
+            for events, played in found:
+                again = play_case(WORLD, events, policy)
+                assert {v.rule for v in played.violations} == {v.rule for v in again.violations}, events
+        assert 1 < len(player.known) < 600
 
 
 def test_two_runs_that_both_act_are_found_where_the_lease_is_not_settled() -> None:
     """Of two runs one is suspended after its start was sent; the other one must not believe that it came to nothing."""
-    found = pair_tales(Stage(WORLD, UnknownIsClean()), "healthy", 1)
-    assert any(violation.rule == "split_brain" for _, told in found for violation in told.violations)
+    found = pair_cases(CasePlayer(WORLD, UnknownIsClean()), "healthy", 1)
+    assert any(violation.rule == "split_brain" for _, played in found for violation in played.violations)
 
 
 def test_the_vm_that_the_oracle_watches_is_the_one_that_is_started() -> None:
-    told = tell(WORLD, first_tales("healthy"))
-    assert told.theatre.runs[0].outcomes[0].name == VM
+    played = play_case(WORLD, first_case("healthy"))
+    assert played.simulation.runs[0].outcomes[0].name == VM

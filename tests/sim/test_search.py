@@ -1,4 +1,4 @@
-"""The promises hold in every tale that the search can tell.
+"""The promises hold in every case that the search can tell.
 
 Here: one run with one fault, and two runs without; `test_search_two_runs.py` has two runs with one fault, and
 `.ci/nightly` the searches with two.
@@ -10,26 +10,26 @@ import pytest
 
 from hafence.core.outcome import Decision
 from hafence.core.reasons import Reason
+from hafence.sim.case import CasePlayer, Played, play_case
 from hafence.sim.comparison import as_json, table
-from hafence.sim.explore import Events, first_tales, tales
-from hafence.sim.pairs import pair_tales
+from hafence.sim.explore import Events, cases, first_case
+from hafence.sim.pairs import pair_cases
 from hafence.sim.policies import arm_of
 from hafence.sim.search import at_random, compare, exhaustive, shortest
 from hafence.sim.situations import SITUATIONS, Means, inventory
-from hafence.sim.tale import Stage, Told, tell
 
 PROOFS = [("prove", False, False), ("prove", True, False), ("prove", False, True), ("confirm", True, False)]
 """Policies and fences under which nothing writes twice."""
 
 
-def told(report_failures: list[object]) -> str:
+def played(report_failures: list[object]) -> str:
     return "\n".join(str(failure) for failure in report_failures[:3])
 
 
-def every_tale(policy: str, storage: bool, power: bool, faults: int) -> Iterator[tuple[Events, Told]]:
-    stage = Stage(inventory(Means(policy, storage, power)))
+def every_tale(policy: str, storage: bool, power: bool, faults: int) -> Iterator[tuple[Events, Played]]:
+    player = CasePlayer(inventory(Means(policy, storage, power)))
     for situation in SITUATIONS:
-        yield from tales(stage, first_tales(situation), faults)
+        yield from cases(player, first_case(situation), faults)
 
 
 def verbs_and_words(events: Events) -> set[str]:
@@ -41,7 +41,7 @@ def verbs_and_words(events: Events) -> set[str]:
 @pytest.mark.parametrize("power", [False, True], ids=["", "power"])
 def test_every_situation_keeps_every_promise_without_a_fault(policy: str, storage: bool, power: bool) -> None:
     report = exhaustive(policy, storage, power, faults=0, pairs=False)
-    assert report.held, told(list(report.failures))
+    assert report.held, played(list(report.failures))
     assert report.cases == len(SITUATIONS)
 
 
@@ -51,14 +51,14 @@ def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage
     a host that was switched off may bring the VM back when it is switched on. One is not foreseen: another manager
     that brings the VM back later than `settle`. A storage fence keeps that out too."""
     cases = shut_out = 0
-    for events, tale in every_tale(policy, storage, power, faults=1):
+    for events, grown in every_tale(policy, storage, power, faults=1):
         cases += 1
-        assert not tale.violations, (events, tale.violations)
-        reasons = {o.reason for run in tale.theatre.runs for o in run.outcomes if o.decision is Decision.STARTED}
+        assert not grown.violations, (events, grown.violations)
+        reasons = {o.reason for run in grown.simulation.runs for o in run.outcomes if o.decision is Decision.STARTED}
         if reasons == {Reason.STORAGE_FENCED}:
             shut_out += 1
-            assert not tale.splits, (events, [split.writers for split in tale.splits])
-        for split in tale.splits:
+            assert not grown.splits, (events, [split.writers for split in grown.splits])
+        for split in grown.splits:
             if split.named:
                 assert {"state", "autostarts"} & verbs_and_words(events), (events, split.writers)
             else:
@@ -70,27 +70,27 @@ def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage
 
 @pytest.mark.parametrize(("policy", "storage"), [("prove", False), ("confirm", True)])
 def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: bool) -> None:
-    stage = Stage(inventory(Means(policy, storage)))
+    player = CasePlayer(inventory(Means(policy, storage)))
     for situation in ("healthy", "isolated", "unkillable", "host-dead", "out-of-memory"):
-        for events, tale in pair_tales(stage, situation, 0):
-            assert not tale.violations, (events, tale.violations)
-            assert not tale.splits, (events, [split.writers for split in tale.splits])
+        for events, grown in pair_cases(player, situation, 0):
+            assert not grown.violations, (events, grown.violations)
+            assert not grown.splits, (events, [split.writers for split in grown.splits])
 
 
 def test_with_confirm_a_risk_comes_true_only_where_the_run_had_named_it() -> None:
     named = 0
-    for events, tale in every_tale("confirm", storage=False, power=False, faults=1):
-        assert not tale.violations, (events, tale.violations)
-        for split in tale.splits:
+    for events, grown in every_tale("confirm", storage=False, power=False, faults=1):
+        assert not grown.violations, (events, grown.violations)
+        for split in grown.splits:
             named += split.named
-            risks = [risk for at, risk in tale.theatre.world.risks if at <= split.at and "kvm-01" in risk]
+            risks = [risk for at, risk in grown.simulation.world.risks if at <= split.at and "kvm-01" in risk]
             assert split.unbidden or risks, (events, split.writers)
     assert named > 1000
 
 
 def test_random_tales_keep_every_promise() -> None:
     report = at_random("confirm", runs=3000, faults=5, seed="test")
-    assert report.held, told(list(report.failures))
+    assert report.held, played(list(report.failures))
     assert report.starts > 100
     assert report.refusals > 100
 
@@ -132,12 +132,12 @@ def test_a_failure_is_shrunk_to_a_story_that_still_fails() -> None:
     assert short
     for failure in short:
         assert len(failure.events) <= 6
-        again = tell(inventory(arm.means), failure.events, arm.policy)
+        again = play_case(inventory(arm.means), failure.events, arm.policy)
         assert failure.violations[0].rule in {violation.rule for violation in again.violations}
         assert failure.violations[0] in again.violations
 
 
 def test_a_tale_is_the_same_every_time_it_is_told() -> None:
     world = inventory(arm_of("confirm").means)
-    steps = [tell(world, first_tales("isolated"), trace=True).steps for _ in range(2)]
+    steps = [play_case(world, first_case("isolated"), trace=True).steps for _ in range(2)]
     assert steps[0] == steps[1]

@@ -1,4 +1,4 @@
-"""Two runs and one fault, every tale of it: the longest of the searches that CI makes."""
+"""Two runs and one fault, every case of it: the longest of the searches that CI makes."""
 
 import os
 

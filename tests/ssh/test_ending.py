@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.hosts.program import Program, Run
+from hafence.adapters.hosts.program import Program, ProgramResult
 from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host
 from hafence.core.troubles import Trouble
@@ -28,9 +28,9 @@ def at_port(server: Server, port: int) -> Host:
     return replace(host, ssh=replace(host.ssh, port=port))
 
 
-def close_while(hosts: Hosts, call: Callable[[], Run], is_under_way: Callable[[], object]) -> Run:
+def close_while(hosts: Hosts, call: Callable[[], ProgramResult], is_under_way: Callable[[], object]) -> ProgramResult:
     """Begin a call that waits for ever, close the connections, and see it return."""
-    runs: list[Run] = []
+    runs: list[ProgramResult] = []
     caller = threading.Thread(target=lambda: runs.append(call()), daemon=True)
     caller.start()
     wait_for(is_under_way, "the call is under way")

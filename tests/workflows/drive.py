@@ -43,12 +43,12 @@ from hafence.effects import (
     Start,
     Startable,
     StoreHealth,
-    Story,
     TakeLease,
     Tell,
     Together,
     Uptime,
     Witness,
+    Workflow,
     WriteRecord,
 )
 
@@ -104,7 +104,7 @@ class Desk:
         """A list is used up, and the case may be told again."""
         self.answers = {kind: list(it) if isinstance(it, list) else it for kind, it in self.answers.items()}
 
-    def run(self, story: Story[R]) -> R:
+    def run(self, story: Workflow[R]) -> R:
         """The workflow's end."""
         try:
             effect = next(story)

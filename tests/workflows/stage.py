@@ -12,8 +12,8 @@ from hafence.core.outcome import Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState, mark_starting, mark_stopped
 from hafence.core.stored import Recollection, Statement
-from hafence.effects import SecondLevelReply, Story
-from hafence.workflows.vm_run import Run
+from hafence.effects import SecondLevelReply, Workflow
+from hafence.workflows.vm_run import Request
 from tests.core.make import host, inventory, look, uuid, vm
 
 from .drive import Desk, outcome_lines, shown
@@ -83,7 +83,7 @@ def storage(done: bool, *vms: Vm, until: float | None = None) -> dict[str, Secon
     return {each.uuid: SecondLevelReply("storage", done, "on the blocklist", (evidence,), until) for each in vms}
 
 
-def dialogue(desk: Desk, story: Story[Any]) -> list[str]:
+def dialogue(desk: Desk, story: Workflow[Any]) -> list[str]:
     """All that was asked for, and the end."""
     end = desk.run(story)
     outcomes = end if isinstance(end, tuple) else (end,)
@@ -93,5 +93,5 @@ def dialogue(desk: Desk, story: Story[Any]) -> list[str]:
     return lines
 
 
-def run(it: Inventory, **wishes: Any) -> Run:
-    return Run("run-1", it, **wishes)
+def run(it: Inventory, **wishes: Any) -> Request:
+    return Request("run-1", it, **wishes)

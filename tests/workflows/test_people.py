@@ -22,11 +22,11 @@ from hafence.effects import (
     LiftStorageFence,
     RenewLease,
     StoreError,
-    Story,
     TakeLease,
+    Workflow,
 )
 from hafence.workflows.host_status import confirm_dead, rejoin
-from hafence.workflows.vm_run import Run
+from hafence.workflows.vm_run import Request
 from tests.core.make import look, silence, uuid, vm
 from tests.core.telling import assert_told, assert_told_of
 
@@ -49,7 +49,7 @@ class It:
     wishes: dict[str, Any] = field(default_factory=lambda: {"yes": True})
     inventory: Inventory = field(default_factory=lambda: book(DB, WEB, THIRD))
 
-    def lines(self, story: Callable[[Run, Host], Story[Any]]) -> list[str]:
+    def lines(self, story: Callable[[Request, Host], Workflow[Any]]) -> list[str]:
         desk = Desk(self.inventory, [self.looks], self.memory, dict(self.answers))
         return stage.dialogue(desk, story(stage.run(self.inventory, **self.wishes), self.inventory.hosts[K1]))
 
@@ -107,7 +107,7 @@ BACK = {
 }
 
 
-def state(run: Run, host: Host) -> Story[Any]:
+def state(run: Request, host: Host) -> Workflow[Any]:
     return confirm_dead(run, host, "seen dark")
 
 

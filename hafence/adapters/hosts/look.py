@@ -7,8 +7,8 @@ import re
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.model import Host, HostName, Uuid, parse_uuid
 from ...core.troubles import Trouble
-from .program import Program, Run, compose
-from .talk import Said, no_reply, read_said
+from .program import Program, ProgramResult, compose
+from .talk import Heard, no_reply, read_said
 
 _UUID = r"([0-9a-f-]{36})\Z"
 _LINES = {
@@ -31,7 +31,7 @@ def look_program(nonce: str, host: Host) -> Program:
     return Program(compose(("lib", "scan", "libvirt", "look"), nonce, host.root))
 
 
-def parse_look(nonce: str, run: Run, host: HostName, at_sent: float, at_received: float) -> Look:
+def parse_look(nonce: str, run: ProgramResult, host: HostName, at_sent: float, at_received: float) -> Look:
     """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint.
 
     A host on which the login worked and that opens no session, said nothing of the protocol, or can't see
@@ -59,7 +59,7 @@ def parse_look(nonce: str, run: Run, host: HostName, at_sent: float, at_received
 _Found = dict[str, list[re.Match[str]]]
 
 
-def _read_lines(said: Said) -> _Found | str:
+def _read_lines(said: Heard) -> _Found | str:
     found: _Found = {kind: [] for kind in _LINES}
     told: set[tuple[str, str]] = set()
     for line in said.lines:
@@ -85,7 +85,7 @@ def _read_lines(said: Said) -> _Found | str:
     return found
 
 
-def _host_look(host: HostName, said: Said, found: _Found, at: float, clock_offset_s: float) -> HostLook:
+def _host_look(host: HostName, said: Heard, found: _Found, at: float, clock_offset_s: float) -> HostLook:
     boot, memory = found["boot"], found["memory"]
     return HostLook(
         host=host,

@@ -38,7 +38,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ProgramResult:
     """What came of a program. `trouble` is None exactly when it ran to its end and `exit_status` is known.
 
     `stdout` and `stderr` are what had arrived, `note` says more about the trouble in hafence's own words.

@@ -9,7 +9,7 @@ from ...core.model import Host, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ...core.starts import StartOrder, StartReply, StartResult
 from ...core.troubles import met_straight
-from .program import Program, Run, compose
+from .program import Program, ProgramResult, compose
 from .talk import Go, name_list, no_reply, read_pairs, read_said
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
@@ -73,7 +73,7 @@ def settle_program(
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
 
 
-def parse_start(nonce: str, run: Run, at: float, released: bool = True) -> StartReply:
+def parse_start(nonce: str, run: ProgramResult, at: float, released: bool = True) -> StartReply:
     """Read what a start or a settle said. Whatever is odd is UNKNOWN.
 
     `released` is `was_released(program)`. Pass it for a start only: one that was never released has done
@@ -92,7 +92,7 @@ def parse_start(nonce: str, run: Run, at: float, released: bool = True) -> Start
     return StartReply(result, _words(word, pairs), at)
 
 
-def _read(nonce: str, run: Run) -> tuple[str, Mapping[str, str]] | str:
+def _read(nonce: str, run: ProgramResult) -> tuple[str, Mapping[str, str]] | str:
     """The word and the facts of a reply, or the sentence that says why there is none."""
     if run.trouble is not None:
         return met_straight(run.trouble, run.note)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ...core.model import Uuid, is_name
 from ...core.replies import PROTOCOL
-from .program import Program, Run
+from .program import Program, ProgramResult
 
 _HELLO = re.compile(
     r"hello clock=([0-9]{1,12}(?:\.[0-9]{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)\Z"
@@ -59,7 +59,7 @@ def was_released(program: Program) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Heard:
     """A reply that is whole: what stood in its hello, and its lines without version and nonce, the end included."""
 
     clock: float
@@ -67,7 +67,7 @@ class Said:
     lines: tuple[str, ...]
 
 
-def read_said(nonce: str, stdout: str) -> Said | str:
+def read_said(nonce: str, stdout: str) -> Heard | str:
     """The reply in a script's output, or the sentence that says what is wrong with it; '' if there is none at all.
 
     Lines that do not begin with `hafence/` are other programs' talk and are passed over.
@@ -97,7 +97,7 @@ def read_said(nonce: str, stdout: str) -> Said | str:
         return ""
     if not lines or not is_end(lines[-1]):
         return "the reply is truncated"
-    return Said(float(hello[1]), None if hello[2] == "-" else hello[2], tuple(lines))
+    return Heard(float(hello[1]), None if hello[2] == "-" else hello[2], tuple(lines))
 
 
 def is_end(line: str) -> bool:
@@ -105,7 +105,7 @@ def is_end(line: str) -> bool:
     return line == "end" or line.startswith("end ")
 
 
-def no_reply(run: Run) -> str:
+def no_reply(run: ProgramResult) -> str:
     """Why a run that ended by itself has left no line of the protocol, as far as its exit status tells."""
     if run.exit_status == 127:
         return "the host has no POSIX shell or lacks 'timeout' (exit 127)"

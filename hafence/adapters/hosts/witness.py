@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ...core.evidence import Sign, WitnessReport
 from ...core.model import Host, HostName
-from .program import Program, Run, compose
+from .program import Program, ProgramResult, compose
 from .talk import no_reply, read_said
 
 WITNESS_SPARE_S = 5.0
@@ -54,7 +54,7 @@ def _plain(address: str) -> str:
         return address
 
 
-def parse_witness(nonce: str, run: Run, witness: HostName | None, at: float) -> WitnessReport:
+def parse_witness(nonce: str, run: ProgramResult, witness: HostName | None, at: float) -> WitnessReport:
     """Read what a witness saw. A sign that was told counts whatever came after it; anything odd is no sight."""
     signs = frozenset[Sign]()
     blinds: list[str] = []

@@ -16,7 +16,7 @@ OUTPUT_LIMIT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class CommandRun:
+class CommandResult:
     """What came of a command. `trouble` is '' when it ran to its end, whatever its status."""
 
     status: int | None
@@ -32,7 +32,7 @@ class CommandRun:
 
 def run_command(
     argv: Sequence[str], within_s: float, stdin: str = "", env: Mapping[str, str] | None = None
-) -> CommandRun:
+) -> CommandResult:
     """Run a command and wait for it at most `within_s` seconds; then its whole process group is killed.
 
     Killing the group matters: a command that left a child behind would otherwise hold our pipe, and so us.
@@ -49,7 +49,7 @@ def run_command(
         )
     except (OSError, ValueError) as error:  # ValueError: a NUL in an argument, or what no argument can hold
         why = error.strerror if isinstance(error, OSError) else "can't be executed as it is written"
-        return CommandRun(None, "", "", time.monotonic() - begun, f"{argv[0]}: {why}", started=False)
+        return CommandResult(None, "", "", time.monotonic() - begun, f"{argv[0]}: {why}", started=False)
     pipes = _Pipes(process, stdin.encode())
     try:
         ended = pipes.carry(begun + within_s)
@@ -61,7 +61,7 @@ def run_command(
         raise
     finally:
         pipes.close()
-    return CommandRun(
+    return CommandResult(
         process.returncode if ended else None,
         _text(pipes.kept[0]),
         _text(pipes.kept[1]),
@@ -146,7 +146,7 @@ def _text(output: bytes | bytearray) -> str:
     return output.decode("utf-8", "replace")
 
 
-def last_words(run: CommandRun, limit: int = 200) -> str:
+def last_words(run: CommandResult, limit: int = 200) -> str:
     """The last line that a command of the admin's own said, made printable; for its author, in an error."""
     lines = [line for line in (run.stderr or run.stdout).splitlines() if line.strip()]
     return printable(lines[-1].strip(), limit) if lines else ""

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 
 from ...core.troubles import Trouble
-from ..hosts.program import Program, Run
+from ..hosts.program import Program, ProgramResult
 
 MOST_OUTPUT = 4 * 1024 * 1024
 """Bytes. A script that says more than this is not one of ours."""
 
 
-def run_here(program: Program, within_s: float) -> Run:
+def run_here(program: Program, within_s: float) -> ProgramResult:
     """Run `program` as the user that runs hafence, for at most `within_s` seconds."""
     began = time.monotonic()
     child = subprocess.Popen(
@@ -35,8 +35,8 @@ def run_here(program: Program, within_s: float) -> Run:
     stdout, stderr = (bytes(buffer).decode("utf-8", "replace") for buffer in (talk.stdout, talk.stderr))
     seconds = time.monotonic() - began
     if not finished:
-        return Run(Trouble.NO_REPLY_IN_TIME, "on the admin node itself", None, stdout, stderr, seconds)
-    return Run(None, "", child.returncode, stdout, stderr, seconds)
+        return ProgramResult(Trouble.NO_REPLY_IN_TIME, "on the admin node itself", None, stdout, stderr, seconds)
+    return ProgramResult(None, "", child.returncode, stdout, stderr, seconds)
 
 
 class _Talk:

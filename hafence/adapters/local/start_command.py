@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from ...core.model import Vm
 from ...core.starts import StartResult
-from .commands import CommandRun, last_words, run_command
+from .commands import CommandResult, last_words, run_command
 
 
 def start_by_command(command: Sequence[str], vm: Vm, target: str, within_s: float) -> tuple[StartResult, str]:
@@ -36,7 +36,7 @@ def _env(vm: Vm, target: str) -> dict[str, str]:
     return {"HAFENCE_VM_UUID": vm.uuid, "HAFENCE_VM_NAME": vm.name, "HAFENCE_TARGET": target}
 
 
-def _read(run: CommandRun) -> tuple[StartResult, str]:
+def _read(run: CommandResult) -> tuple[StartResult, str]:
     if run.status == 0:
         return StartResult.RUNNING, "the start command says that the VM runs"
     if run.status is None and run.started:

@@ -23,7 +23,7 @@ from typing import TypeVar
 from ...core.evidence import Evidence, Proof
 from ...core.model import Host, PowerDevice
 from ...effects import SecondLevelReply
-from ..local.commands import OUTPUT_LIMIT, CommandRun, run_command
+from ..local.commands import OUTPUT_LIMIT, CommandResult, run_command
 from .passwords import find_secret, without_secret_in_arguments
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Power(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StatusSeen:
     """One answer of one device."""
 
     power: Power
@@ -81,11 +81,11 @@ def power_off(host: Host, within_s: float, rehearse: bool) -> SecondLevelReply:
     return SecondLevelReply(NAME, False, says, (Evidence(NAME, host.name, time.time(), says, Proof.NOTHING),))
 
 
-def _off_level(level: tuple[PowerDevice, ...], until: float) -> list[Said]:
+def _off_level(level: tuple[PowerDevice, ...], until: float) -> list[StatusSeen]:
     """Send `off` to every device, then poll until all are off in one round, or time is up."""
     _at_once(level, lambda device: _call(device, "off", until))
     unknown = 0
-    said: list[Said] = []
+    said: list[StatusSeen] = []
     while True:
         began = time.monotonic()
         before, said = said, _ask_level(level, until)
@@ -100,7 +100,7 @@ def _off_level(level: tuple[PowerDevice, ...], until: float) -> list[Said]:
         time.sleep(POLL_S)
 
 
-def _ask_level(level: tuple[PowerDevice, ...], until: float) -> list[Said]:
+def _ask_level(level: tuple[PowerDevice, ...], until: float) -> list[StatusSeen]:
     return _at_once(level, lambda device: _status(device, until))
 
 
@@ -109,35 +109,35 @@ def _at_once(level: tuple[PowerDevice, ...], ask: Callable[[PowerDevice], T]) ->
         return list(pool.map(ask, level))
 
 
-def _status(device: PowerDevice, until: float) -> Said:
+def _status(device: PowerDevice, until: float) -> StatusSeen:
     run = _call(device, "status", until)
     if isinstance(run, str):
-        return Said(Power.UNKNOWN, run)
+        return StatusSeen(Power.UNKNOWN, run)
     return read_status(run)
 
 
-def read_status(run: CommandRun) -> Said:
+def read_status(run: CommandResult) -> StatusSeen:
     """What an agent's `status` tells. Its exit status alone would not do.
 
     2 is OFF, and it is also how many programs say that they were called wrongly. So the agent's own words must agree,
     or it must have been silent altogether. A second status beside them, whichever, leaves it open.
     """
     if run.trouble:
-        return Said(Power.UNKNOWN, f"can't tell: {run.trouble}")
+        return StatusSeen(Power.UNKNOWN, f"can't tell: {run.trouble}")
     if run.flooded:
-        return Said(Power.UNKNOWN, f"can't tell: it said more than {OUTPUT_LIMIT >> 20} MiB")
+        return StatusSeen(Power.UNKNOWN, f"can't tell: it said more than {OUTPUT_LIMIT >> 20} MiB")
     # lower() and not upper(), which makes OFF of a ligature
     lines = [line.strip(" \t\r").lower() for line in run.stdout.split("\n")]
     told = {line for line in lines if line.startswith("status")}
     silent = not run.stdout and not run.stderr
     if run.status == STATUS_ON and (told == {"status: on"} or silent):
-        return Said(Power.ON, "says on")
+        return StatusSeen(Power.ON, "says on")
     if run.status == STATUS_OFF and (told == {"status: off"} or silent):
-        return Said(Power.OFF, "says off")
-    return Said(Power.UNKNOWN, f"can't tell (exit {run.status})")
+        return StatusSeen(Power.OFF, "says off")
+    return StatusSeen(Power.UNKNOWN, f"can't tell (exit {run.status})")
 
 
-def _call(device: PowerDevice, action: str, until: float) -> CommandRun | str:
+def _call(device: PowerDevice, action: str, until: float) -> CommandResult | str:
     """One call of an agent, or why there was none, in hafence's own words."""
     within_s = min(CALL_S, until - time.monotonic())
     if within_s <= 0:

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 
 from ...core.model import Host, HostName
 from ...core.troubles import Trouble
-from ..hosts.program import Program, Run
-from .faults import GIVEN_UP, SPOKE, Broken, Fault, of_sibling
+from ..hosts.program import Program, ProgramResult
+from .faults import GIVEN_UP, SPOKE, Broken, Obstacle, of_sibling
 from .keys import Keys
 from .link import Link
 from .talk import Talked, talk
@@ -50,7 +50,7 @@ class Hosts:
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
-    def run(self, host: Host, program: Program, *, via: Host | None = None, within_s: float) -> Run:
+    def run(self, host: Host, program: Program, *, via: Host | None = None, within_s: float) -> ProgramResult:
         """Run a program on `host` and wait at most `within_s` seconds for it, connecting not included.
 
         Whatever the network, the hosts and sshd can do is a Run with its trouble. Only an exception of
@@ -65,7 +65,7 @@ class Hosts:
         except Broken as broken:
             talked = Talked(broken.fault)
         fault = GIVEN_UP if self._closed.is_set() and talked.fault is not None else talked.fault
-        return Run(
+        return ProgramResult(
             trouble=fault.trouble if fault else None,
             note=fault.note if fault else "",
             exit_status=talked.exit_status,
@@ -104,7 +104,7 @@ class Hosts:
             fault = talked.fault
             if fault is not None and fault.trouble not in SPOKE and not gateway.answers():
                 frozen = Trouble.SIBLING_LOST if gateway.lost else Trouble.SIBLING_FROZEN
-                return Talked(Fault(frozen), None, talked.stdout, talked.stderr)
+                return Talked(Obstacle(frozen), None, talked.stdout, talked.stderr)
             # After the tunnel's end sshd may have dropped the gateway; only one that answers is kept.
             kept = fault is None and gateway.answers()
         finally:

@@ -17,7 +17,7 @@ from ...core.troubles import Trouble
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Obstacle:
     """A trouble and a note in hafence's own words, never the remote side's.
 
     `again` says that sshd closed the door before its banner, as it does when too many log in at once
@@ -32,7 +32,7 @@ class Fault:
 class Broken(Exception):
     """A stage of a connection failed."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Obstacle) -> None:
         super().__init__(fault.trouble.value)
         self.fault = fault
 
@@ -45,7 +45,7 @@ ARP_FAILS_AFTER_S = 2.5
 """An unanswered ARP request ends in "no route" after 3 s (3 requests, 1 s apart). A firewall's answer comes
 at once, or after the first repeated SYN (1 s) when the kernel that rejects limits the rate of its answers."""
 
-GIVEN_UP = Fault(Trouble.PROTOCOL_ERROR, "this run gave up the connection")
+GIVEN_UP = Obstacle(Trouble.PROTOCOL_ERROR, "this run gave up the connection")
 
 _REFUSED = frozenset({errno.ECONNREFUSED})
 _UNROUTED = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN})
@@ -67,29 +67,31 @@ _WORDS_NAME = frozenset(
 _WORDS_COULD_NOT_TRY = frozenset({"open failed"})
 
 
-def no_route(seconds: float) -> Fault:
+def no_route(seconds: float) -> Obstacle:
     """ "No route to host", which came after so many seconds."""
     if seconds < ARP_FAILS_AFTER_S:
-        return Fault(Trouble.FAST_NO_ROUTE, f"after {seconds:.1f} s")
-    return Fault(Trouble.NO_ROUTE)
+        return Obstacle(Trouble.FAST_NO_ROUTE, f"after {seconds:.1f} s")
+    return Obstacle(Trouble.NO_ROUTE)
 
 
-def connect_fault(error: OSError, seconds: float) -> Fault:
+def connect_fault(error: OSError, seconds: float) -> Obstacle:
     """Why a TCP connection of this machine's own could not be made."""
     if isinstance(error, socket.gaierror):
-        return Fault(Trouble.NAME_UNKNOWN)
+        return Obstacle(Trouble.NAME_UNKNOWN)
     if isinstance(error, TimeoutError):
-        return Fault(Trouble.TIMED_OUT)
+        return Obstacle(Trouble.TIMED_OUT)
     if error.errno in _REFUSED:
-        return Fault(Trouble.REFUSED)
+        return Obstacle(Trouble.REFUSED)
     if error.errno in _UNROUTED:
         return no_route(seconds)
     if error.errno == errno.ENETUNREACH:
-        return Fault(Trouble.FAST_NO_ROUTE, "the network is unreachable")
-    return Fault(Trouble.PROTOCOL_ERROR, f"connecting failed with {errno.errorcode.get(error.errno or 0, 'an error')}")
+        return Obstacle(Trouble.FAST_NO_ROUTE, "the network is unreachable")
+    return Obstacle(
+        Trouble.PROTOCOL_ERROR, f"connecting failed with {errno.errorcode.get(error.errno or 0, 'an error')}"
+    )
 
 
-def tunnel_fault(error: Exception, words: str, seconds: float) -> Fault:
+def tunnel_fault(error: Exception, words: str, seconds: float) -> Obstacle:
     """Why the sibling did not open the tunnel; `words` are its own.
 
     "open failed" is all that sshd says when it could not even begin to connect: no route of its own to
@@ -97,60 +99,60 @@ def tunnel_fault(error: Exception, words: str, seconds: float) -> Fault:
     """
     if not isinstance(error, ChannelException):
         if isinstance(error, SSHException) and "Timeout" in str(error):
-            return Fault(Trouble.TIMED_OUT)
-        return Fault(Trouble.SIBLING_LOST)
+            return Obstacle(Trouble.TIMED_OUT)
+        return Obstacle(Trouble.SIBLING_LOST)
     if error.code in (1, 3):  # administratively prohibited, unknown channel type (RFC 4254, 5.1)
-        return Fault(Trouble.SIBLING_FORBIDS)
+        return Obstacle(Trouble.SIBLING_FORBIDS)
     if words in _WORDS_REFUSED:
-        return Fault(Trouble.REFUSED)
+        return Obstacle(Trouble.REFUSED)
     if words in _WORDS_NO_ROUTE:
         return no_route(seconds)
     if words in _WORDS_NO_NETWORK:
-        return Fault(Trouble.FAST_NO_ROUTE, "the sibling was told that the network is unreachable")
+        return Obstacle(Trouble.FAST_NO_ROUTE, "the sibling was told that the network is unreachable")
     if words in _WORDS_TIMED_OUT:
-        return Fault(Trouble.TIMED_OUT)
+        return Obstacle(Trouble.TIMED_OUT)
     if words in _WORDS_NAME:
-        return Fault(Trouble.NAME_UNKNOWN, "the sibling could not resolve it")
+        return Obstacle(Trouble.NAME_UNKNOWN, "the sibling could not resolve it")
     if words in _WORDS_COULD_NOT_TRY or error.code == 4:  # resource shortage
-        return Fault(Trouble.SIBLING_COULD_NOT_TRY)
-    return Fault(Trouble.PROTOCOL_ERROR, "the sibling's words for the failed connection are not known to hafence")
+        return Obstacle(Trouble.SIBLING_COULD_NOT_TRY)
+    return Obstacle(Trouble.PROTOCOL_ERROR, "the sibling's words for the failed connection are not known to hafence")
 
 
-def login_fault(error: Exception, banner_seen: bool) -> Fault:
+def login_fault(error: Exception, banner_seen: bool) -> Obstacle:
     """Why the SSH conversation did not come as far as a login."""
     text = str(error)
     if isinstance(error, BadHostKeyException):
-        return Fault(Trouble.HOST_KEY_CHANGED)
+        return Obstacle(Trouble.HOST_KEY_CHANGED)
     if isinstance(error, AuthenticationException):
         if "timeout" in text:
-            return Fault(Trouble.LOGIN_FAILED, "the login was not answered in time")
+            return Obstacle(Trouble.LOGIN_FAILED, "the login was not answered in time")
         if "EOF" in text:
-            return Fault(Trouble.LOGIN_FAILED, "the connection was closed during the login")
-        return Fault(Trouble.LOGIN_FAILED)
+            return Obstacle(Trouble.LOGIN_FAILED, "the connection was closed during the login")
+        return Obstacle(Trouble.LOGIN_FAILED)
     if "No authentication methods" in text:
-        return Fault(Trouble.LOGIN_FAILED, "no identity_file is set and no agent may be asked")
+        return Obstacle(Trouble.LOGIN_FAILED, "no identity_file is set and no agent may be asked")
     if not banner_seen:
         closed = "protocol banner" in text
-        return Fault(Trouble.NO_BANNER, "it closed the connection" if closed else "", again=closed)
+        return Obstacle(Trouble.NO_BANNER, "it closed the connection" if closed else "", again=closed)
     if "No existing session" in text:
-        return Fault(Trouble.PROTOCOL_ERROR, "it stopped answering after its SSH banner")
+        return Obstacle(Trouble.PROTOCOL_ERROR, "it stopped answering after its SSH banner")
     if isinstance(error, EOFError | OSError):
-        return Fault(Trouble.PROTOCOL_ERROR, "the connection was closed during the key exchange")
-    return Fault(Trouble.PROTOCOL_ERROR, f"the key exchange failed ({type(error).__name__})")
+        return Obstacle(Trouble.PROTOCOL_ERROR, "the connection was closed during the key exchange")
+    return Obstacle(Trouble.PROTOCOL_ERROR, f"the key exchange failed ({type(error).__name__})")
 
 
-def session_fault(error: Exception) -> Fault:
+def session_fault(error: Exception) -> Obstacle:
     """Why no command could be begun on a connection that is logged in."""
     if isinstance(error, Overdue):
-        return Fault(Trouble.NO_REPLY_IN_TIME, "it did not open a session")
+        return Obstacle(Trouble.NO_REPLY_IN_TIME, "it did not open a session")
     if isinstance(error, ChannelException):
-        return Fault(Trouble.SESSION_REFUSED)
+        return Obstacle(Trouble.SESSION_REFUSED)
     if isinstance(error, SSHException) and "Channel closed" in str(error):
-        return Fault(Trouble.SESSION_REFUSED, "it refused to run a command")
-    return Fault(Trouble.CUT)
+        return Obstacle(Trouble.SESSION_REFUSED, "it refused to run a command")
+    return Obstacle(Trouble.CUT)
 
 
-def of_sibling(fault: Fault) -> Fault:
+def of_sibling(fault: Obstacle) -> Obstacle:
     """A fault of the admin node's own connection to the sibling, told as the sibling's."""
     note = fault.note
     match fault.trouble:
@@ -163,7 +165,7 @@ def of_sibling(fault: Fault) -> Fault:
     if fault is GIVEN_UP:
         return fault
     words = _SIBLING_WORDS.get(fault.trouble, "the SSH conversation with it broke down")
-    return Fault(Trouble.SIBLING_UNREACHABLE, f"{words}: {note}" if note else words)
+    return Obstacle(Trouble.SIBLING_UNREACHABLE, f"{words}: {note}" if note else words)
 
 
 _SIBLING_WORDS = {

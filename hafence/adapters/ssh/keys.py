@@ -19,7 +19,7 @@ from paramiko.ssh_exception import SSHException
 
 from ...core.model import Host
 from ...core.troubles import Trouble
-from .faults import Broken, Fault
+from .faults import Broken, Obstacle
 
 SSH_PORT = 22
 
@@ -124,14 +124,14 @@ class StrictHostKeys(MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko sh
         """Raise Broken unless `key` is known. Called by paramiko before the login."""
         blob = key.get_base64()
         if self._problem:
-            raise Broken(Fault(Trouble.HOST_KEY_UNKNOWN, self._problem))
+            raise Broken(Obstacle(Trouble.HOST_KEY_UNKNOWN, self._problem))
         if any(k.revoked and k.blob == blob for k in self._keys):
-            raise Broken(Fault(Trouble.HOST_KEY_CHANGED, f"the key it showed is revoked in {self._path}"))
+            raise Broken(Obstacle(Trouble.HOST_KEY_CHANGED, f"the key it showed is revoked in {self._path}"))
         accepted = [k for k in self._keys if not k.revoked]
         if not accepted:
-            raise Broken(Fault(Trouble.HOST_KEY_UNKNOWN, f"{self._path} has no key for {hostname}"))
+            raise Broken(Obstacle(Trouble.HOST_KEY_UNKNOWN, f"{self._path} has no key for {hostname}"))
         if all(k.blob != blob for k in accepted):
-            raise Broken(Fault(Trouble.HOST_KEY_CHANGED, f"{self._path} has another key for {hostname}"))
+            raise Broken(Obstacle(Trouble.HOST_KEY_CHANGED, f"{self._path} has another key for {hostname}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from paramiko import Message, PKey, Transport
 
 from ...core.model import Host
 from ...core.troubles import Trouble
-from .faults import GIVEN_UP, Broken, Fault, Overdue, connect_fault, login_fault, tunnel_fault
+from .faults import GIVEN_UP, Broken, Obstacle, Overdue, connect_fault, login_fault, tunnel_fault
 from .keys import Keys
 
 T = TypeVar("T")
@@ -182,7 +182,7 @@ class Link:
             wire = line.client.get_transport()
             fault = login_fault(error, bool(wire and wire.remote_version))
             if fault.trouble is Trouble.LOGIN_FAILED and identity.problem:
-                fault = Fault(Trouble.LOGIN_FAILED, identity.problem)
+                fault = Obstacle(Trouble.LOGIN_FAILED, identity.problem)
             raise Broken(fault) from None
 
     def _dial(self, timeout_s: float) -> socket.socket:
@@ -192,12 +192,12 @@ class Link:
         try:
             found = within(timeout_s, partial(socket.getaddrinfo, *address, type=socket.SOCK_STREAM))
         except Overdue:
-            raise Broken(Fault(Trouble.NAME_UNKNOWN, "the resolver did not answer in time")) from None
+            raise Broken(Obstacle(Trouble.NAME_UNKNOWN, "the resolver did not answer in time")) from None
         except UnicodeError:  # not a name that the resolver could be asked for
-            raise Broken(Fault(Trouble.NAME_UNKNOWN)) from None
+            raise Broken(Obstacle(Trouble.NAME_UNKNOWN)) from None
         except OSError as error:
             raise Broken(connect_fault(error, 0.0)) from None
-        faults: list[Fault] = []
+        faults: list[Obstacle] = []
         for family, kind, protocol, _, place in found:
             try:
                 sock = self._hold(socket.socket(family, kind, protocol))

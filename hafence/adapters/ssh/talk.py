@@ -19,7 +19,7 @@ from typing import Any
 
 from ...core.troubles import Trouble
 from ..hosts.program import Program, remote_command
-from .faults import Fault, session_fault
+from .faults import Obstacle, session_fault
 from .link import CLOSE_S, Link, within
 
 STDOUT_LIMIT = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ _END_OF_INPUT = None
 class Talked:
     """What came back. `exit_status` is None when none was received; `fault` is None when one was."""
 
-    fault: Fault | None
+    fault: Obstacle | None
     exit_status: int | None = None
     stdout: str = ""
     stderr: str = ""
@@ -125,7 +125,7 @@ def talk(link: Link, program: Program, within_s: float) -> Talked:
         fault = session_fault(error)
         # A connection that has just died closes its channels first, which looks like a refusal.
         if fault.trouble is Trouble.SESSION_REFUSED and not link.answers():
-            fault = Fault(Trouble.CUT)
+            fault = Obstacle(Trouble.CUT)
         return Talked(fault)
     streams = _Streams(channel, program)
     try:
@@ -138,15 +138,15 @@ def talk(link: Link, program: Program, within_s: float) -> Talked:
     stderr = b"".join(streams.stderr).decode("utf-8", "replace")
     if streams.flooded:
         return Talked(
-            Fault(Trouble.PROTOCOL_ERROR, f"more than {STDOUT_LIMIT >> 20} MiB of output"), None, stdout, stderr
+            Obstacle(Trouble.PROTOCOL_ERROR, f"more than {STDOUT_LIMIT >> 20} MiB of output"), None, stdout, stderr
         )
     if not ended:
-        return Talked(Fault(Trouble.NO_REPLY_IN_TIME), None, stdout, stderr)
+        return Talked(Obstacle(Trouble.NO_REPLY_IN_TIME), None, stdout, stderr)
     status = channel.exit_status
     with contextlib.suppress(Exception):
         within(CLOSE_S, channel.close)
     if status < 0:
-        return Talked(Fault(Trouble.CUT), None, stdout, stderr)
+        return Talked(Obstacle(Trouble.CUT), None, stdout, stderr)
     return Talked(None, status, stdout, stderr)
 
 

@@ -33,7 +33,7 @@ from ...core.storage.ceph import (
 )
 from ...effects import SecondLevelReply
 from ...inventory.domain_xml import Domain
-from ..hosts.program import Program, Run
+from ..hosts.program import Program, ProgramResult
 from .ceph_talk import CephError, ImagesSeen, entries_program, images_program, parse_entries, parse_images
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Asker:
 
     name: str
     addresses: frozenset[str]
-    run: Callable[[Program], Run]
+    run: Callable[[Program], ProgramResult]
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ class Fencer:
     def _entries(self, block: Sequence[Client] = (), lift: Sequence[Client] = ()) -> tuple[Entry, ...]:
         return self._talk(lambda nonce: entries_program(self.ceph, self.until, nonce, block, lift), parse_entries)
 
-    def _talk(self, make: Callable[[str], Program], parse: Callable[[str, Run], T]) -> T:
+    def _talk(self, make: Callable[[str], Program], parse: Callable[[str, ProgramResult], T]) -> T:
         """One conversation, with the first asker that can hold it; the others are not asked again in this fence."""
         said: list[str] = []
         for asker in tuple(self.askers):

@@ -17,7 +17,7 @@ from datetime import datetime
 from ...core.model import CephSettings
 from ...core.replies import PROTOCOL
 from ...core.storage.ceph import Client, Entry, Image, parse_client
-from ..hosts.program import Program, Run, compose
+from ..hosts.program import Program, ProgramResult, compose
 from ..hosts.talk import Go, no_reply, read_said
 
 CALL_S = 10.0
@@ -80,7 +80,7 @@ def _program(
 # ---------------------------------------------------------------- reading
 
 
-def parse_images(nonce: str, run: Run, images: Sequence[str]) -> ImagesSeen:
+def parse_images(nonce: str, run: ProgramResult, images: Sequence[str]) -> ImagesSeen:
     """Read a conversation of images. Raises CephError for anything but the whole answer."""
     said = _said(nonce, run)
     expected = {f"{kind} {number}" for number in range(1, len(images) + 1) for kind in ("status", "locks")}
@@ -93,7 +93,7 @@ def parse_images(nonce: str, run: Run, images: Sequence[str]) -> ImagesSeen:
     return ImagesSeen(found, _ip_or_none(said.get("from", "")))
 
 
-def parse_entries(nonce: str, run: Run) -> tuple[Entry, ...]:
+def parse_entries(nonce: str, run: ProgramResult) -> tuple[Entry, ...]:
     """Read a conversation of the blocklist. Raises CephError for anything but the whole answer."""
     said = _said(nonce, run)
     if set(said) - {"blocklist"}:
@@ -101,7 +101,7 @@ def parse_entries(nonce: str, run: Run) -> tuple[Entry, ...]:
     return entries(_answer(said, "blocklist", "ceph osd blocklist ls"))
 
 
-def _said(nonce: str, run: Run) -> dict[str, str]:
+def _said(nonce: str, run: ProgramResult) -> dict[str, str]:
     """The lines of the answer, the rest of each by its key."""
     if run.trouble is not None:
         raise CephError(run.trouble.value)

@@ -6,48 +6,48 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..context import Wants, read_inventory, store_url
-from ..options import common_options, json_option, pass_wants
+from ..context import Options, read_inventory, store_url
+from ..options import common_options, json_option, pass_options
 from ..show.output import out_folded, print_document
 
 if TYPE_CHECKING:
-    from ...core.audit import AuditFinding, Scene, Severity
+    from ...core.audit import Finding, Severity, Survey
 
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
 @json_option
 @common_options
-@pass_wants
-def audit(wants: Wants) -> int:
+@pass_options
+def audit(options: Options) -> int:
     """Rehearse the fence of every host through every sibling, and look for every VM; change nothing.
 
     Prints one status line with performance data, then the findings, the worst first. Exit 0 OK, 1 WARNING,
     2 CRITICAL, 3 UNKNOWN (also for a usage error). With -q it is silent when all is well.
     """
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
 
     from ...core.audit import Severity, find_all, worst
     from ...runner import open_session
-    from ...workflows.audit import audit as story
-    from ...workflows.vm_run import Run
+    from ...workflows.audit import audit as workflow
+    from ...workflows.vm_run import Request
     from ..show.voices import QuietVoice
 
-    url = store_url(wants, inventory)
+    url = store_url(options, inventory)
     with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
-        scene = session.play(story(Run(session.run_id, inventory, dry_run=True)))
+        scene = session.play(workflow(Request(session.run_id, inventory, dry_run=True)))
     findings = find_all(scene)
     status = worst(findings)
     counts = _counts(scene, findings)
-    if wants.json:
+    if options.json:
         print_document(
             {"status": status.name, "findings": [_object(finding) for finding in findings], "counts": counts}
         )
-    elif not (wants.quiet and status is Severity.OK):
+    elif not (options.quiet and status is Severity.OK):
         _print(status, findings, counts)
     return status
 
 
-def _counts(scene: Scene, findings: tuple[AuditFinding, ...]) -> dict[str, int]:
+def _counts(scene: Survey, findings: tuple[Finding, ...]) -> dict[str, int]:
     from ...core.attempts import Verdict
     from ...core.audit import Severity
     from ...core.looks import Silence
@@ -66,7 +66,7 @@ def _counts(scene: Scene, findings: tuple[AuditFinding, ...]) -> dict[str, int]:
     }
 
 
-def _object(finding: AuditFinding) -> dict[str, Any]:
+def _object(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "severity": finding.severity.name,
@@ -76,7 +76,7 @@ def _object(finding: AuditFinding) -> dict[str, Any]:
     }
 
 
-def _print(status: Severity, findings: tuple[AuditFinding, ...], counts: dict[str, int]) -> None:
+def _print(status: Severity, findings: tuple[Finding, ...], counts: dict[str, int]) -> None:
     if findings:
         first = findings[0]
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""

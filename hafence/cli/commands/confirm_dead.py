@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from ..context import Wants, find_host, read_inventory
-from ..options import common_options, complete_host, json_option, pass_wants
+from ..context import Options, find_host, read_inventory
+from ..options import common_options, complete_host, json_option, pass_options
 from ..show.output import say
 
 LONGEST_REASON = 500
@@ -26,18 +26,18 @@ def _reason(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.option("--confirm", metavar="HOST", help="The host's name once more, instead of typing it when asked.")
 @json_option
 @common_options
-@pass_wants
-def confirm_dead(wants: Wants, host: str, reason: str, confirm: str | None) -> int:
+@pass_options
+def confirm_dead(options: Options, host: str, reason: str, confirm: str | None) -> int:
     """State that a host is powered off, so that its VMs may start although nobody can look into it.
 
     Say so only of a host that you have seen without power. If it lives, its VMs will run twice and their disks
     will be destroyed. The statement is recorded with your name, expires, and ends with the host's recovery. A
     host that shows any sign of life refutes it.
     """
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
     found = find_host(inventory, host)
 
-    from ...workflows.host_status import confirm_dead as story
+    from ...workflows.host_status import confirm_dead as workflow
     from ..host_command import play_for_host
 
     typed = confirm if confirm is not None else _typed(found.name)
@@ -46,7 +46,7 @@ def confirm_dead(wants: Wants, host: str, reason: str, confirm: str | None) -> i
         say(f"hafence: nothing was recorded: {nobody}")
         return 3
     return play_for_host(
-        wants, inventory, found, "confirm-dead", {"reason": reason}, lambda run: story(run, found, reason)
+        options, inventory, found, "confirm-dead", {"reason": reason}, lambda run: workflow(run, found, reason)
     )
 
 

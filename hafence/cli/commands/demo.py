@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from ..context import Wants
-from ..options import common_options, pass_wants
+from ..context import Options
+from ..options import common_options, pass_options
 
 
 @click.command("demo", short_help="Show the main job on a cluster on loopback.")
 @click.option("--keep", is_flag=True, help="Leave the cluster up afterwards and print commands to try on it.")
 @common_options
-@pass_wants
-def demo(wants: Wants, keep: bool) -> int:
+@pass_options
+def demo(options: Options, keep: bool) -> int:
     """Show the main job end to end on a cluster on loopback: no root, no other service, nothing left behind.
 
     A leftover is fenced and its VM starts elsewhere; then a refusal; then a host without power. SSH, the tunnel,

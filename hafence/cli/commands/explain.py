@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..context import Wants, open_to_read, read_inventory
-from ..options import common_options, complete_run, json_option, pass_wants
+from ..context import Options, open_to_read, read_inventory
+from ..options import common_options, complete_run, json_option, pass_options
 from ..show.output import out_folded, print_document
 
 if TYPE_CHECKING:
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 @click.argument("run", default="last", shell_complete=complete_run)
 @json_option
 @common_options
-@pass_wants
-def explain(wants: Wants, run: str) -> int:
+@pass_options
+def explain(options: Options, run: str) -> int:
     """Print the chain that led to a run's decision: its steps, the evidence with source and age, the rule that fired,
     and what would turn a refusal into a start.
 
     RUN is a run's id or the unique beginning of one; without it, or with 'last', the latest run.
     """
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
 
-    from ..show.history import story_object
+    from ..show.history import history_object
 
-    store = open_to_read(wants, inventory)
+    store = open_to_read(options, inventory)
     try:
-        story = store.run(_latest(store) if run == "last" else run)
+        workflow = store.run(_latest(store) if run == "last" else run)
     except LookupError as error:
         raise click.UsageError(str(error.args[0])) from None
     finally:
         store.close()
-    document = story_object(story, inventory)
-    if wants.json:
+    document = history_object(workflow, inventory)
+    if options.json:
         print_document(document)
         return 0
     from ..show.explain import chain_lines
 
-    for line in chain_lines(document, wants.verbose > 0):
+    for line in chain_lines(document, options.verbose > 0):
         out_folded(line)
     return 0
 

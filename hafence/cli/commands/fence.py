@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..context import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
-from ..options import common_options, complete_host, complete_vm, pass_wants, run_options
+from ..context import Options, check_siblings, find_host, find_vm, read_inventory, store_url
+from ..options import common_options, complete_host, complete_vm, pass_options, run_options
 
 
 @click.command("fence", short_help="Fence VMs, or all VMs of a host; start nothing.")
@@ -13,9 +13,9 @@ from ..options import common_options, complete_host, complete_vm, pass_wants, ru
 @click.option("--host", metavar="HOST", shell_complete=complete_host, help="All VMs of this host, or the VMs on it.")
 @run_options
 @common_options
-@pass_wants
+@pass_options
 def fence(
-    wants: Wants,
+    options: Options,
     vms: tuple[str, ...],
     host: str | None,
     sibling: tuple[str, ...],
@@ -30,16 +30,16 @@ def fence(
     """
     if not vms and host is None:
         raise click.UsageError("name the VMs to fence, or a host with --host")
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
     found = tuple(dict.fromkeys(find_vm(inventory, vm).uuid for vm in vms))
     chosen = tuple(inventory.vms[uuid] for uuid in found)
     suspect = find_host(inventory, host).name if host is not None else None
-    siblings = check_siblings(wants, inventory, sibling, chosen, suspect)
+    siblings = check_siblings(options, inventory, sibling, chosen, suspect)
 
     from ...core.outcome import exit_of
     from ...runner import open_session
-    from ...workflows.fence import fence as story
-    from ...workflows.vm_run import Run
+    from ...workflows.fence import fence as workflow
+    from ...workflows.vm_run import Request
     from ..runs import Asked, played
     from ..show.documents import outcomes_object
     from ..show.results import show_outcomes
@@ -49,16 +49,16 @@ def fence(
     asked = Asked("fence", chosen, siblings, host=suspect, dry_run=dry_run, yes=yes, wait_s=wait)
     title = f"fence {shortened([vm.name for vm in chosen])}" if chosen else f"fence --host {suspect}"
     with (
-        open_voice(wants, inventory, title) as voice,
+        open_voice(options, inventory, title) as voice,
         open_session(
-            inventory, store_url(wants, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
+            inventory, store_url(options, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
         ) as session,
     ):
-        run = Run(session.run_id, inventory, dry_run, yes, siblings, wait_s=wait)
+        run = Request(session.run_id, inventory, dry_run, yes, siblings, wait_s=wait)
         outcomes = played(
             session,
-            story(run, chosen, suspect),
+            workflow(run, chosen, suspect),
             lambda them: (exit_of(them), outcomes_object(run.id, them, exit_of(them))),
         )
-    show_outcomes(wants, run.id, outcomes, exit_of(outcomes))
+    show_outcomes(options, run.id, outcomes, exit_of(outcomes))
     return exit_of(outcomes)

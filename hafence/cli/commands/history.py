@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..context import Wants, find_vm, open_to_read, read_inventory
-from ..options import common_options, complete_vm, json_option, pass_wants
+from ..context import Options, find_vm, open_to_read, read_inventory
+from ..options import common_options, complete_vm, json_option, pass_options
 from ..show.output import out, print_document
 
 
@@ -16,22 +16,22 @@ from ..show.output import out, print_document
 )
 @json_option
 @common_options
-@pass_wants
-def history(wants: Wants, vm: str | None, limit: int) -> int:
+@pass_options
+def history(options: Options, vm: str | None, limit: int) -> int:
     """List the runs, newest first; with VM, those that handled it."""
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
     uuid = find_vm(inventory, vm).uuid if vm is not None else None
 
     from ..show.history import summary_object
     from ..show.tables import table
 
-    store = open_to_read(wants, inventory)
+    store = open_to_read(options, inventory)
     try:
         runs = [summary_object(summary, inventory) for summary in store.runs(uuid, limit)]
         name = store.name
     finally:
         store.close()
-    if wants.json:
+    if options.json:
         print_document({"store": name, "runs": runs})
         return 0
     if not runs:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import click
 
-from ..context import Wants, read_inventory
-from ..options import INVENTORY_PATH, common_options, json_option, pass_wants
+from ..context import Options, read_inventory
+from ..options import INVENTORY_PATH, common_options, json_option, pass_options
 from ..show.output import out, print_document
 
 
@@ -15,13 +15,13 @@ from ..show.output import out, print_document
 @click.argument("path", required=False, type=INVENTORY_PATH)
 @json_option
 @common_options
-@pass_wants
-def check(wants: Wants, path: str | None) -> int:
+@pass_options
+def check(options: Options, path: str | None) -> int:
     """Read the inventory and say what is wrong with it: each error with file, line, path and what would be right.
 
     Exit 0 when it is valid, 6 when it is not.
     """
-    inventory = read_inventory(replace(wants, inventory=path or wants.inventory))
+    inventory = read_inventory(replace(options, inventory=path or options.inventory))
 
     from ...inventory.domains import check_domains
 
@@ -30,9 +30,9 @@ def check(wants: Wants, path: str | None) -> int:
     from ..show.steps import count
 
     counts = {"clusters": len(inventory.clusters), "hosts": len(inventory.hosts), "vms": len(inventory.vms)}
-    if wants.json:
+    if options.json:
         print_document({"inventory": inventory.path, "valid": True, **counts, "store": inventory.store})
-    elif not wants.quiet:
+    elif not options.quiet:
         words = [count(counts["clusters"], "cluster"), count(counts["hosts"], "host"), count(counts["vms"], "VM")]
         out(f"OK: {inventory.path}: {', '.join(words)}")
     return 0

@@ -6,8 +6,8 @@ import os
 
 import click
 
-from ..context import Wants, find_host, read_inventory
-from ..options import common_options, complete_host, pass_wants
+from ..context import Options, find_host, read_inventory
+from ..options import common_options, complete_host, pass_options
 from ..show.output import out, say
 
 
@@ -16,14 +16,14 @@ from ..show.output import out, say
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write them to this file instead of stdout.")
 @click.option("--append", is_flag=True, help="Add to the file of --output instead of refusing where it exists.")
 @common_options
-@pass_wants
-def scan_keys(wants: Wants, hosts: tuple[str, ...], output: str | None, append: bool) -> int:
+@pass_options
+def scan_keys(options: Options, hosts: tuple[str, ...], output: str | None, append: bool) -> int:
     """Print the hosts' SSH keys as lines of known_hosts; without HOST, those of all hosts.
 
     Nothing vouches for these keys but the network they come over. Compare them with what the hosts' own consoles
     say before you trust them: hafence believes known_hosts, and nothing else, about who a host is.
     """
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
     chosen = [find_host(inventory, host) for host in hosts]
     chosen = chosen or sorted(inventory.hosts.values(), key=lambda host: host.name)
     if output and os.path.exists(output) and not append:
@@ -41,7 +41,7 @@ def scan_keys(wants: Wants, hosts: tuple[str, ...], output: str | None, append: 
             silent += 1
             say(f"{name}: {keys.value.replace('the suspect', 'it')}")
     _write(lines, output)
-    if not wants.quiet:
+    if not options.quiet:
         say(f"{len(lines)} keys of {len(found) - silent} of {len(found)} hosts; compare them before you trust them")
     return 3 if silent else 0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..context import Wants, find_host, read_inventory
-from ..options import common_options, complete_host, json_option, pass_wants
+from ..context import Options, find_host, read_inventory
+from ..options import common_options, complete_host, json_option, pass_options
 
 
 @click.command("rejoin", short_help="Take a fenced host back.")
@@ -13,13 +13,13 @@ from ..options import common_options, complete_host, json_option, pass_wants
 @click.option("--yes", is_flag=True, help="Take it back without asking, if it is clean.")
 @json_option
 @common_options
-@pass_wants
-def rejoin(wants: Wants, host: str, yes: bool) -> int:
+@pass_options
+def rejoin(options: Options, host: str, yes: bool) -> int:
     """Look into a quarantined host for leftovers and stale definitions, lift its storage fence, and take it back."""
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
     found = find_host(inventory, host)
 
-    from ...workflows.host_status import rejoin as story
+    from ...workflows.host_status import rejoin as workflow
     from ..host_command import play_for_host
 
-    return play_for_host(wants, inventory, found, "rejoin", {}, lambda run: story(run, found), yes)
+    return play_for_host(options, inventory, found, "rejoin", {}, lambda run: workflow(run, found), yes)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..context import Wants
+from ..context import Options
 from ..errors import error_object
-from ..options import common_options, json_option, pass_wants
+from ..options import common_options, json_option, pass_options
 from ..show.output import out, print_document, say
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...sim.report import Report
 
 COMPARED = 4000
-"""Random tales for each row of the table, where nobody says how many."""
+"""Random cases for each row of the table, where nobody says how many."""
 
 
 @click.command(short_help="Play scenarios, or search for a fault.")
@@ -27,17 +27,17 @@ COMPARED = 4000
 @click.option("--policy", metavar="NAME", default="confirm", show_default=True, help="The policy that is searched.")
 @click.option("--storage", is_flag=True, help="With a storage fence configured.")
 @click.option("--power", is_flag=True, help="With a power fence configured.")
-@click.option("--faults", type=click.IntRange(0, 8), help="Faults in one tale.  [default: 1; of random tales 4]")
+@click.option("--faults", type=click.IntRange(0, 8), help="Faults in one case.  [default: 1; of random cases 4]")
 @click.option("--single", is_flag=True, help="One run at a time only: no second run that interleaves.")
-@click.option("--random", "runs", type=click.IntRange(1), metavar="N", help="N random tales instead of all of them.")
-@click.option("--seed", default="1", show_default=True, help="Of the random tales.")
+@click.option("--random", "runs", type=click.IntRange(1), metavar="N", help="N random cases instead of all of them.")
+@click.option("--seed", default="1", show_default=True, help="Of the random cases.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to search with.")
 @click.option("--write", metavar="FOLDER", type=click.Path(file_okay=False), help="Write what was found as scenarios.")
 @json_option
 @common_options
-@pass_wants
+@pass_options
 def simulate(
-    wants: Wants,
+    options: Options,
     folders: tuple[str, ...],
     bless: bool,
     explore: bool,
@@ -68,22 +68,22 @@ def simulate(
     if policy not in POLICIES:
         raise click.UsageError(f"no policy {policy!r}: one of {', '.join(POLICIES)}")
     if not explore:
-        return _play(wants, folders, bless, policy)
+        return _play(options, folders, bless, policy)
     if compare:
-        return _compare(wants, runs or COMPARED, 4 if faults is None else faults, seed, jobs)
+        return _compare(options, runs or COMPARED, 4 if faults is None else faults, seed, jobs)
     if runs is not None:
         report = at_random(policy, storage, power, runs, 4 if faults is None else faults, seed, jobs)
     else:
         report = exhaustive(policy, storage, power, 1 if faults is None else faults, not single, jobs=jobs)
     stories = _stories(report, arm_of(policy, storage, power), write)
-    if wants.json:
+    if options.json:
         print_document(report.as_json() | {"stories": stories})
     else:
         _show(report, stories)
     return 0 if report.held else 3
 
 
-def _play(wants: Wants, folders: tuple[str, ...], bless: bool, policy: str) -> int:
+def _play(options: Options, folders: tuple[str, ...], bless: bool, policy: str) -> int:
     from ...core.outcome import Exit
     from ...sim.arguments import BadEvent
     from ...sim.policies import arm_of
@@ -93,27 +93,27 @@ def _play(wants: Wants, folders: tuple[str, ...], bless: bool, policy: str) -> i
         results = [play_folder(folder, bless, arm_of(policy).policy) for folder in folders]
     except BadEvent as error:
         say(f"hafence: {error}")
-        if wants.json:
+        if options.json:
             print_document({"error": error_object(Exit.INVENTORY, str(error))})
         return Exit.INVENTORY
-    if wants.json:
+    if options.json:
         played = [{"folder": r.folder, "ok": r.ok, "says": r.says, "log": r.log} for r in results]
         print_document({"scenarios": played, "ok": all(result.ok for result in results)})
     else:
         for result in results:
             (out if result.ok else say)(f"{'ok' if result.ok else 'FAILED'} {result.folder} {result.says}".rstrip())
-            if wants.verbose:
+            if options.verbose:
                 out(result.log)
     return 0 if all(result.ok for result in results) else 3
 
 
-def _compare(wants: Wants, runs: int, faults: int, seed: str, jobs: int) -> int:
+def _compare(options: Options, runs: int, faults: int, seed: str, jobs: int) -> int:
     """The table of policies. What published drafts do is expected to break promises; hafence's own policies are not."""
     from ...sim.comparison import as_json, ours, table
     from ...sim.search import compare
 
     reports = compare(runs, faults, seed, jobs)
-    if wants.json:
+    if options.json:
         print_document(as_json(reports))
     else:
         out(table(reports))
@@ -126,9 +126,9 @@ def _show(report: Report, stories: list[dict[str, object]]) -> None:
     out(f"{report.starts} starts, {report.refusals} refusals")
     out(f"{report.named_split_brains} cases with a split-brain that a run had named as its risk")
     out(f"{report.unbidden_split_brains} where another manager brought the VM back, long dead on the suspect")
-    for story in stories:
-        at = f" (written to {story['folder']})" if "folder" in story else ""
-        say(f"\nbroken in the situation {story['situation']}: {story['broken']}{at}\n{story['events']}")
+    for workflow in stories:
+        at = f" (written to {workflow['folder']})" if "folder" in workflow else ""
+        say(f"\nbroken in the situation {workflow['situation']}: {workflow['broken']}{at}\n{workflow['events']}")
 
 
 def _stories(report: Report, arm: Arm, write: str | None) -> list[dict[str, object]]:
@@ -142,12 +142,12 @@ def _stories(report: Report, arm: Arm, write: str | None) -> list[dict[str, obje
     stories = []
     for number, failure in enumerate(shortest(report, arm), 1):
         broken = "; ".join(f"{violation.rule}: {violation.says}" for violation in failure.violations)
-        story: dict[str, object] = {"situation": failure.situation, "broken": broken}
-        story["events"] = events_text(failure.events)
+        workflow: dict[str, object] = {"situation": failure.situation, "broken": broken}
+        workflow["events"] = events_text(failure.events)
         if write is not None:
             folder = Path(write) / f"{number}-{failure.violations[0].rule}-{failure.situation}"
             title = f"{failure.violations[0].rule} in the situation {failure.situation}"
             write_folder(folder, title, inventory(arm.means), as_scenario(failure, arm), failure.violations, arm.name)
-            story["folder"] = str(folder)
-        stories.append(story)
+            workflow["folder"] = str(folder)
+        stories.append(workflow)
     return stories

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..context import Wants, check_siblings, find_host, find_vm, read_inventory, store_url
-from ..options import common_options, complete_host, complete_vm, pass_wants, run_options
+from ..context import Options, check_siblings, find_host, find_vm, read_inventory, store_url
+from ..options import common_options, complete_host, complete_vm, pass_options, run_options
 
 
 @click.command("start-vm", short_help="Fence a VM on its host, then start it elsewhere.")
@@ -13,22 +13,22 @@ from ..options import common_options, complete_host, complete_vm, pass_wants, ru
 @click.option("--to", metavar="HOST", shell_complete=complete_host, help="Start on this host and on no other.")
 @run_options
 @common_options
-@pass_wants
+@pass_options
 def start_vm(
-    wants: Wants, vm: str, to: str | None, sibling: tuple[str, ...], dry_run: bool, yes: bool, wait: float
+    options: Options, vm: str, to: str | None, sibling: tuple[str, ...], dry_run: bool, yes: bool, wait: float
 ) -> int:
     """Fence the VM's leftover through a sibling, then start the VM on another host, or refuse.
 
     VM is a UUID (dashed or not, any case), a name, or the unique beginning of a UUID.
     """
-    inventory = read_inventory(wants)
+    inventory = read_inventory(options)
     found = find_vm(inventory, vm)
-    siblings = check_siblings(wants, inventory, sibling, (found,), None)
+    siblings = check_siblings(options, inventory, sibling, (found,), None)
     target = find_host(inventory, to).name if to is not None else None
 
     from ...runner import open_session
-    from ...workflows.start_vm import start_vm as story
-    from ...workflows.vm_run import Run
+    from ...workflows.start_vm import start_vm as workflow
+    from ...workflows.vm_run import Request
     from ..runs import Asked, played
     from ..show.documents import outcome_object
     from ..show.results import show_outcome
@@ -36,12 +36,12 @@ def start_vm(
 
     asked = Asked("start-vm", (found,), siblings, to=target, dry_run=dry_run, yes=yes, wait_s=wait)
     with (
-        open_voice(wants, inventory, f"start-vm {found.name}") as voice,
+        open_voice(options, inventory, f"start-vm {found.name}") as voice,
         open_session(
-            inventory, store_url(wants, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
+            inventory, store_url(options, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
         ) as session,
     ):
-        run = Run(session.run_id, inventory, dry_run, yes, siblings, target, wait)
-        outcome = played(session, story(run, found), lambda o: (o.exit, outcome_object(o)))
-    show_outcome(wants, outcome)
+        run = Request(session.run_id, inventory, dry_run, yes, siblings, target, wait)
+        outcome = played(session, workflow(run, found), lambda o: (o.exit, outcome_object(o)))
+    show_outcome(options, outcome)
     return outcome.exit

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..context import Wants, open_to_read, read_inventory
-from ..options import common_options, json_option, pass_wants
+from ..context import Options, open_to_read, read_inventory
+from ..options import common_options, json_option, pass_options
 from ..show.output import out, out_folded, print_document
 from ..show.tables import table
 from ..show.times import ago, seconds, timestamp
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 @click.command("status", short_help="Show what is recorded of VMs and hosts.")
 @json_option
 @common_options
-@pass_wants
-def status(wants: Wants) -> int:
+@pass_options
+def status(options: Options) -> int:
     """Show where each VM is recorded, which hosts are in quarantine, who holds a lease, and the last run.
 
     Reads the store and the inventory only; it asks no host. For what really runs, see 'hafence audit'.
     """
-    inventory = read_inventory(wants)
-    store = open_to_read(wants, inventory)
+    inventory = read_inventory(options)
+    store = open_to_read(options, inventory)
     try:
         document = _document(inventory, store, time.time())
     finally:
         store.close()
 
-    if wants.json:
+    if options.json:
         print_document(document)
     else:
-        _print(document, time.time(), wants.verbose > 0)
+        _print(document, time.time(), options.verbose > 0)
     return 0
 
 

@@ -9,7 +9,7 @@ from .steps import count
 
 
 def chain_lines(document: Mapping[str, Any], verbose: bool) -> Iterator[str]:
-    """The lines of `hafence explain`. `document` is past.story_object()."""
+    """The lines of `hafence explain`. `document` is history.history_object()."""
     yield f"run {document['run']}: {document['command']} {document['subject']}".rstrip()
     yield f"  asked by {document['who']} at {document['at']}{_options(document['asked'])}"
     if document["ended"] is None:

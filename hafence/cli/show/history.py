@@ -10,7 +10,7 @@ from .times import seconds, timestamp
 
 if TYPE_CHECKING:
     from ...core.model import Inventory
-    from ...stores.port import RunStory, RunSummary
+    from ...stores.port import RunHistory, RunSummary
 
 
 def summary_object(summary: RunSummary, inventory: Inventory | None) -> dict[str, Any]:
@@ -35,23 +35,23 @@ def summary_object(summary: RunSummary, inventory: Inventory | None) -> dict[str
     }
 
 
-def story_object(story: RunStory, inventory: Inventory | None) -> dict[str, Any]:
+def history_object(history: RunHistory, inventory: Inventory | None) -> dict[str, Any]:
     """A run with its steps and outcomes; with each outcome the rule that fired and its evidence's age when it fired."""
     from ...stores.port import RunSummary
 
-    document = summary_object(RunSummary(story.row, story.end), inventory)
-    document["asked"] = dict(story.row.details)
+    document = summary_object(RunSummary(history.row, history.end), inventory)
+    document["asked"] = dict(history.row.details)
     document["steps"] = [
         {"number": number, "at": timestamp(step.at), "kind": step.kind, "vm": step.vm, "data": dict(step.data)}
-        for number, step in enumerate(story.steps, 1)
+        for number, step in enumerate(history.steps, 1)
     ]
-    document["outcomes"] = [_explained(vm, story) for vm in _results(story.end.result if story.end else {})]
+    document["outcomes"] = [_explained(vm, history) for vm in _results(history.end.result if history.end else {})]
     return document
 
 
-def _explained(vm: Mapping[str, Any], story: RunStory) -> dict[str, Any]:
+def _explained(vm: Mapping[str, Any], history: RunHistory) -> dict[str, Any]:
     evidence = [{**each, "at_s": seconds(str(each.get("at")))} for each in vm.get("evidence", ())]
-    decided_at = _decided_at(story, str(_mapping(vm.get("vm")).get("uuid")), [each["at_s"] for each in evidence])
+    decided_at = _decided_at(history, str(_mapping(vm.get("vm")).get("uuid")), [each["at_s"] for each in evidence])
     for each in evidence:
         age = decided_at - each.pop("at_s")
         # a host's clock may be a little ahead of this machine's
@@ -59,13 +59,13 @@ def _explained(vm: Mapping[str, Any], story: RunStory) -> dict[str, Any]:
     return {**vm, "evidence": evidence, "rule": RULES.get(str(vm.get("reason")), "")}
 
 
-def _decided_at(story: RunStory, vm: str, seen_at: list[float]) -> float:
+def _decided_at(history: RunHistory, vm: str, seen_at: list[float]) -> float:
     """When the decision on a VM was made: what it allows begins with a step of the VM's record. A refusal has none,
     and ends the run.
     """
     latest = max(seen_at, default=0.0)
-    marked = (step.at for step in story.steps if step.kind == "write_record" and step.vm == vm and step.at >= latest)
-    ended_at = story.end.at if story.end else latest
+    marked = (step.at for step in history.steps if step.kind == "write_record" and step.vm == vm and step.at >= latest)
+    ended_at = history.end.at if history.end else latest
     return next(marked, ended_at)
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ...core.outcome import Decision, Exit, Outcome
-from ..context import Wants
+from ..context import Options
 from .documents import outcome_object, outcomes_object
 from .output import out, print_document
 from .steps import Mark
@@ -16,33 +16,33 @@ Fact = tuple[str, str]
 """A label and what it says."""
 
 
-def show_outcome(wants: Wants, outcome: Outcome) -> None:
+def show_outcome(options: Options, outcome: Outcome) -> None:
     """The end of `start-vm`."""
-    if wants.json:
+    if options.json:
         print_document(outcome_object(outcome))
     else:
-        _show([outcome], wants)
+        _show([outcome], options)
 
 
-def show_outcomes(wants: Wants, run: str, outcomes: Sequence[Outcome], code: int) -> None:
+def show_outcomes(options: Options, run: str, outcomes: Sequence[Outcome], code: int) -> None:
     """The end of a run over several VMs."""
-    if wants.json:
+    if options.json:
         print_document(outcomes_object(run, outcomes, code))
     elif outcomes:
-        _show(outcomes, wants)
+        _show(outcomes, options)
     else:
         out("nothing to do: no VM is recorded or seen there")
 
 
-def _show(outcomes: Sequence[Outcome], wants: Wants) -> None:
+def _show(outcomes: Sequence[Outcome], options: Options) -> None:
     if is_screen(sys.stdout):
         from .live import draw_outcomes
 
-        draw_outcomes([(mark_of(o), headline(o), facts(o, wants.verbose > 0)) for o in outcomes], sys.stdout)
+        draw_outcomes([(mark_of(o), headline(o), facts(o, options.verbose > 0)) for o in outcomes], sys.stdout)
         return
     for outcome in outcomes:
         out(f"{headline(outcome)}: {outcome.reason.value}: {sentence(outcome)}")
-        for label, says in facts(outcome, wants.verbose > 0)[1:]:
+        for label, says in facts(outcome, options.verbose > 0)[1:]:
             out(f"  {label}: {says}")
 
 

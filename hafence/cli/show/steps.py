@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ...core.attempts import FenceOrder, Finding, Reply, Verdict
+from ...core.attempts import FenceOrder, Reading, Reply, Verdict
 from ...core.evidence import WitnessReport
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid
@@ -177,23 +177,23 @@ class Steps:
         return ()
 
     def _fenced(self, order: FenceOrder, reply: Reply) -> tuple[Line, ...]:
-        findings = interpret(order, reply, self._machine_ids.get(order.suspect))
-        return tuple(self._attempt(order, vm, finding) for vm, finding in findings.items())
+        readings = interpret(order, reply, self._machine_ids.get(order.suspect))
+        return tuple(self._attempt(order, vm, reading) for vm, reading in readings.items())
 
-    def _attempt(self, order: FenceOrder, vm: Uuid, finding: Finding) -> Line:
+    def _attempt(self, order: FenceOrder, vm: Uuid, reading: Reading) -> Line:
         name = self.name(vm)
         prefix = f"[HA pre-fence vm={name} suspect={order.suspect} proxy={order.proxy or '-'}]"
         subject = f"{name} on {order.suspect} {_through(order.proxy)}"
-        if order.rehearse and finding.verdict is Verdict.STILL_ALIVE:
-            return Line(Mark.ODD, f"rehearsed: {_rehearsed(finding)}", prefix, subject)
-        mark = Mark.ODD if finding.sibling_side else _VERDICT_MARKS[finding.verdict]
-        return Line(mark, f"{finding.verdict.value}: {finding.detail}", prefix, subject)
+        if order.rehearse and reading.verdict is Verdict.STILL_ALIVE:
+            return Line(Mark.ODD, f"rehearsed: {_rehearsed(reading)}", prefix, subject)
+        mark = Mark.ODD if reading.sibling_side else _VERDICT_MARKS[reading.verdict]
+        return Line(mark, f"{reading.verdict.value}: {reading.detail}", prefix, subject)
 
 
-def _rehearsed(finding: Finding) -> str:
-    if finding.facts.get("state") == "D":
+def _rehearsed(reading: Reading) -> str:
+    if reading.facts.get("state") == "D":
         return "a leftover is there in state D, which SIGKILL would not end now"
-    found = finding.facts.get("found", "")
+    found = reading.facts.get("found", "")
     return f"{count(int(found), 'leftover') if found.isdecimal() else 'a leftover'} there, for the fence to kill"
 
 

@@ -14,23 +14,23 @@ from typing import Any, TextIO
 from ...core.model import Inventory
 from ...effects import Answer, Effect
 from ...voice import Voice
-from ..context import Wants
+from ..context import Options
 from .steps import Line, Steps
 from .terminal import ask, is_screen
 from .times import timestamp
 
 
-def open_voice(wants: Wants, inventory: Inventory | None, title: str) -> AbstractContextManager[Voice]:
+def open_voice(options: Options, inventory: Inventory | None, title: str) -> AbstractContextManager[Voice]:
     """The voice for this command, as a context in which it speaks."""
     steps = Steps(inventory)
-    if wants.quiet:
+    if options.quiet:
         return nullcontext(QuietVoice())
-    stream = sys.stderr if wants.json else sys.stdout
+    stream = sys.stderr if options.json else sys.stdout
     if is_screen(stream):
         from .live import LiveView
 
-        return LiveView(steps, stream, title, wants.verbose > 0)
-    return nullcontext(PlainVoice(steps, stream, wants.verbose > 0))
+        return LiveView(steps, stream, title, options.verbose > 0)
+    return nullcontext(PlainVoice(steps, stream, options.verbose > 0))
 
 
 class QuietVoice:

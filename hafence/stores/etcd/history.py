@@ -15,7 +15,7 @@ from ...effects import StoreError
 from .. import history_codec as codec
 from ..codec import Row, RowError, meta_row, read_all, read_meta, sealed, storable, text_in
 from ..history_codec import BEGIN, END, STEP
-from ..port import Json, RunEnd, RunRow, RunStory, RunSummary, StepRow
+from ..port import Json, RunEnd, RunHistory, RunRow, RunSummary, StepRow
 from .rows import One, history_key
 from .tables import EtcdTables
 from .view import Changes, Moment, View
@@ -65,8 +65,8 @@ def runs(moment: Moment, vm: Uuid | None, limit: int) -> tuple[RunSummary, ...]:
     return tuple(found[: max(0, limit)])
 
 
-def run(moment: Moment, text: str) -> RunStory:
-    """One run's story. LookupError for an id that is unknown or not unique."""
+def run(moment: Moment, text: str) -> RunHistory:
+    """One run's history. LookupError for an id that is unknown or not unique."""
     wanted = storable(text.strip())
     names = [run for _, run in _begins(moment) if wanted and run.startswith(wanted)]
     names.sort(key=lambda name: name != wanted)
@@ -74,7 +74,7 @@ def run(moment: Moment, text: str) -> RunStory:
     entries = list(moment.rows("history", f"{run_id}/"))
     if _how_far(moment.view((One("run", run_id),)), run_id)[1] != len(entries) - 1:
         raise RowError(f"table history, run {run_id}: a step is missing")
-    return codec.story(run_id, entries)
+    return codec.history_of(run_id, entries)
 
 
 def chain_problems(entries: Sequence[Row], begins: Sequence[Row], ends: Sequence[Row], head: Row | None) -> list[str]:

@@ -21,7 +21,7 @@ from ...core.stored import Busy, Lease, Recollection
 from .. import codec, rules
 from ..codec import Row, RowError, when
 from ..holder import Holder
-from ..port import Json, LeaseRow, Problem, QuarantineRow, RunRow, RunStory, RunSummary, StatementRow, StepRow
+from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
 from ..url import EtcdPlace
 from . import history as history
 from .rows import TABLES, All, One, row_in
@@ -68,7 +68,7 @@ class EtcdStore:
         """See Store."""
         return self._tables.read_at_length(lambda moment: history.runs(moment, vm, limit))
 
-    def run(self, text: str) -> RunStory:
+    def run(self, text: str) -> RunHistory:
         """See Store."""
         return self._tables.read_at_length(lambda moment: history.run(moment, text))
 

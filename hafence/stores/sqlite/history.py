@@ -11,7 +11,7 @@ from ...effects import StoreError
 from .. import history_codec as codec
 from ..codec import storable
 from ..history_codec import BEGIN, END, STEP
-from ..port import Json, RunRow, RunStory, RunSummary, StepRow
+from ..port import Json, RunHistory, RunRow, RunSummary, StepRow
 from .rows import meta, put_meta
 
 
@@ -48,11 +48,11 @@ def runs(db: sqlite3.Connection, vm: Uuid | None, limit: int) -> tuple[RunSummar
     return tuple(found)
 
 
-def run(db: sqlite3.Connection, text: str) -> RunStory:
-    """One run's story. LookupError for an id that is unknown or not unique."""
+def run(db: sqlite3.Connection, text: str) -> RunHistory:
+    """One run's history. LookupError for an id that is unknown or not unique."""
     run_id = _find(db, text)
     rows = db.execute("SELECT * FROM history WHERE run = ? ORDER BY n", (run_id,)).fetchall()
-    return codec.story(run_id, rows)
+    return codec.history_of(run_id, rows)
 
 
 def chain_problems(db: sqlite3.Connection) -> list[str]:

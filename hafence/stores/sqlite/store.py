@@ -19,7 +19,7 @@ from ...core.stored import Busy, Lease, Recollection
 from .. import rules
 from ..codec import RowError, when
 from ..holder import Holder
-from ..port import Json, LeaseRow, Problem, QuarantineRow, RunRow, RunStory, RunSummary, StatementRow, StepRow
+from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
 from . import history as history
 from . import rows as rows
 from .file import WritableFile, structure_problems
@@ -61,7 +61,7 @@ class SqliteStore:
         """See Store."""
         return self._file.read(lambda db: history.runs(db, vm, limit))
 
-    def run(self, text: str) -> RunStory:
+    def run(self, text: str) -> RunHistory:
         """See Store."""
         return self._file.read(lambda db: history.run(db, text))
 

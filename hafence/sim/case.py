@@ -1,4 +1,4 @@
-"""One story from its beginning to the oracle's word: a world, what happens in it, and what came of it."""
+"""One case from its beginning to the oracle's word: a world, what happens in it, and what came of it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .events import Event
 from .kernel import Step
 from .liveness import Known, check_liveness, mend_everything
 from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
-from .play import Theatre
 from .run import Policy
+from .simulation import Simulation
 from .situations import ADMINS, VM_UUID
 from .world import Split, World
 
 
 @dataclass(slots=True)
-class Told:
-    """What came of a tale."""
+class Played:
+    """What came of a case."""
 
-    theatre: Theatre
+    simulation: Simulation
     violations: list[Violation]
     steps: list[Step]
     """When each step was made and what it touched, until the faults were mended; empty unless asked for."""
@@ -36,55 +36,55 @@ class Told:
     @property
     def decision(self) -> Decision | None:
         """What the first run decided, if it came to a decision."""
-        outcomes = self.theatre.runs[0].outcomes if self.theatre.runs else ()
+        outcomes = self.simulation.runs[0].outcomes if self.simulation.runs else ()
         return outcomes[0].decision if outcomes else None
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What all tales of a search share: the inventory, the policy, and what came of worlds that were left behind."""
+class CasePlayer:
+    """What all cases of a search share: the inventory, the policy, and what came of worlds that were left behind."""
 
     inventory: Inventory
     policy: Policy = field(default_factory=Policy)
     known: Known = field(default_factory=dict)
 
-    def tell(self, events: tuple[Event, ...], trace: bool = False, liveness: bool = True) -> Told:
-        """Tell a tale on this stage."""
-        return tell(self.inventory, events, self.policy, trace, liveness, self.known)
+    def play(self, events: tuple[Event, ...], trace: bool = False, liveness: bool = True) -> Played:
+        """Play a case."""
+        return play_case(self.inventory, events, self.policy, trace, liveness, self.known)
 
 
-def tell(
+def play_case(
     inventory: Inventory,
     events: tuple[Event, ...],
     policy: Policy | None = None,
     trace: bool = False,
     liveness: bool = True,
     known: Known | None = None,
-) -> Told:
-    """Play a tale about the first VM and hold the oracle against it. The first `run` is run again in the end."""
+) -> Played:
+    """Play a case about the first VM and hold the oracle against it. The first `run` is run again in the end."""
     world = World(inventory, ADMINS)
-    theatre = Theatre(world, policy)
+    simulation = Simulation(world, policy)
     steps = world.agenda.record() if trace else []
     for uuid, vm in inventory.vms.items():
         world.begin_qemu(uuid, world.hosts[vm.host])
     for event in events:
-        schedule(theatre, event)
+        schedule(simulation, event)
     last = max((event.at for event in events), default=0.0)
-    ended = theatre.play(last + QUIET_S)
+    ended = simulation.play(last + QUIET_S)
     if trace:
         steps = list(steps)
         world.agenda.trace = None
         world.agenda.touched = None
-    violations = check_records(theatre)
+    violations = check_records(simulation)
     words = next((event.what for event in events if event.verb == "run"), "")
     again = liveness and bool(words) and ended
     if again:
-        ended = mend_everything(theatre, last + QUIET_S)
+        ended = mend_everything(simulation, last + QUIET_S)
     if not ended:
-        violations.append(Violation("budget", "the story never comes to rest"))
-    violations += check_runs(theatre) + check_splits(theatre)
-    told = Told(theatre, violations, steps, list(world.splits))
+        violations.append(Violation("budget", "the world never comes to rest"))
+    violations += check_runs(simulation) + check_splits(simulation)
+    played = Played(simulation, violations, steps, list(world.splits))
     if again and ended:
         admin, _, command = words.partition(": ")
-        violations += check_liveness(theatre, admin, command, VM_UUID, known)
-    return told
+        violations += check_liveness(simulation, admin, command, VM_UUID, known)
+    return played

@@ -1,6 +1,6 @@
-"""Random tales, and the shortest of those that break a promise.
+"""Random cases, and the shortest of those that break a promise.
 
-Each tale has a seed of its own, made of the search's seed and its number: any one can be told again alone.
+Each case has a seed of its own, made of the search's seed and its number: any one can be played again alone.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
+from .case import CasePlayer, Played
 from .events import Event
 from .explore import RUN_AT_S, Events
 from .situations import ADMINS, SITUATIONS, SUSPECT, VM
-from .tale import Stage, Told
 
 HOSTS = ("kvm-01", "kvm-02", "kvm-03", "kvm-04")
 _SETTINGS = (
@@ -28,8 +28,8 @@ _MANAGERS = ("respawns 0.4", "respawns 2", "respawns 30", "autostarts")
 """What others do who care for the VM: some sooner, some later than `settle`."""
 
 
-def random_tale(seed: str, faults: int) -> tuple[str, Events]:
-    """A situation's name and a tale in it: up to three runs, and up to so many faults while they go on."""
+def random_case(seed: str, faults: int) -> tuple[str, Events]:
+    """A situation's name and a case in it: up to three runs, and up to so many faults while they go on."""
     dice = Random(seed)  # noqa: S311  # a reproducible search, not a secret
     situation = dice.choice(tuple(SITUATIONS))
     events = [*SITUATIONS[situation], Event(RUN_AT_S, "run", _command(dice, "admin-1"))]
@@ -124,30 +124,32 @@ _KINDS: tuple[Callable[[Random, float, float], list[Event]], ...] = (
 )
 
 
-def random_tales(stage: Stage, seed: str, first: int, runs: int, faults: int) -> Iterator[tuple[str, Events, Told]]:
-    """So many random tales from the first of that number on, each told."""
+def random_cases(
+    player: CasePlayer, seed: str, first: int, runs: int, faults: int
+) -> Iterator[tuple[str, Events, Played]]:
+    """So many random cases from the first of that number on, each played."""
     for number in range(first, first + runs):
-        situation, events = random_tale(f"{seed}/{number}", faults)
-        yield situation, events, stage.tell(events)
+        situation, events = random_case(f"{seed}/{number}", faults)
+        yield situation, events, player.play(events)
 
 
-def shrink(stage: Stage, events: Events, rule: str) -> Events:
-    """The shortest tale that still breaks the rule: events are left out for as long as that is so.
+def shrink(player: CasePlayer, events: Events, rule: str) -> Events:
+    """The shortest case that still breaks the rule: events are left out for as long as that is so.
 
     Its times are those that an events file can hold, where that makes no difference.
     """
     written = tuple(replace(event, at=round(event.at, 4)) for event in events)
-    short = written if _breaks(stage, written, rule) else events
+    short = written if _breaks(player, written, rule) else events
     again = True
     while again:
         again = False
         for number in range(len(short)):
             fewer = short[:number] + short[number + 1 :]
-            if any(event.verb == "run" for event in fewer) and _breaks(stage, fewer, rule):
+            if any(event.verb == "run" for event in fewer) and _breaks(player, fewer, rule):
                 short, again = fewer, True
                 break
     return short
 
 
-def _breaks(stage: Stage, events: Events, rule: str) -> bool:
-    return any(violation.rule == rule for violation in stage.tell(events).violations)
+def _breaks(player: CasePlayer, events: Events, rule: str) -> bool:
+    return any(violation.rule == rule for violation in player.play(events).violations)

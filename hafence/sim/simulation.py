@@ -1,4 +1,4 @@
-"""Playing stories over a world: any number of runs at once, held, crashed or interrupted at every effect."""
+"""Playing workflows over a world: any number of runs at once, held, crashed or interrupted at every effect."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.outcome import Outcome
-from ..effects import Interrupted, LeaseLost, StoreError, Story
-from ..workflows.vm_run import Run
+from ..effects import Interrupted, LeaseLost, StoreError, Workflow
+from ..workflows.vm_run import Request
 from .kernel import Act
 from .perform import AT_ONCE, perform
 from .run import Policy, SimRun
@@ -16,10 +16,10 @@ from .words import end_words, outcome_words, words
 from .world import Admin, World
 
 MAX_STEPS = 20_000
-"""A story that takes more never ends."""
+"""A case that takes more steps never ends."""
 
 
-class Theatre:
+class Simulation:
     """A world and the runs in it."""
 
     __slots__ = ("policy", "runs", "world")
@@ -29,12 +29,12 @@ class Theatre:
         self.policy = policy or Policy()
         self.runs: list[SimRun] = []
 
-    def begin(self, admin: str, make: Callable[[Run], Story[Any]], typed: str = "", **wishes: Any) -> SimRun:
-        """Begin a run now. `make` gets the Run (its id, the inventory and the wishes) and gives the story."""
+    def begin(self, admin: str, make: Callable[[Request], Workflow[Any]], typed: str = "", **wishes: Any) -> SimRun:
+        """Begin a run now. `make` gets the Run (its id, the inventory and the wishes) and gives the workflow."""
         node = self.world.admins[admin]
         run_id = f"run-{len(self.runs) + 1}"
-        story = make(Run(run_id, self.world.inventory, **wishes))
-        run = SimRun(run_id, node, self.world.inventory, story, typed)
+        workflow = make(Request(run_id, self.world.inventory, **wishes))
+        run = SimRun(run_id, node, self.world.inventory, workflow, typed)
         run.policy = self.policy
         run.began_at = self.world.now
         self.runs.append(run)
@@ -45,12 +45,12 @@ class Theatre:
     def _drive(self, run: SimRun) -> Act[None]:
         answer: Any = None
         error: Exception | None = None
-        story = run.story
-        assert story is not None
+        workflow = run.workflow
+        assert workflow is not None
         tracing = self.world.agenda.trace is not None
         while True:
             try:
-                effect = story.throw(error) if error is not None else story.send(answer)
+                effect = workflow.throw(error) if error is not None else workflow.send(answer)
             except StopIteration as end:
                 self._end(run, end.value)
                 return
@@ -79,12 +79,12 @@ class Theatre:
             except (LeaseLost, StoreError, Interrupted) as thrown:
                 error = thrown
             if self.world.log is not None:
-                told = error if error is not None else answer
-                for line in words(self.world.inventory, effect, told, self.world.store.machine_ids):
+                played = error if error is not None else answer
+                for line in words(self.world.inventory, effect, played, self.world.store.machine_ids):
                     self.world.say(run.id, line)
 
     def _end(self, run: SimRun, result: Any) -> None:
-        run.story = None
+        run.workflow = None
         run.effect = None
         run.result = result
         run.ended_at = self.world.now
@@ -115,9 +115,9 @@ class Theatre:
         admin.held = False
         admin.waiting.clear()
         for run in self.runs:
-            if run.admin is admin and run.story is not None:
+            if run.admin is admin and run.workflow is not None:
                 run.crashed = True
-                run.story = None
+                run.workflow = None
                 run.ended_at = self.world.now
                 self.world.runs_gone.add(run.id)
         self.world.say(admin.name, "crashes; every run on it is gone")
@@ -133,7 +133,7 @@ class Theatre:
         if admin.held:
             self.world.say(admin.name, "goes on")
             for run in self.runs:
-                if run.admin is admin and run.story is not None:
+                if run.admin is admin and run.workflow is not None:
                     run.held_s += self.world.now - admin.held_since
             self.world.agenda.release(admin)
 
