@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Any, ClassVar, Generic, TypeVar
 
-from .core.attempts import FenceOrder, Reply
+from .core.attempts import FenceOrder, FenceReport
 from .core.evidence import Evidence, WitnessReport
 from .core.looks import Look
 from .core.model import HostName, Settings, Uuid
 from .core.record import VmRecord
+from .core.risks import Risk
 from .core.starts import HookResult, StartOrder, StartReply
 from .core.stored import Busy, Lease, Recollection
 
@@ -167,9 +168,10 @@ class Ask(Effect[Answer], journalled=Journalled.RESULT, touches=Touches.PEOPLE):
 
 @dataclass(frozen=True, slots=True)
 class Tell(Effect[None], journalled=Journalled.RESULT):
-    """Say something worth knowing as it happens (an excluded sibling, a predicted kill)."""
+    """Say something worth knowing as it happens: words, or the risk of a start that is about to be sent."""
 
     text: str
+    risk: Risk | None = None
 
 
 # ---------------------------------------------------------------- the store
@@ -281,7 +283,7 @@ class LookAt(
 
 @dataclass(frozen=True, slots=True)
 class Fence(
-    Effect[Reply],
+    Effect[FenceReport],
     journalled=Journalled.INTENT,
     touches=Touches.HOSTS | Touches.HOST_CHANGE,
     budget=lambda settings: settings.ssh_timeout_s,

@@ -14,10 +14,11 @@ from ..adapters.local.here import run_here
 from ..adapters.local.spool import keep
 from ..adapters.local.start_command import start_by_command
 from ..adapters.ssh.connections import Hosts
-from ..core.attempts import Reply
+from ..core.attempts import FenceReport, Reply
 from ..core.evidence import WitnessReport
 from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid
+from ..core.replies import interpret
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..core.troubles import Trouble
 from ..effects import (
@@ -95,7 +96,7 @@ class HostPerformer:
 
     # ------------------------------------------------ fencing
 
-    def fence(self, effect: Fence) -> Reply:
+    def fence(self, effect: Fence) -> FenceReport:
         """Carry out a fence order through its proxy."""
         order = effect.order
         suspect = self._inventory.hosts[order.suspect]
@@ -107,7 +108,8 @@ class HostPerformer:
         at = self._stamp(sent, within_s)
         if not order.rehearse:  # a dry run writes no files either
             self._keep("fence", run)
-        return Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, at, run.note)
+        reply = Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, at, run.note)
+        return interpret(order, reply)
 
     def _names(self, vms: Iterable[Uuid]) -> dict[Uuid, str]:
         """The names of those that are in the inventory: the audit rehearses with a VM that is nowhere."""

@@ -51,6 +51,7 @@ from .network import STORE
 from .run import SimRun
 from .second_level import fence_storage, lift_storage_fence, power_off, renew_storage_fence
 from .sessions import clock, fence, look_at, settle, start, witness
+from .words import risk_words
 from .world import EPOCH, World
 
 STORE_S = 0.002
@@ -112,13 +113,14 @@ def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:
 
 def _tell(world: World, run: SimRun, effect: Tell) -> None:
     world.risks.append((world.now, effect.text))
-    world.say(run.id, effect.text)
+    if effect.risk is not None:
+        world.say(run.id, f"names the risk: {risk_words(effect.risk)}")
 
 
 def _ask(world: World, run: SimRun, effect: Ask) -> Act[Answer]:
     if world.operator != "nobody":
         yield PERSON_S
-    world.say(run.id, f"asks: {effect.question} The answer: {world.operator}")
+    world.say(run.id, f"asks; the answer: {world.operator}")
     return Answer(world.operator)
 
 

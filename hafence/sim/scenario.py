@@ -26,6 +26,7 @@ from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
 from .run import Policy
 from .simulation import Simulation
 from .situations import ADMINS
+from .words import record_words
 from .world import EPOCH, World
 
 EXPECTED = "expect.log"
@@ -98,7 +99,7 @@ def _in_the_end(world: World) -> list[str]:
     lines = []
     for uuid, vm in sorted(world.inventory.vms.items(), key=lambda item: item[1].name):
         record = world.store.records.get(uuid)
-        believed = record.words if record else f"running on {vm.host}, as the inventory says"
+        believed = record_words(record) if record else f"running host={vm.host}, as the inventory says"
         writers = world.writers(uuid)
         copies = [
             f"{qemu.host.name} ({'can write' if qemu in writers else 'cannot write'})"

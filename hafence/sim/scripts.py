@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
 from ..core.model import Uuid
-from ..core.replies import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
+from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ..core.starts import StartOrder, StartResult
+from ..core.wire import PROTOCOL
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act
 from .world import EPOCH, World

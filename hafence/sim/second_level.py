@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.evidence import Evidence, Proof
+from ..core.evidence import Evidence, Observation, Proof
 from ..core.model import HostName, Uuid
 from ..effects import FenceStorage, LiftStorageFence, PowerOff, RenewStorageFence, SecondLevelReply
 from .kernel import Act
@@ -40,11 +40,11 @@ def power_off(world: World, run: SimRun, effect: PowerOff) -> Act[SecondLevelRep
 def _off(world: World, run: SimRun, name: str, up: bool) -> tuple[Evidence, ...]:
     if up:
         return ()
-    return (Evidence("power", f"BMC of {name}", clock(world, run), f"{name} is off", Proof.HOST_OFF),)
+    return (Observation("power", f"BMC of {name}", clock(world, run), f"{name} is off", Proof.HOST_OFF),)
 
 
 def _not_off(world: World, run: SimRun, name: str, says: str) -> SecondLevelReply:
-    return SecondLevelReply("power", False, says, (Evidence("power", name, clock(world, run), says, Proof.NOTHING),))
+    return SecondLevelReply("power", False, says, (Observation("power", name, clock(world, run), says, Proof.NOTHING),))
 
 
 def fence_storage(world: World, run: SimRun, effect: FenceStorage) -> Act[dict[Uuid, SecondLevelReply]]:
@@ -106,11 +106,11 @@ def expire_s(world: World, host: HostName) -> float:
 def _watching(world: World, run: SimRun, vm: Uuid, suspect: HostName) -> tuple[Evidence, ...]:
     watchers = _watchers(world, vm)
     proves = Proof.HOST_ALIVE if suspect in watchers else Proof.NOTHING
-    return (Evidence("watchers", STORAGE, clock(world, run), f"watchers: {', '.join(watchers) or 'none'}", proves),)
+    return (Observation("watchers", STORAGE, clock(world, run), f"watchers: {', '.join(watchers) or 'none'}", proves),)
 
 
 def _failed(world: World, run: SimRun, says: str, signs: tuple[Evidence, ...]) -> SecondLevelReply:
-    nothing = Evidence("storage", STORAGE, clock(world, run), says, Proof.NOTHING)
+    nothing = Observation("storage", STORAGE, clock(world, run), says, Proof.NOTHING)
     return SecondLevelReply("storage", False, says, (*signs, nothing))
 
 
@@ -119,7 +119,7 @@ def _blocked(
 ) -> SecondLevelReply:
     if not seen:
         return _failed(world, run, "the blocklist does not show it", signs)
-    proof = Evidence("blocklist", STORAGE, clock(world, run), f"{suspect} is kept out", Proof.DISKS_FENCED)
+    proof = Observation("blocklist", STORAGE, clock(world, run), f"{suspect} is kept out", Proof.DISKS_FENCED)
     return SecondLevelReply("storage", True, "seen on the blocklist", (*signs, proof), lasts)
 
 

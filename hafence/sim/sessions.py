@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.attempts import FenceOrder, Reply
+from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.model import HostName, Uuid
+from ..core.replies import interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, Witness
@@ -47,9 +48,13 @@ def clock(world: World, run: SimRun) -> float:
 # ---------------------------------------------------------------- fencing
 
 
-def fence(world: World, run: SimRun, effect: Fence) -> Act[Reply]:
-    """Carry out a fence order through its proxy."""
-    order = effect.order
+def fence(world: World, run: SimRun, effect: Fence) -> Act[FenceReport]:
+    """Carry out a fence order through its proxy, and read the reply by the product's own rule."""
+    reply = yield from _carry_out(world, run, effect.order)
+    return interpret(effect.order, run.policy.doctor(effect.order, reply))
+
+
+def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     begun = world.now
     nonce = f"{run.id}.{world.agenda.steps}"
     suspect = world.host(order.suspect)
@@ -58,15 +63,14 @@ def fence(world: World, run: SimRun, effect: Fence) -> Act[Reply]:
         trouble = Trouble.SESSION_REFUSED
     if trouble is not None or suspect.sshd == "forced":
         status = None if trouble is not None else 1
-        reply = Reply(nonce, trouble, status, "", world.now - begun, clock(world, run))
-        return run.policy.doctor(order, reply)
+        return Reply(nonce, trouble, status, "", world.now - begun, clock(world, run))
     within_s = min(order.within_s, order.not_after - clock(world, run))
     script = fence_script(world, suspect, order, nonce, world.now + within_s)
     task = world.agenda.spawn(script, suspect, f"{suspect.name} fence", suspect.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
     printed: Printed | None = None if trouble else task.value
     text, status = (printed.stdout, printed.status) if printed else ("", None)
-    return run.policy.doctor(order, Reply(nonce, trouble, status, text, world.now - begun, clock(world, run)))
+    return Reply(nonce, trouble, status, text, world.now - begun, clock(world, run))
 
 
 def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:
@@ -262,7 +266,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
         sees = not (suspect.firewall == "reject-net" and signs)
         if witness_name and world.host(witness_name).lacks == "ping":
             sees, signs = False, signs - _BY_PING
-        says = ", ".join(sorted(sign.value for sign in signs)) or "no sign of life"
+        says = ", ".join(sorted(sign.says for sign in signs)) or "no sign of life"
         reports.append(WitnessReport(witness_name, clock(world, run), signs, sees, says, len(peers), reached))
     return tuple(reports)
 

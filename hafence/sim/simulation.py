@@ -80,7 +80,7 @@ class Simulation:
                 error = thrown
             if self.world.log is not None:
                 played = error if error is not None else answer
-                for line in words(self.world.inventory, effect, played, self.world.store.machine_ids):
+                for line in words(self.world.inventory, effect, played):
                     self.world.say(run.id, line)
 
     def _end(self, run: SimRun, result: Any) -> None:
@@ -94,7 +94,7 @@ class Simulation:
         elif isinstance(result, tuple):
             run.outcomes = tuple(each for each in result if isinstance(each, Outcome))
         for outcome in run.outcomes:
-            self.world.risks += [(self.world.now, risk) for risk in outcome.residual_risk]
+            self.world.risks += [(self.world.now, risk.says) for risk in outcome.residual_risk]
         if self.world.log is not None:
             self._say_end(run)
 

@@ -14,7 +14,6 @@ from ..core.audit import Code, Survey
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
-from ..core.replies import interpret
 from ..core.stored import Recollection
 from ..effects import (
     Effect,
@@ -42,15 +41,14 @@ def audit(run: Request) -> Workflow[Survey]:
     problems, memory = yield from _remember()
     now = yield from do(Now())
     kvm = [host for host in run.inventory.hosts.values() if run.inventory.cluster_of(host.name).is_kvm]
-    orders = _rehearsals(run.inventory, now)
+    orders = _rehearsals(run.inventory, memory, now)
     # At once: a host that hangs would cost its time-out twice.
     look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
     looks, *replies = yield from do(Together((look_at, *(Fence(order) for order in orders))))
     paths: dict[HostName, dict[HostName, Reading]] = {host.name: {} for host in kvm}
     for order, reply in zip(orders, replies, strict=True):
         assert order.proxy is not None, "a rehearsal goes through a sibling"
-        known = memory.machine_ids.get(order.suspect)
-        paths[order.suspect][order.proxy] = interpret(order, reply, known)[NOBODY]
+        paths[order.suspect][order.proxy] = reply.readings[NOBODY]
     renewed = yield from _renew(run.inventory, memory, looks)
     vms = sorted(run.inventory.vms)
     needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
@@ -96,7 +94,7 @@ def _renew(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, 
     return dict(zip(hosts, answers, strict=True))
 
 
-def _rehearsals(inventory: Inventory, now: float) -> list[FenceOrder]:
+def _rehearsals(inventory: Inventory, memory: Recollection, now: float) -> list[FenceOrder]:
     """The fence path to every host through every sibling. Hosts in maintenance are left to the people there."""
     settings = inventory.settings
     up = [host for host in inventory.hosts.values() if host.state is HostState.ENABLED]
@@ -109,6 +107,7 @@ def _rehearsals(inventory: Inventory, now: float) -> list[FenceOrder]:
             settle_s=settings.settle_s,
             not_after=now + settings.ssh_timeout_s,
             rehearse=True,
+            machine_id=memory.machine_ids.get(suspect.name),
         )
         for suspect in sorted(up, key=_name)
         for sibling in sorted(up, key=_name)

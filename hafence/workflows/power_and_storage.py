@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.attempts import Verdict
 from ..core.decision import Refused, SecondLevel, judge, signs_of_life
-from ..core.evidence import Evidence, Proof
+from ..core.evidence import Observation, Proof
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
 from ..core.record import record_of
@@ -98,7 +98,7 @@ def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Effect[Any
         now = yield from do(Now())
         for vm in vms:
             fencing.levels[vm].append(SecondLevel("power", False, says))
-            fencing.extra[vm].append(Evidence("power", fencing.suspect.name, now, says, Proof.NOTHING))
+            fencing.extra[vm].append(Observation("power", fencing.suspect.name, now, says, Proof.NOTHING))
         return ()
     not_after = yield from _not_after(fencing, vms)
     return (PowerOff(fencing.suspect.name, not_after, fencing.run.dry_run),)
@@ -147,7 +147,7 @@ def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ..
                 fencing.vm_runs[vm].shut_out_until = reply.shut_out_until
             if fencing.run.dry_run and reply.done:
                 proof = Proof.HOST_OFF if power else Proof.DISKS_FENCED
-                fencing.extra[vm].append(Evidence(reply.name, "foretold", now, reply.says, proof))
+                fencing.extra[vm].append(Observation(reply.name, "foretold", now, reply.says, proof))
 
 
 def spend_refuted(run: Request, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[None]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.decision import AUDIT, Allowed, Refused, risks_of
+from ..core.decision import AUDIT, Allowed, Refused
 from ..core.looks import Look
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
 from ..core.reasons import Reason
 from ..core.record import VmState, mark_stopped, record_of, unseen
+from ..core.risks import risks_of
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
 from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..core.attempts import FenceOrder, Verdict
-from ..core.decision import Allowed, Judgement, Refused, risks_of
+from ..core.decision import Allowed, Judgement, Refused
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.reasons import Reason
 from ..core.record import VmState, mark_clean, mark_running, mark_starting, restore
-from ..core.replies import interpret
+from ..core.risks import risks_of
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Tell, Workflow, do
 from .fencing import evidence_age
@@ -59,7 +59,7 @@ def start_somewhere(
 def _name_risks(allowed: Allowed) -> Workflow[None]:
     """A risk is told before it is taken: a run that is killed in between has said it, and its journal holds it."""
     for risk in allowed.risks:
-        yield from do(Tell(risk))
+        yield from do(Tell(risk.says, risk))
 
 
 def _start_on(vm_run: VmRun, target: HostName, number: int) -> Workflow[StartReply]:
@@ -181,8 +181,8 @@ def _two_copies(vm_run: VmRun, target: HostName, copies: dict[HostName, int]) ->
     not_after = yield from vm_run.renew()
     order = FenceOrder(target, None, (vm_run.vm.uuid,), settings.ssh_timeout_s, settings.settle_s, not_after)
     vm_run.fenced = True  # whatever ends the run from here on, it can't say that nothing was killed
-    reply = yield from do(Fence(order))
-    gone = interpret(order, reply)[vm_run.vm.uuid].verdict is Verdict.CONFIRMED_DEAD
+    report = yield from do(Fence(order))
+    gone = report.readings[vm_run.vm.uuid].verdict is Verdict.CONFIRMED_DEAD
     where = " and ".join(others) or f"{target} itself, more than once"
     if gone:
         vm_run.in_flight = None

@@ -8,14 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from ..core.attempts import Verdict
+from ..core.attempts import Attempt, Verdict
 from ..core.decision import Refused
 from ..core.evidence import Evidence
 from ..core.looks import Look, copies_of
 from ..core.model import HostName, Inventory, Vm
-from ..core.outcome import Attempt, Decision, Exit, Outcome
+from ..core.outcome import Decision, Exit, Outcome
 from ..core.reasons import Reason
 from ..core.record import VmRecord, kept_from_writing
+from ..core.risks import Risk
 from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
     DropLease,
@@ -60,7 +61,7 @@ class VmRun:
     attempts: tuple[Attempt, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     verdict: Verdict | None = None
-    risks: tuple[str, ...] = ()
+    risks: tuple[Risk, ...] = ()
     notes: list[str] = field(default_factory=list)
     fenced: bool = False
     """Something may have been killed in this run."""
@@ -105,7 +106,7 @@ def conclude(
         decision=decision,
         verdict=vm_run.verdict,
         reason=reason,
-        message=message,
+        says=message,
         host=host,
         dry_run=vm_run.run.dry_run,
         attempts=vm_run.attempts,
@@ -128,8 +129,6 @@ def refuse(
 ) -> Outcome:
     """Chose not to act: nothing was started and the record is as it was."""
     sentence = f"{message}. {vm_run.vm.name} stays recorded as {vm_run.record.words}."
-    if ways_out:
-        sentence += f" Way out: {'; or '.join(ways_out)}."
     return conclude(vm_run, Decision.REFUSED, reason, sentence, exit=exit, host=host, ways_out=ways_out)
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hafence.core.attempts import Reading
+from hafence.core.attempts import NO_FACTS, Reading
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Blind, HostLook, Look, Silence, shows_life
 from hafence.core.model import Inventory, Uuid
-from hafence.core.replies import interpret
 from hafence.core.troubles import Trouble
 from hafence.effects import (
     Effect,
@@ -45,8 +44,7 @@ def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [f"look {host}: {_look(names, each)}" for host, each in answer.items()]
         case Fence(order):
             how = f"{'rehearsal' if order.rehearse else 'fence'} {order.suspect} through {order.proxy or 'nobody'}"
-            readings = interpret(order, answer)
-            return [f"{how}, {names[vm]}: {_reading(each, order.rehearse)}" for vm, each in readings.items()]
+            return [f"{how}, {names[vm]}: {_reading(each, order.rehearse)}" for vm, each in answer.readings.items()]
         case Witness(suspect):
             return [f"witness {report.name} of {suspect}: {_report(report)}" for report in answer]
         case Start(order) | Settle(order):
@@ -107,11 +105,11 @@ def _reading(reading: Reading, rehearse: bool) -> str:
         said += f", {_trouble(reading.trouble, fast=True)}"
     if reading.sibling_side:
         said += ", on the sibling's side"
-    if reading.facts:
-        facts = reading.facts
-        said += f"; found {facts['found']}, killed {facts['killed']}, {facts['why'] or 'no more to say'}"
+    facts = reading.facts
+    if facts != NO_FACTS:
+        said += f"; found {facts.found}, killed {facts.killed}, {facts.why or 'no more to say'}"
         if rehearse:
-            said += f", {'in' if facts['state'] == 'D' else 'not in'} state D"
+            said += f", {'in' if facts.state == 'D' else 'not in'} state D"
     return f"{said}; machine {'played' if reading.machine_id else 'not played'}"
 
 

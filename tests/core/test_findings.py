@@ -16,8 +16,8 @@ from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
 
-DEAD = Reading(Verdict.CONFIRMED_DEAD, "rehearsed", {})
-BAD = Reading(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
+DEAD = Reading(Verdict.CONFIRMED_DEAD)
+BAD = Reading(Verdict.AMBIGUOUS, trouble=Trouble.LOGIN_FAILED)
 K1, K2, K3 = (HostName(f"kvm-0{n}") for n in (1, 2, 3))
 NAMES = [HostName(f"kvm-0{n}") for n in (1, 2, 3, 4)]
 

@@ -16,9 +16,9 @@ from hafence.core.troubles import Trouble
 from .make import HostState, host, inventory, look, silence, uuid, vm
 from .telling import assert_told
 
-DEAD = Reading(Verdict.CONFIRMED_DEAD, "rehearsed", {})
-ALIVE = Reading(Verdict.STILL_ALIVE, "rehearsed", {})
-BAD = Reading(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
+DEAD = Reading(Verdict.CONFIRMED_DEAD)
+ALIVE = Reading(Verdict.STILL_ALIVE)
+BAD = Reading(Verdict.AMBIGUOUS, trouble=Trouble.LOGIN_FAILED)
 K1, K2, K3, K4 = NAMES = [HostName(f"kvm-0{n}") for n in (1, 2, 3, 4)]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hafence.core.attempts import FenceOrder, Reply, Verdict
+from hafence.core.attempts import Facts, FenceOrder, Reply, Verdict
+from hafence.core.evidence import Sign
 from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
 from hafence.core.model import HostName, HostState, Uuid
 from hafence.core.placement import Room, choose_targets, keeps_apart
@@ -73,32 +74,33 @@ REPLIES = {
 def test_what_is_said_of_each_reply() -> None:
     told = {}
     for name, each in REPLIES.items():
-        finding = interpret(order(VM), each)[VM]
-        told[name] = [f"{finding.verdict.value}: {finding.detail}"]
+        reading = interpret(order(VM), each).readings[VM]
+        told[name] = [f"{reading.verdict.value}: {reading.detail}"]
     assert_told("replies", told)
 
 
 def test_another_machine_is_named_with_the_way_back() -> None:
-    detail = interpret(order(VM), reply(DEAD, "end vms=1"), "f" * 32)[VM].detail
+    other = replace(order(VM), machine_id="f" * 32)
+    detail = interpret(other, reply(DEAD, "end vms=1")).readings[VM].detail
     assert detail == (
         "another machine answered (not the machine-id that kvm-01 had; if reinstalled: 'hafence rejoin kvm-01')"
     )
 
 
 def test_a_reply_without_vms_answers_an_order_without_vms() -> None:
-    assert interpret(order(), reply("end vms=0", status=11)) == {}
-    assert interpret(order(), reply("end vms=0", status=0)) == {}
+    assert interpret(order(), reply("end vms=0", status=11)).readings == {}
+    assert interpret(order(), reply("end vms=0", status=0)).readings == {}
 
 
 def test_what_the_script_counted_and_who_answered_come_with_the_verdict() -> None:
-    found = interpret(order(VM), reply(f"vm {VM} dead found=2 killed=1 destroy=ok", "end vms=1"))[VM]
-    assert found.facts == {"found": "2", "killed": "1", "destroy": "ok"}
+    found = interpret(order(VM), reply(f"vm {VM} dead found=2 killed=1 destroy=ok", "end vms=1")).readings[VM]
+    assert found.facts == Facts(found=2, killed=1, more=(("destroy", "ok"),))
     assert (found.machine_id, found.trouble) == (MACHINE, None)
     nameless = replace(reply(DEAD, "end vms=1"), stdout=reply(DEAD, "end vms=1").stdout.replace(MACHINE, "-"))
-    assert interpret(order(VM), nameless)[VM].machine_id is None
+    assert interpret(order(VM), nameless).readings[VM].machine_id is None
     for nothing in (reply("end vms=0"), reply(trouble=Trouble.CUT)):
-        assert interpret(order(VM), nothing)[VM].facts == {}
-        assert interpret(order(VM), nothing)[VM].machine_id is None
+        assert interpret(order(VM), nothing).readings[VM].facts == Facts()
+        assert interpret(order(VM), nothing).readings[VM].machine_id is None
 
 
 def hello(clock: str = "1.5", machine: str = MACHINE, name: str = "kvm-01") -> Reply:
@@ -120,9 +122,9 @@ def test_the_shape_of_a_reply_is_kept_to_the_letter() -> None:
     bad += [reply(DEAD, f"end vms={end}") for end in ("", "1 ", "01 x", "0000001", "-1", "one", "٣")]
     good += [reply(DEAD, "end vms=000001")]
     for each in good:
-        assert interpret(order(VM), each)[VM].verdict is Verdict.CONFIRMED_DEAD, each.stdout
+        assert interpret(order(VM), each).readings[VM].verdict is Verdict.CONFIRMED_DEAD, each.stdout
     for each in bad:
-        assert interpret(order(VM), each)[VM].verdict is Verdict.AMBIGUOUS, each.stdout
+        assert interpret(order(VM), each).readings[VM].verdict is Verdict.AMBIGUOUS, each.stdout
 
 
 def test_each_trouble_in_words_and_what_can_be_done_about_it() -> None:
@@ -130,11 +132,11 @@ def test_each_trouble_in_words_and_what_can_be_done_about_it() -> None:
     for trouble in Trouble:
         side = "sibling" if trouble in SIBLING_SIDE else "suspect"
         told[f"{trouble.name.lower()} ({side})"] = [
-            trouble.value,
+            trouble.says,
             f"straight: {met_straight(trouble)}",
             f"way out: {way_out(trouble)}",
         ]
-    assert_told("troubles", told)
+    assert_told("troubles", told | {f"sign {sign.value}": [sign.says] for sign in Sign}, whole=True)
 
 
 def test_a_trouble_met_straight_carries_its_note() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.audit import Severity
-from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
+from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
 from hafence.core.looks import HostLook, Libvirt
 from hafence.core.model import (
     CephSettings,
@@ -76,7 +76,7 @@ def test_exit_codes_are_these(kind: type[Enum]) -> None:
 
 @pytest.mark.parametrize("kind", [Trouble, Sign], ids=lambda kind: kind.__name__)
 def test_each_trouble_and_each_sign_of_life_has_a_sentence_of_its_own(kind: type[Enum]) -> None:
-    sentences = [member.value for member in kind.__members__.values()]
+    sentences = [str(member.says) for member in kind]  # type: ignore[attr-defined]
     assert all(isinstance(sentence, str) and " " in sentence for sentence in sentences)
     assert len(set(sentences)) == len(sentences)
 
@@ -136,7 +136,7 @@ def test_what_a_new_record_and_a_new_outcome_hold() -> None:
     assert told == ((), (), (), (), ())
 
 
-@pytest.mark.parametrize("value", [Evidence("k", "s", 1.0, "x", Proof.NOTHING), Settings(), SshSettings()])
+@pytest.mark.parametrize("value", [Observation("k", "s", 1.0, "x", Proof.NOTHING), Settings(), SshSettings()])
 def test_a_value_cannot_be_changed(value: object) -> None:
     field = next(iter(value.__dataclass_fields__))  # type: ignore[attr-defined]
     with pytest.raises(AttributeError):

@@ -106,7 +106,7 @@ def check(speaker: Speaker, known_hosts: Path, says: bytes) -> None:
     assert shows_life(Silence(NAME, 0.0, run.trouble, run.note)), run.trouble
     order = FenceOrder(NAME, HostName("kvm-02"), (VM,), 20.0, 1.0, 1e10)
     reply = Reply("0" * 16, run.trouble, run.exit_status, run.stdout, run.seconds, time.time(), run.note)
-    assert interpret(order, reply)[VM].verdict is Verdict.AMBIGUOUS
+    assert interpret(order, reply).readings[VM].verdict is Verdict.AMBIGUOUS
 
 
 @settings(max_examples=examples(12))

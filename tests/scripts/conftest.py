@@ -42,11 +42,12 @@ class Shell:
         uuids = tuple(Uuid(vm) for vm in vms)
         return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
 
-    def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> dict[Uuid, Reading]:
+    def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> Mapping[Uuid, Reading]:
         """Fence and read the reply as hafence does. `names` holds those of the VMs that it knows by name."""
         known = {Uuid(vm): name for vm, name in (names or {}).items()}
         run = self.run(kvm.fence_program(order, known, NONCE, self.host, time.time))
-        return interpret(order, Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time()))
+        reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time())
+        return interpret(order, reply).readings
 
     def fence(self, vm: str, **settings: float) -> Reading:
         return self.fence_all(self.order(vm, **settings))[Uuid(vm)]  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ def test_the_same_split_brain_is_a_violation_only_where_no_run_had_named_it() ->
     assert named.named_splits == 1
     assert not named.violations
     risks = named.simulation.runs[0].outcomes[0].residual_risk
-    assert any("kvm-01" in risk for risk in risks)
+    assert any("kvm-01" in risk.hosts for risk in risks)
 
     silent = play_case(WORLD, first_case("isolated"), SshFailureIsDeath())
     assert silent.simulation.runs[0].outcomes[0].residual_risk == ()

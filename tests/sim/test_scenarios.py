@@ -75,6 +75,14 @@ def test_no_scenario_has_come_to_expect_a_bug_or_a_split_that_nobody_had_named()
     assert "WHICH NOBODY HAD NAMED" not in LOGS
 
 
+def test_no_log_holds_a_sentence_that_is_said_to_people() -> None:
+    """Sentences are held once, in tests/core/told/; a log that changes is another course of things."""
+    told = (Path(__file__).parents[1] / "core/told/said.txt").read_text().splitlines()
+    sentences = {line.strip() for line in told if line.startswith("    ")}
+    assert len(sentences) > 100
+    assert not [sentence for sentence in sentences if sentence in LOGS]
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_every_readme_tells_what_happens_and_what_must_come_of_it(folder: Path) -> None:
     title, blank, *story = (folder / "README.md").read_text().splitlines()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hafence.core.evidence import Evidence, Proof
+from hafence.core.evidence import Observation, Proof
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import CephSettings, Cluster, Host, HostName, Inventory, PowerDevice, Vm
 from hafence.core.outcome import Outcome
@@ -16,7 +17,7 @@ from hafence.effects import SecondLevelReply, Workflow
 from hafence.workflows.vm_run import Request
 from tests.core.make import host, inventory, look, uuid, vm
 
-from .drive import Desk, outcome_lines, shown
+from .drive import Desk, outcome_lines, sentences, shown
 
 K1, K2, K3 = (HostName(f"kvm-0{n}") for n in (1, 2, 3))
 WEB = vm(1, name="web-01", domain_xml="/web.xml", memory_mib=1024)
@@ -74,23 +75,34 @@ def stated(name: HostName) -> dict[HostName, Statement]:
 
 def power(done: bool, words: str = "status is off") -> SecondLevelReply:
     proves = Proof.HOST_OFF if done else Proof.NOTHING
-    return SecondLevelReply("power", done, words, (Evidence("power", "bmc", 100.0, words, proves),))
+    return SecondLevelReply("power", done, words, (Observation("power", "bmc", 100.0, words, proves),))
 
 
 def storage(done: bool, *vms: Vm, until: float | None = None) -> dict[str, SecondLevelReply]:
     proves = Proof.DISKS_FENCED if done else Proof.NOTHING
-    evidence = Evidence("storage", "ceph", 100.0, "on the blocklist", proves)
+    evidence = Observation("storage", "ceph", 100.0, "on the blocklist", proves)
     return {each.uuid: SecondLevelReply("storage", done, "on the blocklist", (evidence,), until) for each in vms}
 
 
-def dialogue(desk: Desk, story: Workflow[Any]) -> list[str]:
+Teller = Callable[[Desk, Workflow[Any]], list[str]]
+"""What is written down of a workflow that is played at a desk."""
+
+
+def dialogue(desk: Desk, workflow: Workflow[Any]) -> list[str]:
     """All that was asked for, and the end."""
-    end = desk.run(story)
+    end = desk.run(workflow)
     outcomes = end if isinstance(end, tuple) else (end,)
     lines = list(desk.log)
     for each in outcomes:
         lines += outcome_lines(each) if isinstance(each, Outcome) else [f"=> {shown(each)}"]
     return lines
+
+
+def said(desk: Desk, workflow: Workflow[Any]) -> list[str]:
+    """All that is said to people on the way and in the end, each sentence once."""
+    end = desk.run(workflow)
+    told = [*sentences(desk.asked), *sentences(end)]
+    return list(dict.fromkeys(told))
 
 
 def run(it: Inventory, **wishes: Any) -> Request:

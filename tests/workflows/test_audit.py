@@ -45,7 +45,7 @@ class It:
         assert scene.inventory is self.inventory
         assert scene.looks == {name: each for name, each in self.looks.items() if name in scene.looks}
         said = {
-            suspect: {proxy: found.detail for proxy, found in paths.items()} for suspect, paths in scene.paths.items()
+            suspect: {proxy: found.verdict for proxy, found in paths.items()} for suspect, paths in scene.paths.items()
         }
         return [
             *desk.log,

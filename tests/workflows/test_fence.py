@@ -34,7 +34,7 @@ from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
 from .drive import ALIVE, DEAD, EMPTY, UNKNOWN, Desk, fails, started
-from .stage import DB, K1, K2, K3, RUNNING, STARTING, STOPPED, WEB, book, memory, power, seen, storage
+from .stage import DB, K1, K2, K3, RUNNING, STARTING, STOPPED, WEB, Teller, book, memory, power, seen, storage
 
 BOTH = (WEB, DB)
 THIRD = vm(3, name="third", host="kvm-03", domain_xml="/x")
@@ -55,9 +55,12 @@ class It:
     answers: dict[type[Any], Any] = field(default_factory=dict)
     wishes: dict[str, Any] = field(default_factory=lambda: dict(YES))
 
-    def lines(self) -> list[str]:
+    def play(self, teller: Teller) -> list[str]:
         desk = Desk(self.inventory, list(self.looks), self.memory, dict(self.answers))
-        return stage.dialogue(desk, fence(stage.run(self.inventory, **self.wishes), self.vms, self.host))
+        return teller(desk, fence(stage.run(self.inventory, **self.wishes), self.vms, self.host))
+
+    def lines(self) -> list[str]:
+        return self.play(stage.dialogue)
 
 
 def busy_with(*numbers: int) -> Any:

@@ -11,6 +11,7 @@ from hafence.core.looks import Look
 from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import mark_starting
+from hafence.core.risks import Risk, RiskKind
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
 from hafence.effects import Fence, FenceStorage, Interrupted, LeaseLost, Settle, Start, StoreError, Tell, WriteRecord
@@ -19,9 +20,9 @@ from tests.core.make import silence
 
 from . import stage
 from .drive import ALIVE, DEAD, Desk, fails, started
-from .stage import K2, K3, ON_SILENCE, STARTING, WEB, book, memory, seen, storage
+from .stage import K1, K2, K3, ON_SILENCE, STARTING, WEB, book, memory, seen, storage
 
-RISK = "nobody could look into kvm-01; a qemu there that still reaches the storage would write to the same disks"
+RISK = Risk(RiskKind.SILENT_SUSPECT, (K1,))
 CLEAN, RUNNING, UNKNOWN = (started(StartResult[name]) for name in ("CLEAN", "RUNNING", "UNKNOWN"))
 
 
@@ -123,7 +124,7 @@ def test_a_risk_that_a_second_fence_brings_is_told_before_the_next_start_takes_i
     assert start(it).residual_risk == (RISK,)
     assert [each for each in it.asked if isinstance(each, Tell | Start)] == [
         it.of(Start)[0],
-        Tell(RISK),
+        Tell(RISK.says, RISK),
         it.of(Start)[1],
     ]
 

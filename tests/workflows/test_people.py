@@ -32,7 +32,7 @@ from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
 from .drive import EMPTY, Desk
-from .stage import DB, K1, K2, STARTING, STOPPED, WEB, book, memory, seen
+from .stage import DB, K1, K2, STARTING, STOPPED, WEB, Teller, book, memory, seen
 
 MOVED = mark_running(STARTING, K2, "run-0", 5.0)
 MOVED_DB = replace(MOVED, uuid=uuid(2))
@@ -49,9 +49,12 @@ class It:
     wishes: dict[str, Any] = field(default_factory=lambda: {"yes": True})
     inventory: Inventory = field(default_factory=lambda: book(DB, WEB, THIRD))
 
-    def lines(self, story: Callable[[Request, Host], Workflow[Any]]) -> list[str]:
+    def play(self, make: Callable[[Request, Host], Workflow[Any]], teller: Teller) -> list[str]:
         desk = Desk(self.inventory, [self.looks], self.memory, dict(self.answers))
-        return stage.dialogue(desk, story(stage.run(self.inventory, **self.wishes), self.inventory.hosts[K1]))
+        return teller(desk, make(stage.run(self.inventory, **self.wishes), self.inventory.hosts[K1]))
+
+    def lines(self, make: Callable[[Request, Host], Workflow[Any]]) -> list[str]:
+        return self.play(make, stage.dialogue)
 
 
 def defined(*, runs: tuple[Any, ...] = (), defines: tuple[Any, ...] = (), **more: Any) -> HostLook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -181,7 +181,11 @@ def test_an_answer_less_than_fences_were_asked_for_is_a_bug_and_no_shorter_list_
     def answer(effect: Together) -> tuple[Any, ...]:
         if isinstance(effect.effects[0], FenceStorage):
             return (storage(True, WEB),)
-        return NO_ANSWER, (nothing_seen("kvm-02"), nothing_seen("kvm-03"), nothing_seen(None))
+        return NO_ANSWER(cast(Fence, effect.effects[0])), (
+            nothing_seen("kvm-02"),
+            nothing_seen("kvm-03"),
+            nothing_seen(None),
+        )
 
     with pytest.raises(ValueError, match="shorter"):
         told(SILENT, stage.with_power(stage.with_ceph(book())), {Together: answer})

@@ -42,7 +42,23 @@ from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
 from .drive import ALIVE, DEAD, EMPTY, UNKNOWN, Desk, fails, nothing_seen, says, started
-from .stage import DB, K1, K2, K3, ON_SILENCE, RUNNING, STARTING, STOPPED, WEB, book, memory, power, seen, storage
+from .stage import (
+    DB,
+    K1,
+    K2,
+    K3,
+    ON_SILENCE,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    WEB,
+    Teller,
+    book,
+    memory,
+    power,
+    seen,
+    storage,
+)
 
 
 @dataclass
@@ -57,9 +73,12 @@ class It:
     wishes: dict[str, Any] = field(default_factory=dict)
     vm: Vm = WEB
 
-    def lines(self) -> list[str]:
+    def play(self, teller: Teller) -> list[str]:
         desk = Desk(self.inventory, list(self.looks), self.memory, dict(self.answers), self.takes)
-        return stage.dialogue(desk, start_vm(stage.run(self.inventory, **self.wishes), self.vm))
+        return teller(desk, start_vm(stage.run(self.inventory, **self.wishes), self.vm))
+
+    def lines(self) -> list[str]:
+        return self.play(stage.dialogue)
 
 
 YES = {"yes": True}

@@ -7,8 +7,8 @@ import re
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.model import Host, HostName, Uuid, parse_uuid
 from ...core.troubles import Trouble
+from ...core.wire import Faulty, Message, ReplyFault, read_message
 from .program import Program, ProgramResult, compose
-from .talk import Heard, no_reply, read_said
 
 _UUID = r"([0-9a-f-]{36})\Z"
 _LINES = {
@@ -21,9 +21,11 @@ _LINES = {
     "autostart": re.compile("autostart " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
-    "end": re.compile(r"end lines=([0-9]{1,7})\Z"),
 }
+_END = re.compile(r"lines=([0-9]{1,7})\Z")
 _ONCE = ("boot", "libvirt", "memory", "blind")
+_SAID_NOTHING = frozenset({ReplyFault.NOTHING_CAME, ReplyFault.NO_SHELL, ReplyFault.NOT_RUN})
+"""The login worked, and no script of ours has run."""
 
 
 def look_program(nonce: str, host: Host) -> Program:
@@ -42,56 +44,61 @@ def parse_look(nonce: str, run: ProgramResult, host: HostName, at_sent: float, a
         return Blind(host, at_received, "it refuses to open a session (MaxSessions)")
     if run.trouble is not None:
         return Silence(host, at_received, run.trouble, run.note)
-    said = read_said(nonce, run.stdout)
-    if said == "":
-        return Blind(host, at_received, no_reply(run))
-    found = said if isinstance(said, str) else _read_lines(said)
-    if isinstance(found, str) or isinstance(said, str):
-        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, str(found))
+    message = read_message(nonce, run.stdout, run.exit_status)
+    if isinstance(message, Faulty):
+        if message.fault in _SAID_NOTHING:
+            return Blind(host, at_received, message.says)
+        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, message.says)
+    found = _read_lines(message)
+    if isinstance(found, Faulty):
+        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, found.says)
     if run.exit_status != 0:
-        note = f"the reply and its exit status ({run.exit_status}) contradict each other"
-        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, note)
+        odd = Faulty(ReplyFault.STATUS_CONTRADICTS, str(run.exit_status))
+        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, odd.says)
     if blind := found["blind"]:
         return Blind(host, at_received, f"its processes can't be looked at: {blind[0][1].replace('-', ' ')}")
-    return _host_look(host, said, found, at_received, said.clock - (at_sent + at_received) / 2)
+    return _host_look(host, message, found, at_received, message.hello.clock - (at_sent + at_received) / 2)
 
 
 _Found = dict[str, list[re.Match[str]]]
 
 
-def _read_lines(said: Heard) -> _Found | str:
+def _read_lines(message: Message) -> _Found | Faulty:
     found: _Found = {kind: [] for kind in _LINES}
     told: set[tuple[str, str]] = set()
-    for line in said.lines:
+    for line in message.lines:
         kind = line.split(" ", 1)[0]
         match = _LINES[kind].match(line) if kind in _LINES else None
         if match is None:
-            return "the reply has a line that this version does not know"
+            return Faulty(ReplyFault.UNKNOWN_LINE)
         # A set: a hostile host's tens of thousands of lines must not cost a comparison of each with each.
         if (kind, match[1]) in told or (kind in _ONCE and found[kind]):
-            return f"the reply says twice: {kind}"
+            return Faulty(ReplyFault.SAID_TWICE, kind)
         told.add((kind, match[1]))
         found[kind].append(match)
-    if int(found["end"][0][1]) != len(said.lines) - 1:
-        return "the reply's count of lines does not agree with its lines"
+    end = _END.match(message.end)
+    if end is None:
+        return Faulty(ReplyFault.UNKNOWN_LINE)
+    if int(end[1]) != len(message.lines):
+        return Faulty(ReplyFault.WRONG_COUNT)
     if not found["libvirt"]:
-        return "the reply does not speak of libvirt"
+        return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
         for kind in ("copy", "active", "defined", "autostart"):
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
-        return "the reply holds something that is no UUID"
+        return Faulty(ReplyFault.NO_UUID)
     return found
 
 
-def _host_look(host: HostName, said: Heard, found: _Found, at: float, clock_offset_s: float) -> HostLook:
+def _host_look(host: HostName, message: Message, found: _Found, at: float, clock_offset_s: float) -> HostLook:
     boot, memory = found["boot"], found["memory"]
     return HostLook(
         host=host,
         at=at,
         clock_offset_s=clock_offset_s,
-        machine_id=said.machine_id,
+        machine_id=message.hello.machine_id,
         boot_id=boot[0][1] if boot else None,
         libvirt=Libvirt(found["libvirt"][0][1]),
         copies={parse_uuid(match[1]): int(match[2]) for match in found["copy"] if int(match[2])},

@@ -9,8 +9,9 @@ from ...core.model import Host, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ...core.starts import StartOrder, StartReply, StartResult
 from ...core.troubles import met_straight
+from ...core.wire import Faulty, ReplyFault, read_message, read_pairs
 from .program import Program, ProgramResult, compose
-from .talk import Go, name_list, no_reply, read_pairs, read_said
+from .talk import Go, name_list
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
 _RESULTS = {
@@ -87,7 +88,7 @@ def parse_start(nonce: str, run: ProgramResult, at: float, released: bool = True
     word, pairs = answer
     result, status = _RESULTS[word]
     if run.exit_status != status:
-        says = f"the reply and its exit status ({run.exit_status}) contradict each other"
+        says = Faulty(ReplyFault.STATUS_CONTRADICTS, str(run.exit_status)).says
         return StartReply(StartResult.UNKNOWN, says, at)
     return StartReply(result, _words(word, pairs), at)
 
@@ -96,13 +97,13 @@ def _read(nonce: str, run: ProgramResult) -> tuple[str, Mapping[str, str]] | str
     """The word and the facts of a reply, or the sentence that says why there is none."""
     if run.trouble is not None:
         return met_straight(run.trouble, run.note)
-    said = read_said(nonce, run.stdout)
-    if isinstance(said, str):
-        return said or no_reply(run)
-    match = _LINE.match(said.lines[0])
+    message = read_message(nonce, run.stdout, run.exit_status)
+    if isinstance(message, Faulty):
+        return message.says
+    match = _LINE.match(message.lines[0]) if len(message.lines) == 1 and not message.end else None
     pairs = read_pairs(match[3] or "") if match else None
-    if match is None or pairs is None or len(said.lines) != 2 or said.lines[1] != "end":
-        return "the reply has a line that this version does not know"
+    if match is None or pairs is None:
+        return Faulty(ReplyFault.UNKNOWN_LINE).says
     return match[2], pairs
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from ...core.evidence import Evidence, Proof
+from ...core.evidence import Observation, Proof
 from ...core.model import Host, PowerDevice
 from ...effects import SecondLevelReply
 from ..local.commands import OUTPUT_LIMIT, CommandResult, run_command
@@ -71,14 +71,14 @@ def power_off(host: Host, within_s: float, rehearse: bool) -> SecondLevelReply:
         words = ", ".join(f"{device.agent} {each.says}" for device, each in zip(level, said, strict=True))
         if all(each.power is Power.OFF for each in said):
             says = f"level {number} sees it off: {words}"
-            evidence = Evidence(NAME, f"{host.name} level {number}", time.time(), says, Proof.HOST_OFF)
+            evidence = Observation(NAME, f"{host.name} level {number}", time.time(), says, Proof.HOST_OFF)
             return SecondLevelReply(NAME, True, says, (evidence,))
         if rehearse and all(each.power is not Power.UNKNOWN for each in said):
             says = f"level {number} would switch it off: {words} (foretold, nothing was switched)"
             return SecondLevelReply(NAME, True, says, ())
         failures.append(f"level {number}: {words}")
     says = f"it was not seen off: {'; '.join(failures)}"
-    return SecondLevelReply(NAME, False, says, (Evidence(NAME, host.name, time.time(), says, Proof.NOTHING),))
+    return SecondLevelReply(NAME, False, says, (Observation(NAME, host.name, time.time(), says, Proof.NOTHING),))
 
 
 def _off_level(level: tuple[PowerDevice, ...], until: float) -> list[StatusSeen]:

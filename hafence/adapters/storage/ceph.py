@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ...core.evidence import Evidence, Proof
+from ...core.evidence import Evidence, Observation, Proof
 from ...core.model import CephSettings, Host, HostName, Uuid, Vm
 from ...core.storage.ceph import (
     Client,
@@ -199,7 +199,7 @@ class Fencer:
                 f"{_listed(plan.block)} is on Ceph's blocklist, read back, for {(until - now) / 3600:.1f} h:"
                 f" it can't write to {', '.join(volumes[vm].images)}"
             )
-            proof = Evidence("storage", f"blocklist, asked on {self.askers[0].name}", now, says, Proof.DISKS_FENCED)
+            proof = Observation("storage", f"blocklist, asked on {self.askers[0].name}", now, says, Proof.DISKS_FENCED)
             whole = {whole_host(ip) for ip in self.known.suspect} <= set(plan.block)
             lasts = now + self.ceph.lasting_s if whole else None
             replies[vm] = SecondLevelReply(NAME, True, says, (*signs, proof), lasts)
@@ -262,7 +262,9 @@ def not_coverable(volumes: Volumes) -> SecondLevelReply | None:
 
 def failed(says: str, signs: tuple[Evidence, ...] = ()) -> SecondLevelReply:
     """A storage fence that did not come to be."""
-    return SecondLevelReply(NAME, False, says, (*signs, Evidence("storage", "Ceph", time.time(), says, Proof.NOTHING)))
+    return SecondLevelReply(
+        NAME, False, says, (*signs, Observation("storage", "Ceph", time.time(), says, Proof.NOTHING))
+    )
 
 
 def watching(images: Iterable[Image], known: Known) -> tuple[Evidence, ...]:
@@ -271,13 +273,13 @@ def watching(images: Iterable[Image], known: Known) -> tuple[Evidence, ...]:
     own = sorted({c.text for image in looked for c in image.watchers if c.ip in known.suspect})
     if own:
         says = f"the suspect's client {', '.join(own)} watches the images"
-        return (Evidence("storage", "rbd status", time.time(), says, Proof.HOST_ALIVE),)
+        return (Observation("storage", "rbd status", time.time(), says, Proof.HOST_ALIVE),)
     nobody = not any(image.watchers for image in looked)
     what = "Watchers: none" if nobody else "no watcher of the suspect"
     says = (
         f"{what} on {', '.join(i.name for i in looked)}: this proves nothing, one that was silent for 30 s is dropped"
     )
-    return (Evidence("storage", "rbd status", time.time(), says, Proof.NOTHING),)
+    return (Observation("storage", "rbd status", time.time(), says, Proof.NOTHING),)
 
 
 # ---------------------------------------------------------------- whose address is whose

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ...core.model import CephSettings
-from ...core.replies import PROTOCOL
 from ...core.storage.ceph import Client, Entry, Image, parse_client
+from ...core.wire import PROTOCOL, Faulty, read_message
 from ..hosts.program import Program, ProgramResult, compose
-from ..hosts.talk import Go, no_reply, read_said
+from ..hosts.talk import Go
 
 CALL_S = 10.0
 """One call of ceph or rbd."""
@@ -104,12 +104,12 @@ def parse_entries(nonce: str, run: ProgramResult) -> tuple[Entry, ...]:
 def _said(nonce: str, run: ProgramResult) -> dict[str, str]:
     """The lines of the answer, the rest of each by its key."""
     if run.trouble is not None:
-        raise CephError(run.trouble.value)
-    said = read_said(nonce, run.stdout)
-    if isinstance(said, str):
-        raise CephError(said or no_reply(run))
+        raise CephError(run.trouble.says)
+    message = read_message(nonce, run.stdout, run.exit_status)
+    if isinstance(message, Faulty):
+        raise CephError(message.says)
     lines: dict[str, str] = {}
-    for line in said.lines[:-1]:
+    for line in message.lines:
         kind, _, rest = line.partition(" ")
         if kind in ("status", "locks"):
             number, _, rest = rest.partition(" ")

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ...core.attempts import FenceOrder, Reading, Reply, Verdict
+from ...core.attempts import FenceOrder, FenceReport, Reading, Verdict
 from ...core.evidence import WitnessReport
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid
-from ...core.replies import interpret
 from ...core.starts import StartReply, StartResult
-from ...core.stored import Busy, Recollection
+from ...core.stored import Busy
 from ...effects import (
     Ask,
     Effect,
@@ -26,7 +25,6 @@ from ...effects import (
     LookAt,
     PowerOff,
     Quarantine,
-    Recall,
     RecordStatement,
     RunHooks,
     SecondLevelReply,
@@ -71,13 +69,12 @@ _SHOWN_NAMES = 6
 
 
 class Steps:
-    """Puts one run's effects into words. It remembers what a reply is read with: the known machine-ids."""
+    """Puts one run's effects into words."""
 
     def __init__(self, inventory: Inventory | None) -> None:
         self._names: Mapping[Uuid, str] = {}
         if inventory is not None:
             self._names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
-        self._machine_ids: Mapping[HostName, str] = {}
 
     def name(self, vm: Uuid) -> str:
         """The VM's name, or its UUID if the inventory has none."""
@@ -129,8 +126,6 @@ class Steps:
             case BaseException():
                 return (Line(Mark.BAD, type(answer).__name__),)
         match effect:
-            case Recall():
-                return self._recalled(answer)
             case LookAt():
                 return _looked(answer)
             case Fence(order):
@@ -172,13 +167,8 @@ class Steps:
                 return (Line(Mark.GOOD, str(answer)),)
         return ()
 
-    def _recalled(self, memory: Recollection) -> tuple[Line, ...]:
-        self._machine_ids = memory.machine_ids
-        return ()
-
-    def _fenced(self, order: FenceOrder, reply: Reply) -> tuple[Line, ...]:
-        readings = interpret(order, reply, self._machine_ids.get(order.suspect))
-        return tuple(self._attempt(order, vm, reading) for vm, reading in readings.items())
+    def _fenced(self, order: FenceOrder, report: FenceReport) -> tuple[Line, ...]:
+        return tuple(self._attempt(order, vm, reading) for vm, reading in report.readings.items())
 
     def _attempt(self, order: FenceOrder, vm: Uuid, reading: Reading) -> Line:
         name = self.name(vm)
@@ -191,10 +181,10 @@ class Steps:
 
 
 def _rehearsed(reading: Reading) -> str:
-    if reading.facts.get("state") == "D":
+    if reading.facts.state == "D":
         return "a leftover is there in state D, which SIGKILL would not end now"
-    found = reading.facts.get("found", "")
-    return f"{count(int(found), 'leftover') if found.isdecimal() else 'a leftover'} there, for the fence to kill"
+    found = reading.facts.found
+    return f"{'a leftover' if found is None else count(found, 'leftover')} there, for the fence to kill"
 
 
 def _through(proxy: HostName | None) -> str:
