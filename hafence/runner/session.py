@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from .. import __version__
 from ..adapters.ssh.connections import Hosts
 from ..core.model import Inventory, Uuid
 from ..effects import StoreError, Workflow
@@ -21,6 +22,7 @@ from ..voice import Voice
 from .journal import StoreJournal
 from .perform import Performer
 from .player import Journal, NoJournal, Player
+from .step_format import FORMAT
 
 R = TypeVar("R")
 
@@ -35,7 +37,7 @@ class Session:
         self._dry_run = dry_run
         performer = Performer(inventory, store, hosts, holder, voice)
         journal: Journal = NoJournal() if dry_run else StoreJournal(store, holder.run)
-        self._player = Player(performer.perform, performer.budget, journal, voice)
+        self._player = Player(performer.perform, inventory.settings, journal, voice)
 
     def play(self, workflow: Workflow[R]) -> R:
         """Play a workflow to its end on the real world."""
@@ -73,7 +75,8 @@ def open_session(
     hosts = Hosts(inventory.hosts, inventory.settings.connect_timeout_s)
     try:
         if not dry_run:
-            store.begin_run(RunRow(holder.run, time.time(), holder.who, command, vms, details))
+            version = {"format": FORMAT, "hafence": __version__}
+            store.begin_run(RunRow(holder.run, time.time(), holder.who, command, vms, {**details, **version}))
         with _ends_as_interrupt():
             yield Session(inventory, store, hosts, holder, voice, dry_run)
     finally:

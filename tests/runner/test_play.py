@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hafence.core.model import Settings
 from hafence.effects import Answer, Effect, Interrupted, Now, Sleep, StoreError, Tell, Together, Workflow, do
 from hafence.runner.parallel import in_parallel
 from hafence.runner.player import Player
@@ -51,7 +52,7 @@ def player(log: Log, answers: dict[type[Effect[Any]], Any]) -> Player:
             raise answer
         return answer
 
-    return Player(perform, lambda _: None, log, log)
+    return Player(perform, Settings(), log, log)
 
 
 def two_steps() -> Workflow[tuple[object, ...]]:
@@ -100,7 +101,7 @@ def test_several_effects_are_performed_at_once_and_answered_in_their_order() -> 
         return (yield from do(Together((Now(), Tell("x")))))
 
     log = Log()
-    assert Player(perform, lambda _: None, log, log).play(story()) == ("Now", "Tell")
+    assert Player(perform, Settings(), log, log).play(story()) == ("Now", "Tell")
     assert [line for line in log.lines if line.startswith("intends")] == ["intends Now", "intends Tell"]
 
 
