@@ -297,8 +297,8 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
     placement = choose_targets(suspect, hosts, room, scene.quarantine, scene.looks)
     if placement.targets:
         return
-    against = "; ".join(f"{name} {why}" for name, why in placement.excluded if name != suspect)
-    code = Code.NO_ROOM if " MiB free" in against else Code.WOULD_NOT_START
+    against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded if name != suspect)
+    code = Code.NO_ROOM if placement.lacks_memory else Code.WOULD_NOT_START
     saw = f"no host could take it: {against or 'the cluster has no other host'}"
     yield Finding(code, Severity.WARNING, vm.name, saw, "free or bring back a host of the cluster")
 

@@ -183,7 +183,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
     placement = choose_targets(suspect.name, hosts, room, memory.quarantine, looks, vm_run.run.to, looked)
     if vm_run.run.dry_run:
         vm_run.notes.append(f"targets in order: {', '.join(placement.targets) or 'none'}")
-        vm_run.notes += [f"target {name} not chosen: {why}" for name, why in placement.excluded]
+        vm_run.notes += [f"target {name} not chosen: {unfit.says}" for name, unfit in placement.excluded]
     return placement
 
 
@@ -208,10 +208,11 @@ def no_target(vm_run: VmRun, placement: Placement) -> Outcome:
     """Nothing is killed where nothing could be started."""
     to = vm_run.run.to
     if to is not None:
-        why = dict(placement.excluded).get(to, f"is not in the cluster of {vm_run.record.suspect}")
+        unfit = dict(placement.excluded).get(to)
+        why = unfit.says if unfit else f"is not in the cluster of {vm_run.record.suspect}"
         message = f"{vm_run.vm.name} can't be started on {to}, which was asked for: {to} {why}"
         return refuse(vm_run, Reason.NO_TARGET, message, ("leave out --to, or name another host with it",))
-    against = "; ".join(f"{name} {why}" for name, why in placement.excluded)
+    against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded)
     message = f"no host can take {vm_run.vm.name}: {against or 'the cluster has no other host'}"
     return refuse(vm_run, Reason.NO_TARGET, message, ("free or bring back a host of the cluster",))
 

@@ -6,7 +6,7 @@ import pytest
 
 from hafence.core.looks import Blind, HostLook, Libvirt, Look, shows_life
 from hafence.core.model import Host, HostName, HostState, Vm
-from hafence.core.placement import Placement, Room, choose_targets, free_memory, keeps_apart
+from hafence.core.placement import Against, Placement, Room, Unfit, choose_targets, free_memory, keeps_apart
 from hafence.core.siblings import Candidates, choose_siblings
 from hafence.core.troubles import Trouble
 
@@ -113,7 +113,7 @@ def test_to_overrides_the_order_but_not_the_safety() -> None:
 def test_a_host_that_cannot_take_the_vm_is_excluded_with_its_reason(bad: Look, says: str) -> None:
     got = targets(bad, look("kvm-03"))
     assert got.targets == ("kvm-03",)
-    assert says in dict(got.excluded)[HostName("kvm-02")]
+    assert says in dict(got.excluded)[HostName("kvm-02")].says
 
 
 def test_a_host_that_only_cannot_be_a_witness_can_take_a_vm() -> None:
@@ -124,11 +124,11 @@ def test_suspect_disabled_quarantined_and_unlooked_hosts_are_no_targets() -> Non
     hosts = [host("kvm-02", state=HostState.MAINTENANCE), host("kvm-03"), host("kvm-04")]
     got = targets(look("kvm-01"), look("kvm-02"), look("kvm-03"), hosts=hosts, quarantined=("kvm-03",))
     assert got.targets == ()
-    assert {name: why.split()[0] for name, why in got.excluded} == {
-        "kvm-01": "is",
-        "kvm-02": "is",
-        "kvm-03": "is",
-        "kvm-04": "was",
+    assert {name: unfit.against for name, unfit in got.excluded} == {
+        "kvm-01": Against.SUSPECT,
+        "kvm-02": Against.STATE,
+        "kvm-03": Against.QUARANTINE,
+        "kvm-04": Against.NOT_LOOKED_AT,
     }
 
 
@@ -136,7 +136,7 @@ def test_anti_affinity_beats_load_and_two_that_need_each_others_absence_are_refu
     a, b = vm(1, anti_affinity=("web",)), vm(2, anti_affinity=("web",))
     got = targets(look("kvm-02", b.uuid), look("kvm-03", uuid(7), uuid(8)), wanted=a, neighbours={b.uuid: b})
     assert got.targets == ("kvm-03",)
-    assert "vm-02" in dict(got.excluded)[HostName("kvm-02")]
+    assert "vm-02" in dict(got.excluded)[HostName("kvm-02")].says
     assert targets(look("kvm-02", b.uuid), wanted=a, neighbours={b.uuid: b}).targets == ()
 
 
@@ -165,7 +165,8 @@ def test_the_vms_that_run_on_a_host_count_against_what_it_is_granted() -> None:
     assert choose_targets(HostName("kvm-01"), granted, room, {}, busy).targets == ("kvm-02",)
     more = Room(1024, {}, {HostName("kvm-02"): frozenset({uuid(6)})}, {uuid(5): 1024, uuid(6): 4096})
     got = choose_targets(HostName("kvm-01"), granted, more, {}, busy)
-    assert got.excluded == (("kvm-02", "has 0 MiB free, the VM needs 1024"),)
+    assert got.excluded == (("kvm-02", Unfit(Against.MEMORY, "has 0 MiB free, the VM needs 1024")),)
+    assert got.lacks_memory
 
 
 def test_hosts_that_cannot_be_looked_into_are_chosen_by_the_records() -> None:

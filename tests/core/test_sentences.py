@@ -8,7 +8,7 @@ from hafence.core.attempts import Facts, FenceOrder, Reply, Verdict
 from hafence.core.evidence import Sign
 from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
 from hafence.core.model import HostName, HostState, Uuid
-from hafence.core.placement import Room, choose_targets, keeps_apart
+from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_apart
 from hafence.core.replies import interpret
 from hafence.core.siblings import choose_siblings
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
@@ -193,7 +193,7 @@ def test_targets_with_the_reason_against_each() -> None:
     room = Room(1024, {near.uuid: near}, {HostName("kvm-12"): frozenset({near.uuid})})
     got = choose_targets(K1, hosts, room, {HostName("kvm-11"): "fenced"}, looks)
     assert got.targets == ()
-    assert_told("targets", {name: [why] for name, why in got.excluded})
+    assert_told("targets", {name: [unfit.says] for name, unfit in got.excluded})
 
 
 def test_a_host_that_was_not_asked_for_is_named_with_the_one_that_was() -> None:
@@ -201,7 +201,7 @@ def test_a_host_that_was_not_asked_for_is_named_with_the_one_that_was() -> None:
     looks: dict[HostName, Look] = {name: look(name) for name in (K2, K3)}
     got = choose_targets(K1, [host("kvm-02"), host("kvm-03")], room, {}, looks, K3)
     assert got.targets == (K3,)
-    assert dict(got.excluded) == {K2: "is not kvm-03, which was asked for"}
+    assert dict(got.excluded) == {K2: Unfit(Against.NOT_ASKED_FOR, "is not kvm-03, which was asked for")}
 
 
 def test_memory_that_is_enough_to_the_last_mib_is_enough() -> None:
