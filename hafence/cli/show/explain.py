@@ -27,9 +27,11 @@ def chain_lines(document: Mapping[str, Any], verbose: bool) -> Iterator[str]:
     for step in document["steps"]:
         words = words_of(step, names)
         if step["number"] in unended:
-            words = f"{words.removeprefix('intent ')}: begun; how it ended is not known"
-        elif not verbose and str(step["kind"]).startswith(INTENT):
-            continue
+            words = f"{words}: begun; how it ended is not known"
+        elif str(step["kind"]).startswith(INTENT):
+            if not verbose:
+                continue
+            words = f"intent {words}"
         yield f"  {step['at'][11:]}  {words}"
     for outcome in document["outcomes"]:
         yield ""

@@ -28,7 +28,7 @@ def _words(step: Mapping[str, Any], names: Names) -> str:
     vm = f" of {names.get(step['vm'], step['vm'])}" if step["vm"] else ""
     words = " ".join(filter(None, (f"{verb}{vm}", about(data, names))))
     if step["kind"] != kind:
-        return f"intent {words}"
+        return words
     answer = came(data, names)
     took = f" ({data['seconds']:.2f} s)" if isinstance(data.get("seconds"), (int, float)) else ""
     return f"{words}{': ' + answer if answer else ''}{took}"

@@ -22,7 +22,9 @@ def step_words(step: Mapping[str, Any], names: Mapping[str, str]) -> str:
     kind = str(step["kind"])
     verb = _VERBS.get(kind, kind.replace("_", " "))
     vm = f" of {names.get(step['vm'], step['vm'])}" if step["vm"] else ""
-    words = f"{verb}{vm}{_about(kind.removeprefix(INTENT), effect)}"
+    words = f"{verb.removeprefix('intent ')}{vm}{_about(kind.removeprefix(INTENT), effect)}"
+    if kind.startswith(INTENT):
+        return words
     answer = _answered(data.get("answer"), names)
     took = f" ({data['seconds']:.2f} s)" if isinstance(data.get("seconds"), (int, float)) else ""
     return f"{words}{': ' + answer if answer else ''}{took}"
