@@ -94,11 +94,12 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The VM may not start. `ways_out` is what would turn this into a start."""
+    """The VM may not start. `ways_out` is what would turn this into a start, `host` where a copy was seen to run."""
 
     reason: Reason
     message: str
     ways_out: tuple[str, ...]
+    host: HostName | None = None
 
 
 Judgement = Allowed | Refused

@@ -15,6 +15,7 @@ class RiskKind(Enum):
 
     SILENT_SUSPECT = "silent_suspect"
     MOVED_UNSEEN = "moved_unseen"
+    NEVER_THERE = "never_there"
     LEFTOVER_LIVES = "leftover_lives"
     COMES_BACK = "comes_back"
     CANNOT_LOOK = "cannot_look"
@@ -40,6 +41,10 @@ _SAYS = {
     ),
     RiskKind.MOVED_UNSEEN: (
         "nobody could look into {hosts}; a copy that was moved there without hafence would write to the same disks"
+    ),
+    RiskKind.NEVER_THERE: (
+        "nothing of the VM was found on {hosts}, and libvirt there has no definition of it: if it runs on a host that"
+        " is not in the inventory, both copies would write to the same disks"
     ),
     RiskKind.LEFTOVER_LIVES: (
         "the VM's old process on {hosts} may live on: it can't write to the disks as long as the entries on"

@@ -67,6 +67,7 @@ def play_case(
     steps = world.agenda.record() if trace else []
     for uuid, vm in inventory.vms.items():
         world.begin_qemu(uuid, world.hosts[vm.host])
+        world.hosts[vm.host].defined.add(uuid)
     for event in events:
         schedule(simulation, event)
     last = max((event.at for event in events), default=0.0)

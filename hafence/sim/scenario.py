@@ -85,6 +85,7 @@ def play_events(
     world.log = lambda at, who, text: lines.append(f"{at:7.1f}  {who:9} {text}")
     for uuid, vm in inventory.vms.items():
         world.begin_qemu(uuid, world.hosts[vm.host])
+        world.hosts[vm.host].defined.add(uuid)
     for event in events:
         schedule(simulation, event)
     last = max((event.at for event in events), default=0.0)

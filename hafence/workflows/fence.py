@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..core.decision import Allowed, Judgement
-from ..core.looks import HostLook, Look
+from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
 from ..core.reasons import PROOFS, Reason
@@ -124,6 +124,8 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     fenced = sum(isinstance(judgement, Allowed) for judgement in judgements.values())
     if fenced and not run.dry_run:
         yield from do(Quarantine(name, f"{fenced} VM(s) were fenced there"))
+        # what says that a VM runs elsewhere is younger than what says that it is dead here: it may have been moved
+        looks = yield from do(LookAt(tuple(host for host, look in looks.items() if not isinstance(look, Silence))))
     for vm, vm_run in going.items():
         outcomes[vm] = yield from _end(vm_run, name, judgements[vm], Observed(memory, looks))
     return outcomes

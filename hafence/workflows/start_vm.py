@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.decision import AUDIT, Allowed, Refused
-from ..core.looks import Look
+from ..core.decision import AUDIT, Allowed, Judgement, Refused
+from ..core.looks import HostLook, Libvirt, Look, Silence
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
 from ..core.reasons import Reason
 from ..core.record import VmState, mark_stopped, record_of, unseen
-from ..core.risks import risks_of
+from ..core.risks import Risk, RiskKind, risks_of
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
 from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do
@@ -95,15 +95,75 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
         judgement = yield from _fence(vm_run, suspect, view)
         if isinstance(judgement, Refused):
             return refused_by(vm_run, judgement)
+    judgement = yield from nowhere_else(vm_run, suspect, view, judgement)
+    if isinstance(judgement, Refused):
+        return refused_by(vm_run, judgement)
     yield from vm_run.renew()
     yield from do(Quarantine(suspect.name, f"{vm_run.vm.name} was fenced there ({judgement.reason.value})"))
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
-    return (yield from start_somewhere(vm_run, placement, judgement, lambda: _fence(vm_run, suspect, view)))
+    return (yield from start_somewhere(vm_run, placement, judgement, lambda: _fence_again(vm_run, suspect, view)))
+
+
+def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed) -> Workflow[Judgement]:
+    """See that no copy is anywhere else, younger than what says that none is on the suspect; the refusal otherwise.
+
+    The look before the fence proves nothing by now: a live migration may have ended in between, on a host that had been
+    looked into already. Who was silent a moment ago is not waited for. Where nothing of the VM was found on the
+    suspect, somebody may have moved it, to another cluster of the inventory too: those hosts are looked into as well.
+    """
+    off = {suspect.name} if allowed.reason is Reason.POWERED_OFF else set()
+    answered = [name for name, look in view.looks.items() if not isinstance(look, Silence) and name not in off]
+    found = any(attempt.reading.found_something for attempt in vm_run.attempts)
+    others = [] if found else _of_other_clusters(vm_run, suspect)
+    looks = yield from do(LookAt((*answered, *others)))
+    kept_out = {suspect.name} if allowed.reason is Reason.STORAGE_FENCED else set()
+    harmless = (yield from shut_out_hosts(vm_run, view.memory)) | kept_out
+    copies = rival_copies(vm_run, looks, harmless)
+    if suspect.name in copies:
+        message = f"{vm_run.vm.name} was believed dead on {suspect.name}, and runs there: something starts it anew"
+        ways = (f"stop what starts it on {suspect.name}, end it there, then run the command again",)
+        return Refused(Reason.STILL_ALIVE, message, ways, suspect.name)
+    if copies:
+        return _runs_elsewhere(vm_run, suspect.name, next(iter(copies)))
+    risks = list(allowed.risks)
+    if hidden := tuple(name for name in others if not isinstance(looks[name], HostLook)):
+        risks.append(Risk(RiskKind.MOVED_UNSEEN, hidden))
+    if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(looks.get(suspect.name), vm_run.vm):
+        risks.append(Risk(RiskKind.NEVER_THERE, (suspect.name,)))
+    vm_run.risks = tuple(risks)
+    return replace(allowed, risks=vm_run.risks)
+
+
+def _of_other_clusters(vm_run: VmRun, suspect: Host) -> list[HostName]:
+    """The KVM hosts of the inventory beyond the suspect's cluster that should be up."""
+    inventory = vm_run.run.inventory
+    others = (host for _, host in sorted(inventory.hosts.items()) if host.cluster != suspect.cluster)
+    return [h.name for h in others if h.state is HostState.ENABLED and inventory.cluster_of(h.name).is_kvm]
+
+
+def _knows_nothing(look: Look | None, vm: Vm) -> bool:
+    """Whether a host's libvirt answers and has never heard of the VM."""
+    return isinstance(look, HostLook) and look.libvirt is Libvirt.OK and vm.uuid not in look.defined
+
+
+def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refused:
+    """A copy was found where none is recorded: a start would make two."""
+    message = f"{vm_run.vm.name} runs on {where}, not on {suspect} where it is recorded"
+    way = f"nothing needs to be started; to fence that copy: 'hafence fence {vm_run.vm.name} --host {where}'"
+    return Refused(Reason.RUNNING_ELSEWHERE, message, (way,), where)
 
 
 def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | Refused]:
     judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view)
     return judgements[vm_run.vm.uuid]
+
+
+def _fence_again(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Judgement]:
+    """For a start whose evidence has grown old: the fence and the look at everybody else, anew."""
+    judgement = yield from _fence(vm_run, suspect, view)
+    if isinstance(judgement, Refused):
+        return judgement
+    return (yield from nowhere_else(vm_run, suspect, view, judgement))
 
 
 def known_suspect(vm_run: VmRun) -> Host | Outcome:
@@ -131,11 +191,7 @@ def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, L
         ways = (f"if it is no migration, choose one and fence the other: 'hafence fence {vm_run.vm.name} --host HOST'",)
         return refuse(vm_run, Reason.TWO_COPIES, message, ways, exit=Exit.NEEDS_PERSON)
     if elsewhere:
-        message = f"{vm_run.vm.name} runs on {elsewhere[0]}, not on {suspect} where it is recorded"
-        ways = (
-            f"nothing needs to be started; to fence that copy: 'hafence fence {vm_run.vm.name} --host {elsewhere[0]}'",
-        )
-        return refuse(vm_run, Reason.RUNNING_ELSEWHERE, message, ways, host=elsewhere[0])
+        return refused_by(vm_run, _runs_elsewhere(vm_run, suspect, elsewhere[0]))
     if not copies:
         return None
     if (yield from _started_just_now(vm_run)):

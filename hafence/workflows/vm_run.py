@@ -134,7 +134,7 @@ def refuse(
 
 def refused_by(vm_run: VmRun, judgement: Refused) -> Outcome:
     """The gate's refusal as an outcome."""
-    return refuse(vm_run, judgement.reason, judgement.message, judgement.ways_out)
+    return refuse(vm_run, judgement.reason, judgement.message, judgement.ways_out, host=judgement.host)
 
 
 def shut_out_hosts(vm_run: VmRun, memory: Recollection | None = None) -> Workflow[frozenset[HostName]]:

@@ -49,14 +49,14 @@ def test_a_settle_outranks_the_start_that_it_settles_also_where_leases_are_count
 
 
 def test_every_start_and_settle_of_a_run_has_a_ticket_above_the_one_before() -> None:
-    it = desk(seen(k1=(WEB,)), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]})
+    it = desk(seen(k1=(WEB,)), seen(), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]})
     assert start(it, yes=True).host == K3
     assert [each.order.ticket for each in it.of(Start)] == [7001, 7003]
     assert [each.order.ticket for each in it.of(Settle)] == [7002]
 
 
 def test_a_settle_may_act_until_the_end_of_the_lease_as_it_was_renewed_after_the_start() -> None:
-    it = desk(seen(k1=(WEB,)), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]}, takes={Start: 30.0})
+    it = desk(seen(k1=(WEB,)), seen(), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]}, takes={Start: 30.0})
     start(it, yes=True)
     assert [each.order.not_after for each in it.of(Start)] == [220.0, 250.0]
     assert [each.order.not_after for each in it.of(Settle)] == [250.0]
@@ -85,6 +85,7 @@ def test_a_run_that_ends_while_it_settles_an_earlier_start_says_that_this_is_in_
 
 def test_a_run_that_destroyed_the_new_one_of_two_copies_never_says_that_nothing_was_killed() -> None:
     it = desk(
+        seen(),
         seen(),
         seen(k2=(WEB,), k3=(WEB,)),
         inventory=book(pre_fence=False),
@@ -117,6 +118,8 @@ def test_a_risk_that_a_second_fence_brings_is_told_before_the_next_start_takes_i
     silent = silence("kvm-01")
     it = desk(
         seen(k1=silent),
+        seen(k1=silent),
+        seen(),
         seen(k1=silent, k3=(WEB,)),
         answers={Fence: [DEAD, fails(Trouble.TIMED_OUT)], Start: [CLEAN, RUNNING]},
         takes={Start: 61.0},
@@ -131,6 +134,7 @@ def test_a_risk_that_a_second_fence_brings_is_told_before_the_next_start_takes_i
 
 def test_after_a_fence_of_single_clients_the_old_process_is_no_second_copy_of_the_start_that_it_allowed() -> None:
     it = desk(
+        seen(k1=(WEB,)),
         seen(k1=(WEB,)),
         seen(k1=(WEB,), k2=(WEB,)),
         inventory=stage.with_ceph(book()),

@@ -47,7 +47,7 @@ def fresh(it: Desk) -> Desk:
 def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_vm_is_marked(
     hooks_s: float, fences: int
 ) -> None:
-    it = fresh(desk(seen(k1=(WEB,)), *[seen()] * (fences - 1), seen(k2=(WEB,)), takes={RunHooks: hooks_s}))
+    it = fresh(desk(seen(k1=(WEB,)), *[seen()] * fences, seen(k2=(WEB,)), takes={RunHooks: hooks_s}))
     assert start(it, yes=True).decision is Decision.STARTED
     assert len(it.of(Fence)) == fences
 
@@ -56,16 +56,18 @@ def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_vm_i
 def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_next_start(
     start_s: float, fences: int
 ) -> None:
-    it = fresh(desk(seen(k1=(WEB,)), seen(k3=(WEB,)), answers={Start: SLOW}, takes={Start: start_s}))
+    it = fresh(
+        desk(seen(k1=(WEB,)), *[seen()] * fences, seen(k3=(WEB,)), answers={Start: SLOW}, takes={Start: start_s})
+    )
     assert start(it, yes=True).host == K3
     assert len(it.of(Fence)) == fences
 
 
 def test_the_looks_are_part_of_the_evidence_however_fresh_the_fence_is() -> None:
-    it = fresh(desk(seen(k1=(WEB,)), seen(), seen(k2=(WEB,)), takes={Fence: 40.0, RunHooks: 30.0}))
+    it = fresh(desk(seen(k1=(WEB,)), seen(), seen(), seen(k2=(WEB,)), takes={Fence: 40.0, RunHooks: 30.0}))
     assert start(it, yes=True).decision is Decision.STARTED
     # the looks are 70 s old after the hooks, the fence 30 s
-    assert [each.hosts for each in it.of(LookAt)] == [ALL, ALL, ALL]
+    assert [each.hosts for each in it.of(LookAt)] == [ALL, ALL, ALL, ALL]
     assert len(it.of(Fence)) == 2
 
 
@@ -82,6 +84,8 @@ def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> 
     suspect, answers = GROUNDS[reason]
     it = desk(
         seen(k1=suspect),
+        seen(k1=suspect),
+        seen(k1=suspect),
         seen(k1=suspect, k3=(WEB,)),
         inventory=stage.with_ceph(book()) if FenceStorage in answers else stage.with_power(book()),
         answers={**answers, Start: SLOW},
@@ -94,6 +98,7 @@ def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> 
 
 def test_a_persons_word_does_not_grow_old_with_what_was_observed() -> None:
     it = desk(
+        seen(k1=silence("kvm-01")),
         seen(k1=silence("kvm-01")),
         seen(k1=silence("kvm-01"), k3=(WEB,)),
         inventory=book(unreachable=Unreachable.PROCEED),
@@ -109,6 +114,8 @@ def test_a_leftover_that_can_not_write_is_still_none_of_the_copies_when_all_is_l
     record = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
     it = desk(
         seen(k1=(WEB,), k2=(WEB,)),
+        seen(k1=(WEB,)),
+        seen(k1=(WEB,)),
         seen(k1=(WEB,)),
         seen(k1=(WEB,), k3=(WEB,)),
         memory=memory(record, quarantine={K1: "fenced"}),
