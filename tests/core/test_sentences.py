@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hafence.core.attempts import Facts, FenceOrder, Reply, Verdict
-from hafence.core.evidence import Sign
+from hafence.core.evidence import CutOff, NotSeen, Proof, Sign
 from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
 from hafence.core.model import HostName, HostState, Uuid
 from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_apart
 from hafence.core.replies import interpret
 from hafence.core.siblings import choose_siblings
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
+from hafence.core.wire import Hello, read_hello
 
 from .make import host, look, silence, uuid, vm
 from .telling import assert_told
@@ -101,6 +102,26 @@ def test_what_the_script_counted_and_who_answered_come_with_the_verdict() -> Non
     for nothing in (reply("end vms=0"), reply(trouble=Trouble.CUT)):
         assert interpret(order(VM), nothing).readings[VM].facts == Facts()
         assert interpret(order(VM), nothing).readings[VM].machine_id is None
+
+
+def test_what_a_script_said_of_a_key_is_to_be_had_as_text() -> None:
+    facts = Facts(2, None, "D", "", (("destroy", "ok"),))
+    words = [facts.word(key) for key in ("found", "killed", "state", "why", "destroy", "autostart")]
+    assert words == ["2", "", "D", "", "ok", ""]
+
+
+def test_a_hello_is_one_under_its_own_nonce_alone() -> None:
+    line = f"hafence/1 n0nce hello clock=1.5 machine={MACHINE} host=kvm-01"
+    assert read_hello("n0nce", line) == Hello(1.5, MACHINE)
+    assert read_hello("n0nce", line.replace(MACHINE, "-")) == Hello(1.5, None)
+    for other in (line.replace("n0nce", "other"), line.replace("/1", "/2"), "hafence/1 n0nce end vms=1", ""):
+        assert read_hello("n0nce", other) is None
+
+
+def test_whose_sight_is_meant_is_told_with_the_evidence() -> None:
+    hidden = NotSeen(1.0, (HostName("kvm-02"), HostName("kvm-03")))
+    assert (hidden.says, hidden.proves) == ("nobody could look into kvm-02, kvm-03", Proof.NOTHING)
+    assert (CutOff(1.0, "3 of 4 are silent").proves, hidden.source) == (Proof.NOTHING, "admin node")
 
 
 def hello(clock: str = "1.5", machine: str = MACHINE, name: str = "kvm-01") -> Reply:
