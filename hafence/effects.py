@@ -315,6 +315,11 @@ class MemoryNeed(Effect[int | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class SharedHostKeys(Effect[tuple[tuple[HostName, ...], ...]]):
+    """Groups of hosts for which known_hosts has one and the same key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Startable(Effect[str]):
     """Why the VM has no definition that a target could start it from; '' when it has one."""
 

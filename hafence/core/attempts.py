@@ -31,6 +31,8 @@ class FenceOrder:
     epoch) is the end of the lease: no destructive step may begin later.
     `proxy` is None only where the admin node itself removes a copy that this very run has started.
     `machine_id` is what the suspect said at an earlier, trusted look: another machine behind its address is not it.
+    `others` are the hosts beside it that answered in this round, each with the id of its boot: one of them may have
+    taken over the suspect's address, and shows the same host key and machine-id where all are clones of one image.
     """
 
     suspect: HostName
@@ -41,6 +43,7 @@ class FenceOrder:
     not_after: float
     rehearse: bool = False
     machine_id: str | None = None
+    others: tuple[tuple[HostName, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

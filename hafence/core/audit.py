@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import assert_never
 
 from .attempts import Reading, Verdict
-from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of
+from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of, twin_of
 from .model import Host, HostName, HostState, Inventory, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
 from .record import VmRecord, VmState, kept_from_writing, record_of
@@ -31,6 +31,7 @@ class Code(StrEnum):
 
     AUTOSTART = "autostart"
     CLOCK_OFF = "clock_off"
+    CLONE = "clone"
     DAMAGED = "damaged"
     """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
     FENCED_LEFTOVER = "fenced_leftover"
@@ -86,6 +87,8 @@ class Survey:
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
     storage_fences: Mapping[HostName, str] = field(default_factory=dict)
     """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
+    shared_keys: tuple[tuple[HostName, ...], ...] = ()
+    """Groups of hosts for which known_hosts has the same key."""
     remembered: bool = True
     """Whether the store could be read: without it nobody knows where a VM should be."""
 
@@ -144,6 +147,31 @@ def _hosts(scene: Survey) -> Iterator[Finding]:
             yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)
+    yield from _clones(scene)
+
+
+def _clones(scene: Survey) -> Iterator[Finding]:
+    """Hosts that are one machine, or that can't be told apart by what they show: a fence of one could hit the other."""
+    seen: dict[str, list[HostName]] = {}
+    for name, look in sorted(scene.looks.items()):
+        if isinstance(look, HostLook) and look.machine_id:
+            seen.setdefault(look.machine_id, []).append(name)
+        twin = twin_of(name, scene.looks)
+        if twin is not None and name < twin:
+            saw = f"is the same machine as {twin}: one of the two addresses is another host's"
+            yield Finding(Code.CLONE, Severity.CRITICAL, name, saw, "find out which machine holds which address")
+    for names in seen.values():
+        apart = [name for name in names if twin_of(name, scene.looks) is None]
+        if len(apart) > 1:
+            saw = f"has the machine-id of {', '.join(apart[1:])}: cloned from one image"
+            do = "on each but one: 'rm /etc/machine-id && systemd-machine-id-setup', then reboot it"
+            yield Finding(Code.CLONE, Severity.WARNING, apart[0], saw, do)
+    for first, *others in scene.shared_keys:
+        saw = (
+            f"shows the same SSH host key as {', '.join(others)}: nobody notices when one takes over another's address"
+        )
+        do = "on each but one: 'rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A', then 'hafence inventory scan-keys'"
+        yield Finding(Code.CLONE, Severity.WARNING, first, saw, do)
 
 
 def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:

@@ -91,6 +91,18 @@ def shows_life(look: Look) -> bool:
     return not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE)
 
 
+def twin_of(host: HostName, looks: Mapping[HostName, Look]) -> HostName | None:
+    """Another host of the round that is the very same machine, by the id of its boot: one of the two addresses is not
+    what the inventory takes it for."""
+    its = looks.get(host)
+    if not isinstance(its, HostLook) or its.boot_id is None:
+        return None
+    for name, look in sorted(looks.items()):
+        if name != host and isinstance(look, HostLook) and look.boot_id == its.boot_id:
+            return name
+    return None
+
+
 def copies_of(vm: Uuid, looks: Mapping[HostName, Look]) -> dict[HostName, int]:
     """Where a copy of the VM is seen, and how many qemu there (libvirt's word alone counts as one)."""
     return {

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from .attempts import Facts, FenceOrder, FenceReport, Reading, Reply, Verdict
 from .model import Uuid
 from .troubles import SILENT
-from .wire import Faulty, Message, ReplyFault, read_message, read_pairs
+from .wire import Faulty, Hello, Message, ReplyFault, read_message, read_pairs
 
 STATUS_DEAD, STATUS_ALIVE, STATUS_UNKNOWN = 0, 10, 11
 
@@ -55,6 +55,9 @@ def _readings(order: FenceOrder, reply: Reply) -> Mapping[Uuid, Reading]:
 
 def _told(order: FenceOrder, reply: Reply) -> Mapping[Uuid, Reading] | Faulty:
     message = read_message(reply.nonce, reply.stdout, reply.exit_status)
+    wrong = wrong_machine(order, message.hello) if message.hello else None
+    if wrong is not None:
+        return wrong
     if isinstance(message, Faulty):
         return message
     readings = _each_vm(message)
@@ -67,12 +70,23 @@ def _told(order: FenceOrder, reply: Reply) -> Mapping[Uuid, Reading] | Faulty:
         return Faulty(ReplyFault.WRONG_COUNT)
     if set(readings) != set(order.vms):
         return Faulty(ReplyFault.OTHER_VMS)
-    if order.machine_id and message.hello.machine_id != order.machine_id:
-        return Faulty(ReplyFault.OTHER_MACHINE, order.suspect)
     expected = max((status for _, status in readings.values()), default=STATUS_UNKNOWN)
     if reply.exit_status != expected:
         return Faulty(ReplyFault.STATUS_CONTRADICTS, str(reply.exit_status))
     return {vm: reading for vm, (reading, _) in readings.items()}
+
+
+def wrong_machine(order: FenceOrder, hello: Hello) -> Faulty | None:
+    """Why whoever says this hello is not the suspect of the order, or None.
+
+    Asked before a script is let go, so that nothing is killed on a machine that is not meant, and again of its reply.
+    """
+    for name, boot_id in order.others:
+        if hello.boot_id == boot_id:
+            return Faulty(ReplyFault.SAME_MACHINE, name)
+    if order.machine_id and hello.machine_id != order.machine_id:
+        return Faulty(ReplyFault.OTHER_MACHINE, order.suspect)
+    return None
 
 
 def _each_vm(message: Message) -> dict[Uuid, tuple[Reading, int]] | Faulty:

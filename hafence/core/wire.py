@@ -1,6 +1,6 @@
 """The lines in which a script on a host answers, and the one reading of them.
 
-    hafence/1 NONCE hello clock=1763824000.123 machine=HEX32|- host=NAME
+    hafence/1 NONCE hello clock=1763824000.123 machine=HEX32|- host=NAME boot=ID
     hafence/1 NONCE …                              (what the script has to say, a line each)
     hafence/1 NONCE end …
 
@@ -12,7 +12,7 @@ doubled, foreign or truncated makes it a Faulty one, from which nothing may be c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 PROTOCOL = "hafence/1"
@@ -37,6 +37,7 @@ class ReplyFault(Enum):
     NO_UUID = "no_uuid"
     OTHER_VMS = "other_vms"
     OTHER_MACHINE = "other_machine"
+    SAME_MACHINE = "same_machine"
     STATUS_CONTRADICTS = "status_contradicts"
     NO_SHELL = "no_shell"
     NOT_RUN = "not_run"
@@ -48,6 +49,8 @@ class Faulty:
 
     fault: ReplyFault
     about: str = ""
+    hello: Hello | None = field(default=None, compare=False)
+    """How the reply began, where it did: who it was that said no more."""
 
     @property
     def says(self) -> str:
@@ -72,6 +75,10 @@ _SAYS = {
     ReplyFault.OTHER_MACHINE: (
         "another machine answered (not the machine-id that {about} had; if reinstalled: 'hafence rejoin {about}')"
     ),
+    ReplyFault.SAME_MACHINE: (
+        "another host of the cluster answered at its address: it is the same machine as {about} (do they share a host"
+        " key?)"
+    ),
     ReplyFault.STATUS_CONTRADICTS: "the reply and its exit status ({about}) contradict each other",
     ReplyFault.NO_SHELL: "the host has no POSIX shell or lacks 'timeout' (exit 127)",
     ReplyFault.NOT_RUN: (
@@ -82,10 +89,11 @@ _SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """How a script begins: its host's clock in seconds since the epoch, and which machine it is."""
+    """How a script begins: its host's clock in seconds since the epoch, which machine it is, and since which boot."""
 
     clock: float
     machine_id: str | None
+    boot_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,8 @@ class Message:
 
 
 _HELLO = re.compile(
-    r"hello clock=([0-9]{1,12}(?:\.[0-9]{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)\Z"
+    r"hello clock=([0-9]{1,12}(?:\.[0-9]{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)"
+    r"(?: boot=([0-9a-f-]{1,64}))?\Z"
 )
 _PAIR = re.compile(r"([a-z_]{1,20})=([A-Za-z0-9._,:-]{0,80})\Z")
 
@@ -111,7 +120,9 @@ def read_hello(nonce: str, line: str) -> Hello | None:
 
 def _hello(words: str) -> Hello | None:
     match = _HELLO.match(words)
-    return Hello(float(match[1]), None if match[2] == "-" else match[2]) if match else None
+    if match is None:
+        return None
+    return Hello(float(match[1]), None if match[2] == "-" else match[2], None if match[4] in (None, "-") else match[4])
 
 
 def read_message(nonce: str, stdout: str, exit_status: int | None) -> Message | Faulty:
@@ -132,15 +143,15 @@ def read_message(nonce: str, stdout: str, exit_status: int | None) -> Message | 
             if hello is None:
                 return Faulty(ReplyFault.NO_BEGINNING)
         elif lines and _is_end(lines[-1]):
-            return Faulty(ReplyFault.AFTER_ITS_END)
+            return Faulty(ReplyFault.AFTER_ITS_END, hello=hello)
         elif rest.startswith("hello "):
-            return Faulty(ReplyFault.BEGINS_TWICE)
+            return Faulty(ReplyFault.BEGINS_TWICE, hello=hello)
         else:
             lines.append(rest)
     if hello is None:
         return _nothing_came(stdout, exit_status)
     if not lines or not _is_end(lines[-1]):
-        return Faulty(ReplyFault.TRUNCATED)
+        return Faulty(ReplyFault.TRUNCATED, hello=hello)
     return Message(hello, tuple(lines[:-1]), lines[-1].removeprefix("end").removeprefix(" "))
 
 

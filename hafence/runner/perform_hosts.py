@@ -31,6 +31,7 @@ from ..effects import (
     RenewStorageFence,
     SecondLevelReply,
     Settle,
+    SharedHostKeys,
     Start,
     Startable,
     Witness,
@@ -174,6 +175,12 @@ class HostPerformer:
             return read_domain(xml).memory_mib if xml else None
         except (OSError, ValueError):
             return None
+
+    def shared_host_keys(self, _: SharedHostKeys) -> tuple[tuple[HostName, ...], ...]:
+        """Which hosts known_hosts can't tell apart."""
+        from ..adapters.ssh.known_hosts import shared_keys
+
+        return shared_keys(self._inventory.hosts.values())
 
     def startable(self, effect: Startable) -> str:
         """Whether a target would have something to start the VM from."""

@@ -61,6 +61,7 @@ class SimHost(Owner):
     """One host. Fields are what is the case; faults change them, scripts and looks read them."""
 
     __slots__ = (
+        "answers_for",
         "autostart",
         "bmc",
         "boot",
@@ -75,6 +76,7 @@ class SimHost(Owner):
         "memory_free_mib",
         "memory_total_mib",
         "qemus",
+        "serial",
         "slow_s",
         "sshd",
         "start_fault",
@@ -85,6 +87,10 @@ class SimHost(Owner):
     def __init__(self, name: HostName, machine_id: str) -> None:
         super().__init__(name)
         self.machine_id = machine_id
+        self.serial = int(machine_id, 16)
+        """What no other machine has: a clone has the same machine-id, and boots of its own."""
+        self.answers_for: SimHost = self
+        """The machine that answers at this host's address: another one, where that has taken it over."""
         self.boot = 1
         self.up = True
         self.sshd = "ok"
@@ -115,6 +121,11 @@ class SimHost(Owner):
         """The highest ticket seen of each VM, and whether a start or a settle bore it. A reboot forgets it."""
         self.defined: set[Uuid] = set()
         self.autostart: set[Uuid] = set()
+
+    @property
+    def boot_id(self) -> str:
+        """The id of its boot."""
+        return f"{self.serial:08x}-{self.boot:04x}"
 
     def living(self, vm: Uuid) -> list[Qemu]:
         """The VM's processes here that have a living task."""

@@ -33,6 +33,7 @@ from ..effects import (
     RenewStorageFence,
     RunHooks,
     Settle,
+    SharedHostKeys,
     Sleep,
     SpendStatement,
     Start,
@@ -249,6 +250,7 @@ AT_ONCE: dict[type, Callable[[World, SimRun, Any], Any]] = {
     Uptime: _uptime,
     MemoryNeed: _memory_need,
     Startable: _startable,
+    SharedHostKeys: lambda world, run, effect: (),
     Tell: _tell,
 }
 _STORED: dict[type, Callable[[World, SimRun, Any], Any]] = {

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
 from ..core.model import Uuid
-from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
+from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
 from ..core.starts import StartOrder, StartResult
-from ..core.wire import PROTOCOL
+from ..core.wire import PROTOCOL, Hello
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act
 from .world import EPOCH, World
@@ -62,9 +62,13 @@ class Leftovers(NamedTuple):
 
 def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, until: float) -> Act[Printed]:
     """Find, destroy, kill, and look twice. After `until` (the world's time) nothing is killed any more."""
-    hello = f"{PROTOCOL} {nonce} hello clock={clock(world, host):.3f} machine={host.machine_id} host={host.name}"
+    known = Hello(clock(world, host), host.machine_id, host.boot_id)
+    who = f"machine={known.machine_id} host={host.name} boot={known.boot_id}"
+    hello = f"{PROTOCOL} {nonce} hello clock={known.clock:.3f} {who}"
     yield SCAN_S
     world.touch(host.name)
+    if wrong_machine(order, known) is not None:
+        return Printed(hello + "\n", STATUS_UNKNOWN)  # it was told to end
     first = {vm: host.living(vm) for vm in order.vms}
     if order.rehearse:
         ends = {vm: _rehearsed(living) for vm, living in first.items()}

@@ -57,7 +57,7 @@ def fence(world: World, run: SimRun, effect: Fence) -> Act[FenceReport]:
 def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     begun = world.now
     nonce = f"{run.id}.{world.agenda.steps}"
-    suspect = world.host(order.suspect)
+    suspect = world.host(order.suspect).answers_for
     trouble = yield from _open(world, run, order)
     if trouble is None and suspect.sshd == "nosession":
         trouble = Trouble.SESSION_REFUSED
@@ -77,7 +77,7 @@ def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:
     """The way to the suspect: the sibling, then the tunnel and the login. What was met, or None."""
     timeout_s = run.inventory.settings.connect_timeout_s
     source = run.admin.name
-    suspect = world.host(order.suspect)
+    suspect = world.host(order.suspect).answers_for
     if order.proxy is not None:
         sibling = world.host(order.proxy)
         world.touch(sibling.name)
@@ -190,7 +190,7 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
     looks: dict[HostName, Look] = {}
     slowest = 0.0
     for name in effect.hosts:
-        host = world.hosts[name]
+        host = world.hosts[name].answers_for
         world.touch(name)
         trouble = trouble_reaching(network, source, host)
         if trouble is not None:
@@ -220,7 +220,7 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> Ho
         at,
         host.clock_offset_s - admin_offset_s,
         host.machine_id,
-        str(host.boot),
+        host.boot_id,
         libvirt,
         copies,
         frozenset((*known, *host.jobs)) if sees and (known or host.jobs) else _NONE,
@@ -238,7 +238,7 @@ def _missing(host: SimHost) -> tuple[str, ...]:
 
 def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessReport, ...]]:
     """Everybody looks for signs of life, at once."""
-    suspect = world.host(effect.suspect)
+    suspect = world.host(effect.suspect).answers_for
     members = [h for h in run.inventory.members(run.inventory.hosts[effect.suspect].cluster) if h.name != suspect.name]
     working = [name for name in effect.siblings if _can_witness(world, run, name)]
     yield LOOK_S

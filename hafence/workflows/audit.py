@@ -23,6 +23,7 @@ from ..effects import (
     Now,
     Recall,
     RenewStorageFence,
+    SharedHostKeys,
     StoreError,
     StoreHealth,
     Together,
@@ -52,6 +53,7 @@ def audit(run: Request) -> Workflow[Survey]:
     renewed = yield from _renew(run.inventory, memory, looks)
     vms = sorted(run.inventory.vms)
     needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
+    shared = yield from do(SharedHostKeys())
     return Survey(
         inventory=run.inventory,
         records=memory.records,
@@ -62,6 +64,7 @@ def audit(run: Request) -> Workflow[Survey]:
         memory_mib=dict(zip(vms, needs, strict=True)),
         storage_fences=renewed,
         at=now,
+        shared_keys=shared,
         remembered=memory is not NOTHING,
     )
 

@@ -32,7 +32,7 @@ from ..effects import (
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
-from .start_vm import known_suspect
+from .start_vm import known_suspect, same_machine
 from .starting import settle_earlier
 from .vm_run import (
     Request,
@@ -115,6 +115,13 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     suspect = run.inventory.hosts[name]
     looks = yield from do(LookAt(tuple(host.name for host in run.inventory.members(suspect.cluster))))
     yield from spend_refuted(run, memory, looks)
+    for vm, vm_run in going.items():
+        astray = same_machine(vm_run, name, looks)
+        if astray is not None:
+            outcomes[vm] = astray
+    going = {vm: vm_run for vm, vm_run in going.items() if vm not in outcomes}
+    if not going:
+        return outcomes
     refusal = yield from _ask(run, name, going, looks)
     if refusal:
         if run.dry_run:

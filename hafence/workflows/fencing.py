@@ -128,6 +128,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         not_after=not_after,
         rehearse=fencing.run.dry_run,
         machine_id=fencing.view.memory.machine_ids.get(fencing.suspect.name),
+        others=_boot_ids(fencing),
     )
     report = yield from _send(fencing, order, meanwhile)
     readings = report.readings
@@ -137,6 +138,12 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         fencing.attempts[vm].append(Attempt(proxy, reading, report.seconds, report.at))
     yield from _learn(fencing, next(iter(readings.values())))
     return not any(reading.sibling_side for reading in readings.values())
+
+
+def _boot_ids(fencing: Fencing) -> tuple[tuple[HostName, str], ...]:
+    """Of the other hosts that answered in this round."""
+    looks = ((name, look) for name, look in sorted(fencing.view.looks.items()) if name != fencing.suspect.name)
+    return tuple((name, look.boot_id) for name, look in looks if isinstance(look, HostLook) and look.boot_id)
 
 
 def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Workflow[FenceReport]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..core.decision import AUDIT, Allowed, Judgement, Refused
-from ..core.looks import HostLook, Libvirt, Look, Silence
+from ..core.looks import HostLook, Libvirt, Look, Silence, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
@@ -50,7 +50,7 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
     members = vm_run.run.inventory.members(suspect.cluster)
     looks = yield from do(LookAt(tuple(host.name for host in members)))
     yield from spend_refuted(vm_run.run, memory, looks)
-    early = yield from check_copies(vm_run, memory, looks)
+    early = same_machine(vm_run, suspect.name, looks) or (yield from check_copies(vm_run, memory, looks))
     if early is not None:
         if vm_run.run.dry_run and early.reason is Reason.SUSPECT_HEALTHY:
             return (yield from _with_plan(vm_run, early, Observed(memory, looks), suspect))
@@ -177,6 +177,16 @@ def known_suspect(vm_run: VmRun) -> Host | Outcome:
         message = f"{name} is in maintenance: people are at work there"
         return refuse(vm_run, Reason.MAINTENANCE, message, (f"end the maintenance of {name} in the inventory",))
     return suspect
+
+
+def same_machine(vm_run: VmRun, suspect: HostName, looks: Mapping[HostName, Look]) -> Outcome | None:
+    """The refusal where the suspect's address is answered by another host of the round: a fence would go astray."""
+    twin = twin_of(suspect, looks)
+    if twin is None:
+        return None
+    message = f"{suspect} and {twin} are one machine: whoever answers at the address of {suspect} is {twin}"
+    ways = (f"find out which machine holds the address of {suspect}", "give each host a host key of its own")
+    return refuse(vm_run, Reason.AMBIGUOUS, message, ways)
 
 
 def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[Outcome | None]:

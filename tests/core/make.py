@@ -27,8 +27,8 @@ def look(name: str, *vms: Uuid, **more: object) -> HostLook:
         host=HostName(name),
         at=100.0,
         clock_offset_s=0.0,
-        machine_id="0" * 32,
-        boot_id=None,
+        machine_id=more.pop("machine_id", name.encode().hex().zfill(32)),  # type: ignore[arg-type]
+        boot_id=more.pop("boot_id", None),  # type: ignore[arg-type]
         libvirt=more.pop("libvirt", Libvirt.OK),  # type: ignore[arg-type]
         copies=dict.fromkeys(vms, 1),
         active=frozenset(vms),

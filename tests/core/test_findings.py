@@ -161,3 +161,19 @@ def test_what_is_certain_outranks_what_is_unknown() -> None:
     assert worst(find_all(unlooked)) is Severity.UNKNOWN
     unlooked.looks[K1] = look("kvm-01")  # type: ignore[index]
     assert worst(find_all(unlooked)) is Severity.CRITICAL
+
+
+def test_hosts_that_are_one_machine_or_can_not_be_told_apart_are_named() -> None:
+    one = scene(looks={K2: look(K2, boot_id="b-1"), K3: look(K3, boot_id="b-1")})
+    assert [(f.code, f.severity, f.subject) for f in find_all(one) if f.code is Code.CLONE] == [
+        (Code.CLONE, Severity.CRITICAL, K2)
+    ]
+    cloned = scene(looks={K2: look(K2, machine_id="f" * 32, boot_id="b-1"), K3: look(K3, machine_id="f" * 32)})
+    (found,) = [f for f in find_all(cloned) if f.code is Code.CLONE]
+    assert (found.severity, found.subject) == (Severity.WARNING, K2)
+    assert "has the machine-id of kvm-03" in found.saw
+    keys = scene(shared_keys=((K2, K3),))
+    (found,) = [f for f in find_all(keys) if f.code is Code.CLONE]
+    assert "shows the same SSH host key as kvm-03" in found.saw
+    unnamed = scene(looks={K2: replace(look(K2), machine_id=None), K3: replace(look(K3), machine_id=None)})
+    assert not [f for f in find_all(unnamed) if f.code is Code.CLONE]

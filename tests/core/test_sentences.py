@@ -9,10 +9,10 @@ from hafence.core.evidence import CutOff, NotSeen, Proof, Sign
 from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
 from hafence.core.model import HostName, HostState, Uuid
 from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_apart
-from hafence.core.replies import interpret
+from hafence.core.replies import interpret, wrong_machine
 from hafence.core.siblings import choose_siblings
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
-from hafence.core.wire import Hello, read_hello
+from hafence.core.wire import Faulty, Hello, ReplyFault, read_hello
 
 from .make import host, look, silence, uuid, vm
 from .telling import assert_told
@@ -116,6 +116,18 @@ def test_a_hello_is_one_under_its_own_nonce_alone() -> None:
     assert read_hello("n0nce", line.replace(MACHINE, "-")) == Hello(1.5, None)
     for other in (line.replace("n0nce", "other"), line.replace("/1", "/2"), "hafence/1 n0nce end vms=1", ""):
         assert read_hello("n0nce", other) is None
+
+
+def test_another_host_of_the_round_behind_the_address_is_known_by_its_boot() -> None:
+    order_of = replace(order(VM), others=((HostName("kvm-03"), "b-3"), (HostName("kvm-04"), "b-4")))
+    hello = Hello(1.5, MACHINE, "b-1")
+    assert wrong_machine(order_of, hello) is None
+    assert wrong_machine(order_of, replace(hello, boot_id=None)) is None
+    wrong = wrong_machine(order_of, replace(hello, boot_id="b-4"))
+    assert wrong == Faulty(ReplyFault.SAME_MACHINE, "kvm-04")
+    assert "it is the same machine as kvm-04" in wrong.says
+    cut = f"hafence/1 n0nce hello clock=1.5 machine={MACHINE} host=kvm-04 boot=b-4\n"
+    assert interpret(order_of, said(cut, 11)).readings[VM].fault == wrong
 
 
 def test_whose_sight_is_meant_is_told_with_the_evidence() -> None:

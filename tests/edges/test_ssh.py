@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
-from hafence.adapters.ssh.keys import Keys, read_known_hosts
+from hafence.adapters.ssh.keys import Keys
+from hafence.adapters.ssh.known_hosts import read_known_hosts
 from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import Silence, shows_life
 from hafence.core.model import Host, HostName, SshSettings, Uuid

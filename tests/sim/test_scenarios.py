@@ -180,6 +180,8 @@ def test_an_events_file_that_cannot_be_read_is_told_with_its_place(tmp_path: Pat
         ("hold: admin-9", "no admin node 'admin-9'"),
         ("boot: kvm-01", "no admin node 'kvm-01'"),
         ("reinstall: kvm-99", "no host 'kvm-99'"),
+        ("clone: kvm-99=kvm-01", "no host 'kvm-99'"),
+        ("take_over: kvm-01=kvm-02", "only a clone shows the same host key"),
         ("clock: store", "is no NAME=VALUE"),
         ("clock: store=late", "'late' is no number"),
         ("clock: kvm-99=3", "no host 'kvm-99'"),

@@ -40,6 +40,7 @@ from hafence.effects import (
     RenewStorageFence,
     RunHooks,
     Settle,
+    SharedHostKeys,
     Sleep,
     SpendStatement,
     Start,
@@ -172,7 +173,7 @@ class Desk:
                 return started(StartResult.CLEAN)
             case MemoryNeed():
                 return None
-            case RunHooks() | StoreHealth():
+            case RunHooks() | StoreHealth() | SharedHostKeys():
                 return ()
             case Startable() | LiftStorageFence() | RenewStorageFence():
                 return ""

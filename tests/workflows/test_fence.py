@@ -72,7 +72,10 @@ def usual_but(numbers: tuple[int, ...]) -> Any:
     return lambda effect: busy(effect) or Lease(effect.vm, 7, 220.0)
 
 
+TAKEN_OVER = seen(k1=look("kvm-01", boot_id="b-3"), k3=look("kvm-03", boot_id="b-3"))
+
 CASES = {
+    "another host answers at the suspect's address": It(BOTH, looks=[TAKEN_OVER]),
     "one VM": It(),
     "one VM, dry": It(answers={Fence: ALIVE}, wishes=DRY),
     "one VM, dry and yes": It(answers={Fence: ALIVE}, wishes={**DRY, **YES}),

@@ -351,6 +351,12 @@ CASES = {
     "nothing was found, and libvirt does not answer": It(
         [seen(), seen(k1=look("kvm-01", libvirt=Libvirt.FAILED)), AFTER], answers={Fence: NOTHING_THERE}, wishes=YES
     ),
+    "another host answers at the suspect's address": It(
+        [seen(k1=look("kvm-01", boot_id="b-3"), k3=look("kvm-03", boot_id="b-3"))], wishes=YES
+    ),
+    "the others' boots are told to the fence": It(
+        [seen(k1=look("kvm-01", boot_id="b-1"), k3=look("kvm-03", boot_id="b-3")), seen(), AFTER], wishes=YES
+    ),
     "the VM of another inventory": It(MOVED, book(WEB, vm(3, host="kvm-03")), memory=memory(RUNNING), wishes=YES),
     "the store can't be read": It(answers={Recall: StoreError("no right")}, wishes=YES),
 }

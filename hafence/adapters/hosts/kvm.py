@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 from ...core.attempts import FenceOrder
 from ...core.model import Host, Uuid
+from ...core.replies import wrong_machine
+from ...core.wire import Hello
 from .look import look_program, parse_look
 from .program import Program, compose
 from .start import parse_start, settle_program, start_program
@@ -52,4 +54,8 @@ def fence_program(
         DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),
         REHEARSE="1" if order.rehearse else "0",
     )
-    return Program(text, Go(nonce, order.not_after, order.within_s, clock))
+
+    def is_meant(hello: Hello) -> bool:
+        return wrong_machine(order, hello) is None
+
+    return Program(text, Go(nonce, order.not_after, order.within_s, clock, is_meant))

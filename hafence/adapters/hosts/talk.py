@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ...core.model import Uuid, is_name
-from ...core.wire import read_hello
+from ...core.wire import Hello, read_hello
 from .program import Program
 
 
@@ -14,14 +14,23 @@ class Go:
 
     `not_after` is the end of the run's lease by `clock` (the admin node's), `within_s` bounds the script from its
     hello on. The host's clock is the one that it has just told, so no offset between the two matters, and a
-    host that freezes and wakes up an hour later finds the deadline behind it.
+    host that freezes and wakes up an hour later finds the deadline behind it. One that is not `is_meant`, by its
+    hello, is told to end.
     """
 
-    def __init__(self, nonce: str, not_after: float, within_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        nonce: str,
+        not_after: float,
+        within_s: float,
+        clock: Callable[[], float],
+        is_meant: Callable[[Hello], bool] = lambda hello: True,
+    ) -> None:
         self._nonce = nonce
         self._not_after = not_after
         self._within_s = within_s
         self._clock = clock
+        self._is_meant = is_meant
         self.sent = False
         """Whether the script may have been released. As long as it is False, the script has changed nothing."""
 
@@ -30,6 +39,8 @@ class Go:
         hello = read_hello(self._nonce, line)
         if hello is None or self.sent:
             return None
+        if not self._is_meant(hello):
+            return f"no {self._nonce}\n"
         deadline = hello.clock + min(self._within_s, self._not_after - self._clock())
         self.sent = True
         return f"go {self._nonce} {max(0.0, deadline):.3f}\n"

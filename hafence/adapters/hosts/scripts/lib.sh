@@ -51,11 +51,23 @@ say_hello() {
     case $hello_host in
     '' | *[!A-Za-z0-9._-]*) hello_host=- ;;
     esac
-    say "hello clock=$hello_clock machine=$hello_machine host=$hello_host"
+    read_boot_id || BOOT_ID=-
+    say "hello clock=$hello_clock machine=$hello_machine host=$hello_host boot=$BOOT_ID"
+}
+
+# The one name that two machines never share, clones of one image included: it is made at each boot. The demo's hosts
+# share one machine, and have none.
+read_boot_id() {
+    BOOT_ID=''
+    [ -z "$ROOT" ] && { read -r BOOT_ID </proc/sys/kernel/random/boot_id; } 2>/dev/null
+    case $BOOT_ID in
+    '' | *[!0-9a-f-]*) return 1 ;;
+    esac
 }
 
 # Nothing that changes this host begins before hafence, having seen hello, has said until when it may. A
-# connection that is lost by then reads as end of file here, and the script ends.
+# connection that is lost by then reads as end of file here, and the script ends; so it does when hafence, having seen
+# that this is another machine than the one it means, says no.
 wait_go() {
     go_word='' go_nonce='' go_deadline='' go_rest=''
     read -r go_word go_nonce go_deadline go_rest || exit 11

@@ -17,12 +17,7 @@ tell() {
 }
 
 tell_boot() {
-    boot_id=''
-    { read -r boot_id </proc/sys/kernel/random/boot_id; } 2>/dev/null
-    case $boot_id in
-    '' | *[!0-9a-f-]*) ;;
-    *) tell "boot $boot_id" ;;
-    esac
+    if read_boot_id; then tell "boot $BOOT_ID"; fi
 }
 
 tell_missing() {
