@@ -23,6 +23,7 @@ from .core.record import VmRecord
 from .core.risks import Risk
 from .core.starts import HookResult, StartOrder, StartReply
 from .core.stored import Busy, Lease, Recollection
+from .core.survey import SharedDisk
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -317,6 +318,11 @@ class MemoryNeed(Effect[int | None]):
 @dataclass(frozen=True, slots=True)
 class SharedHostKeys(Effect[tuple[tuple[HostName, ...], ...]]):
     """Groups of hosts for which known_hosts has one and the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDisks(Effect[tuple[SharedDisk, ...]]):
+    """Writable disks that several VMs name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ import pytest
 from hafence.cli.app import hafence
 from hafence.cli.show.history import RULES
 from hafence.core.attempts import Verdict
-from hafence.core.audit import Code
 from hafence.core.model import HostState, StartMode, Unreachable
 from hafence.core.outcome import Decision, Exit
 from hafence.core.reasons import Reason
+from hafence.core.survey import Code
 from hafence.inventory.check import TOP_KEYS
 from hafence.inventory.hosts import CLUSTER_KEYS, HOST_KEYS
 from hafence.inventory.settings import CEPH_KEYS, FENCING, SSH_KEYS

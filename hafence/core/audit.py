@@ -3,102 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
 from typing import assert_never
 
-from .attempts import Reading, Verdict
-from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of, twin_of
-from .model import Host, HostName, HostState, Inventory, Uuid, Vm
+from .attempts import Verdict
+from .looks import Blind, HostLook, Libvirt, Look, Silence, twin_of
+from .model import Host, HostName, HostState, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
-from .record import VmRecord, VmState, kept_from_writing, record_of
+from .record import VmState, kept_from_writing
+from .survey import Code, Finding, Severity, Survey
 
 CLOCK_OFF_S = 2.0
 """A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
-
-
-class Severity(IntEnum):
-    """The monitoring plugins' scale, which is also the audit's exit code."""
-
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-    UNKNOWN = 3
-
-
-class Code(StrEnum):
-    """What a finding is, in a stable word: monitoring and scripts go by it. Each is in hafence(1)."""
-
-    AUTOSTART = "autostart"
-    CLOCK_OFF = "clock_off"
-    CLONE = "clone"
-    DAMAGED = "damaged"
-    """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
-    FENCED_LEFTOVER = "fenced_leftover"
-    FEW_FENCE_PATHS = "few_fence_paths"
-    HISTORY_BROKEN = "history_broken"
-    HOST_BLIND = "host_blind"
-    HOST_SILENT = "host_silent"
-    LIBVIRT_DOWN = "libvirt_down"
-    NO_FENCE_PATH = "no_fence_path"
-    NO_ROOM = "no_room"
-    PROGRAM_MISSING = "program_missing"
-    QUARANTINED = "quarantined"
-    ROW = "row"
-    SCHEMA = "schema"
-    SPLIT_BRAIN = "split_brain"
-    STALE_DEFINITION = "stale_definition"
-    START_UNSETTLED = "start_unsettled"
-    STORAGE_FENCE_ENDS = "storage_fence_ends"
-    STORE_UNREADABLE = "store_unreadable"
-    VM_ELSEWHERE = "vm_elsewhere"
-    VM_GONE = "vm_gone"
-    VM_STOPPED = "vm_stopped"
-    VM_UNKNOWN = "vm_unknown"
-    WOULD_NOT_START = "would_not_start"
-    XML_MISSING = "xml_missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be: what, how bad, about whom, what was seen, what to do."""
-
-    code: Code
-    severity: Severity
-    subject: str
-    saw: str
-    do: str
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """All that an audit has looked at."""
-
-    inventory: Inventory
-    records: Mapping[Uuid, VmRecord]
-    quarantine: Mapping[HostName, str]
-    looks: Mapping[HostName, Look]
-    paths: Mapping[HostName, Mapping[HostName, Reading]]
-    """For each suspect-to-be and each sibling: what the rehearsal of the fence through it came to."""
-    at: float
-    """When, in seconds since the epoch."""
-    store_problems: tuple[tuple[Code, str], ...] = ()
-    """What the store says of itself, a sentence each."""
-    memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
-    storage_fences: Mapping[HostName, str] = field(default_factory=dict)
-    """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
-    shared_keys: tuple[tuple[HostName, ...], ...] = ()
-    """Groups of hosts for which known_hosts has the same key."""
-    remembered: bool = True
-    """Whether the store could be read: without it nobody knows where a VM should be."""
-
-    def record(self, vm: Vm) -> VmRecord:
-        """The VM's record, or what the inventory says."""
-        return record_of(vm, self.records)
-
-    def copies(self, vm: Uuid) -> dict[HostName, int]:
-        """Hosts on which a copy was seen, each with the number of processes."""
-        return copies_of(vm, self.looks)
 
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
@@ -107,7 +22,7 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
 
 def find_all(scene: Survey) -> tuple[Finding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
-    found = [*_store(scene), *_hosts(scene), *_paths(scene), *_vms(scene), *_unknown_vms(scene)]
+    found = [*_store(scene), *_hosts(scene), *_paths(scene), *_vms(scene), *_unknown_vms(scene), *_disks(scene)]
     return tuple(
         sorted(found, key=lambda f: (f.code is not Code.SPLIT_BRAIN, _WORST_FIRST.index(f.severity), f.code, f.subject))
     )
@@ -329,6 +244,13 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
     code = Code.NO_ROOM if placement.lacks_memory else Code.WOULD_NOT_START
     saw = f"no host could take it: {against or 'the cluster has no other host'}"
     yield Finding(code, Severity.WARNING, vm.name, saw, "free or bring back a host of the cluster")
+
+
+def _disks(scene: Survey) -> Iterator[Finding]:
+    """A VM's fence says nothing of another VM that writes to the same disk."""
+    for disk in scene.shared_disks:
+        do = "give each VM a disk of its own, or mark it as <shareable/> in each definition if the guests expect that"
+        yield Finding(Code.SHARED_DISK, Severity.CRITICAL, disk.vms[0], disk.says, do)
 
 
 def _unknown_vms(scene: Survey) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid
 from ..core.replies import interpret
 from ..core.starts import StartOrder, StartReply, StartResult
+from ..core.survey import SharedDisk
 from ..core.troubles import Trouble
 from ..effects import (
     Fence,
@@ -31,6 +32,7 @@ from ..effects import (
     RenewStorageFence,
     SecondLevelReply,
     Settle,
+    SharedDisks,
     SharedHostKeys,
     Start,
     Startable,
@@ -181,6 +183,12 @@ class HostPerformer:
         from ..adapters.ssh.known_hosts import shared_keys
 
         return shared_keys(self._inventory.hosts.values())
+
+    def shared_disks(self, _: SharedDisks) -> tuple[SharedDisk, ...]:
+        """Which disks more than one VM would write to."""
+        from ..inventory.domains import shared_disks
+
+        return shared_disks(self._inventory)
 
     def startable(self, effect: Startable) -> str:
         """Whether a target would have something to start the VM from."""

@@ -33,6 +33,7 @@ from ..effects import (
     RenewStorageFence,
     RunHooks,
     Settle,
+    SharedDisks,
     SharedHostKeys,
     Sleep,
     SpendStatement,
@@ -251,6 +252,7 @@ AT_ONCE: dict[type, Callable[[World, SimRun, Any], Any]] = {
     MemoryNeed: _memory_need,
     Startable: _startable,
     SharedHostKeys: lambda world, run, effect: (),
+    SharedDisks: lambda world, run, effect: (),
     Tell: _tell,
 }
 _STORED: dict[type, Callable[[World, SimRun, Any], Any]] = {

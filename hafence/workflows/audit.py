@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.attempts import FenceOrder, Reading
-from ..core.audit import Code, Survey
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
 from ..core.stored import Recollection
+from ..core.survey import Code, Survey
 from ..effects import (
     Effect,
     Fence,
@@ -23,6 +23,7 @@ from ..effects import (
     Now,
     Recall,
     RenewStorageFence,
+    SharedDisks,
     SharedHostKeys,
     StoreError,
     StoreHealth,
@@ -53,7 +54,7 @@ def audit(run: Request) -> Workflow[Survey]:
     renewed = yield from _renew(run.inventory, memory, looks)
     vms = sorted(run.inventory.vms)
     needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
-    shared = yield from do(SharedHostKeys())
+    shared_keys, shared_disks = yield from do(Together((SharedHostKeys(), SharedDisks())))
     return Survey(
         inventory=run.inventory,
         records=memory.records,
@@ -64,7 +65,8 @@ def audit(run: Request) -> Workflow[Survey]:
         memory_mib=dict(zip(vms, needs, strict=True)),
         storage_fences=renewed,
         at=now,
-        shared_keys=shared,
+        shared_keys=shared_keys,
+        shared_disks=shared_disks,
         remembered=memory is not NOTHING,
     )
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from hafence.core.attempts import Reading, Verdict
-from hafence.core.audit import Code, Severity, Survey, find_all, worst
+from hafence.core.audit import find_all, worst
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import HostName
 from hafence.core.reasons import Reason
 from hafence.core.record import mark_running, mark_starting, mark_stopped, unseen
+from hafence.core.survey import Code, Severity, SharedDisk, Survey
 from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
@@ -177,3 +178,9 @@ def test_hosts_that_are_one_machine_or_can_not_be_told_apart_are_named() -> None
     assert "shows the same SSH host key as kvm-03" in found.saw
     unnamed = scene(looks={K2: replace(look(K2), machine_id=None), K3: replace(look(K3), machine_id=None)})
     assert not [f for f in find_all(unnamed) if f.code is Code.CLONE]
+
+
+def test_a_disk_that_two_vms_would_write_to_is_named() -> None:
+    (found,) = find_all(scene(shared_disks=(SharedDisk("/d/1.raw", ("db-01", "web-01")),)))
+    assert (found.code, found.severity, found.subject) == (Code.SHARED_DISK, Severity.CRITICAL, "db-01")
+    assert "db-01 and web-01 have one writable disk, /d/1.raw" in found.saw

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hafence.core.attempts import Reading, Verdict
-from hafence.core.audit import Code, Survey, find_all
+from hafence.core.audit import find_all
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import Cluster, Host, HostName, Inventory, StartMode, Vm
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
+from hafence.core.survey import Code, Survey
 from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm

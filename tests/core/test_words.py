@@ -7,7 +7,6 @@ from enum import Enum
 import pytest
 
 from hafence.core.attempts import FenceOrder, Reply, Verdict
-from hafence.core.audit import Severity
 from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
 from hafence.core.looks import HostLook, Libvirt
 from hafence.core.model import (
@@ -26,6 +25,7 @@ from hafence.core.model import (
 from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
+from hafence.core.survey import Severity
 from hafence.core.troubles import Trouble
 
 from .make import inventory, uuid

@@ -40,6 +40,7 @@ from hafence.effects import (
     RenewStorageFence,
     RunHooks,
     Settle,
+    SharedDisks,
     SharedHostKeys,
     Sleep,
     SpendStatement,
@@ -173,7 +174,7 @@ class Desk:
                 return started(StartResult.CLEAN)
             case MemoryNeed():
                 return None
-            case RunHooks() | StoreHealth() | SharedHostKeys():
+            case RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
             case Startable() | LiftStorageFence() | RenewStorageFence():
                 return ""

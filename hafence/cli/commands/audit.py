@@ -11,7 +11,7 @@ from ..options import common_options, json_option, pass_options
 from ..show.output import out_folded, print_document
 
 if TYPE_CHECKING:
-    from ...core.audit import Finding, Severity, Survey
+    from ...core.survey import Finding, Severity, Survey
 
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
@@ -26,7 +26,8 @@ def audit(options: Options) -> int:
     """
     inventory = read_inventory(options)
 
-    from ...core.audit import Severity, find_all, worst
+    from ...core.audit import find_all, worst
+    from ...core.survey import Severity
     from ...runner import open_session
     from ...workflows.audit import audit as workflow
     from ...workflows.vm_run import Request
@@ -49,8 +50,8 @@ def audit(options: Options) -> int:
 
 def _counts(scene: Survey, findings: tuple[Finding, ...]) -> dict[str, int]:
     from ...core.attempts import Verdict
-    from ...core.audit import Severity
     from ...core.looks import Silence
+    from ...core.survey import Severity
 
     proving = (Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE)
     readings = [reading for paths in scene.paths.values() for reading in paths.values()]

@@ -23,7 +23,7 @@ def check(options: Options, path: str | None) -> int:
     """
     inventory = read_inventory(replace(options, inventory=path or options.inventory))
 
-    from ...inventory.domains import check_domains
+    from ...inventory.domains import check_domains, shared_disks
 
     check_domains(inventory)
 
@@ -35,6 +35,7 @@ def check(options: Options, path: str | None) -> int:
         " notices when one takes over the address of another"
         for names in shared_keys(inventory.hosts.values())
     ]
+    warnings += [disk.says for disk in shared_disks(inventory)]
 
     counts = {"clusters": len(inventory.clusters), "hosts": len(inventory.hosts), "vms": len(inventory.vms)}
     if options.json:
