@@ -116,7 +116,6 @@ def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:
 
 
 def _tell(world: World, run: SimRun, effect: Tell) -> None:
-    world.risks.append((world.now, effect.text))
     if effect.risk is not None:
         world.say(run.id, f"names the risk: {risk_words(effect.risk)}")
 

@@ -32,10 +32,12 @@ SPARE_S = 0.5
 
 
 class Printed(NamedTuple):
-    """What a script printed, and its exit status."""
+    """What a script printed, its exit status, and, for the oracle, what lived when it looked last."""
 
     stdout: str
     status: int
+    looked_at: float
+    living: frozenset[Uuid]
 
 
 class Settled(NamedTuple):
@@ -68,7 +70,7 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     yield SCAN_S
     world.touch(host.name)
     if wrong_machine(order, known) is not None:
-        return Printed(hello + "\n", STATUS_UNKNOWN)  # it was told to end
+        return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
     first = {vm: host.living(vm) for vm in order.vms}
     if order.rehearse:
         ends = {vm: _rehearsed(living) for vm, living in first.items()}
@@ -83,7 +85,8 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
     words = {each.verdict for each in ends.values()}
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
-    return Printed("\n".join(lines), status)
+    living = frozenset(vm for vm in order.vms if host.living(vm) or vm in host.jobs)
+    return Printed("\n".join(lines), status, world.now, living)
 
 
 def libvirtd_is_busy(host: SimHost) -> bool:

@@ -7,6 +7,7 @@ from ..core.model import HostName, Uuid
 from ..effects import FenceStorage, LiftStorageFence, PowerOff, RenewStorageFence, SecondLevelReply
 from .kernel import Act
 from .network import STORAGE, trouble_reaching
+from .observed import note_watchers
 from .run import SimRun
 from .sessions import clock
 from .storage import Client
@@ -58,6 +59,7 @@ def fence_storage(world: World, run: SimRun, effect: FenceStorage) -> Act[dict[U
     if not _some_way_to_storage(world, run, effect.siblings) or clock(world, run) >= effect.not_after:
         return replies | {vm: _failed(world, run, "nobody reaches the storage", ()) for vm in covered}
     signs = {vm: _watching(world, run, vm, effect.suspect) for vm in covered}
+    note_watchers(world, run, effect.suspect, covered)
     clients: dict[Uuid, list[Client]] = {}
     for vm in covered:
         if _strangers(world, vm, effect):

@@ -16,6 +16,17 @@ from ..effects import Fence, LookAt, Settle, Start, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .network import seconds_to_meet, signs_seen, trouble_reaching
+from .observed import (
+    RUNS_NOTHING,
+    able_siblings,
+    answers,
+    glance,
+    note_attempt,
+    note_looks,
+    note_scan,
+    note_sent,
+    note_watch,
+)
 from .run import Session, SimRun
 from .scripts import Printed, Settled, fence_script, libvirtd_is_busy, settle_script, start_script
 from .watch import watch_script
@@ -33,8 +44,6 @@ _OF_SIBLING = {
     Trouble.HOST_KEY_UNKNOWN: Trouble.SIBLING_HOST_KEY,
 }
 _LIBVIRT = {"ok": Libvirt.OK, "hung": Libvirt.HUNG, "gone": Libvirt.FAILED, "absent": Libvirt.ABSENT}
-_RUNS_NOTHING = frozenset({"forced", "nosession"})
-"""How an sshd is that takes the login and runs none of our scripts."""
 _BY_PING = frozenset({Sign.PING, Sign.ICMP_ERROR})
 
 
@@ -71,6 +80,8 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     task = world.agenda.spawn(script, suspect, f"{suspect.name} fence", suspect.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
     printed: Printed | None = None if trouble else task.value
+    if printed is not None and not order.rehearse:
+        note_scan(world, run, HostName(suspect.name), printed.looked_at, printed.living)
     text, status = (printed.stdout, printed.status) if printed else ("", None)
     return Reply(nonce, trouble, status, text, world.now - begun, clock(world, run))
 
@@ -105,11 +116,13 @@ def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:
         source = sibling.name
     world.touch(suspect.name)
     trouble = trouble_reaching(world.network, source, suspect)
+    answered = answers(world.network, source, suspect)
     yield seconds_to_meet(trouble, timeout_s)
     if order.proxy is not None:
         world.touch(order.proxy)
         if trouble_reaching(world.network, run.admin.name, world.host(order.proxy)) is not None:
             return trouble if trouble in _SPOKE else Trouble.SIBLING_FROZEN
+        note_attempt(world, run, order, answered)
     if trouble is None and trouble_reaching(world.network, source, suspect) is not None:
         return Trouble.NO_REPLY_IN_TIME
     return trouble
@@ -174,12 +187,13 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
     world.touch(host.name)
     if trouble is None and not (host.up and world.network.passes(run.admin.name, host.name)):
         trouble = Trouble.NO_REPLY_IN_TIME
-    if trouble is not None or host.sshd in _RUNS_NOTHING:
+    if trouble is not None or host.sshd in RUNS_NOTHING:
         result = StartResult.CLEAN if isinstance(effect, Start) else StartResult.UNKNOWN
         return StartReply(result, met_straight(trouble) if trouble else "it runs no script", clock(world, run))
     until = world.now + min(order.within_s, not_after - clock(world, run))
     if isinstance(effect, Start):
         run.sent.append((world.now, order.vm, order.target))
+        note_sent(world, run, order, until)
         script = start_script(world, host, order, run.id, until)
     else:
         script = settle_script(world, host, order, until)
@@ -202,6 +216,7 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
     yield LOOK_S
     at, offset_s = clock(world, run), run.admin.clock_offset_s
     looks: dict[HostName, Look] = {}
+    note_looks(world, run, effect.hosts)
     slowest = 0.0
     for name in effect.hosts:
         host = world.hosts[name].answers_for
@@ -210,7 +225,7 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         if trouble is not None:
             slowest = max(slowest, seconds_to_meet(trouble, timeout_s))
             looks[name] = Silence(name, at, trouble)
-        elif host.sshd in _RUNS_NOTHING:
+        elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
             looks[name] = _look(host, name, at, offset_s)
@@ -255,8 +270,10 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
     suspect = world.host(effect.suspect).answers_for
     members = [h for h in run.inventory.members(run.inventory.hosts[effect.suspect].cluster) if h.name != suspect.name]
     working = [name for name in effect.siblings if _can_witness(world, run, name)]
+    able = able_siblings(world, run, suspect)
     yield LOOK_S
     world.touch(suspect.name)
+    first = glance(world, run, suspect)
     seen: dict[HostName | None, frozenset[Sign]] = {name: _signs(world, name, suspect) for name in working}
     seen[None] = signs_seen(world.network, run.admin.name, suspect, run.admin.same_segment)
     if not all(seen.values()):
@@ -267,6 +284,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
             for name in seen
             if name is None or _can_witness(world, run, name)
         }
+    note_watch(world, run, suspect, effect.siblings, able, first)
     reports = []
     for witness_name in (*effect.siblings, None):
         if witness_name not in seen:
@@ -293,7 +311,7 @@ def _by_tcp(world: World, witness: str, peer: HostName) -> bool:
 def _can_witness(world: World, run: SimRun, name: HostName) -> bool:
     world.touch(name)
     host = world.host(name)
-    return host.sshd not in _RUNS_NOTHING and trouble_reaching(world.network, run.admin.name, host) is None
+    return host.sshd not in RUNS_NOTHING and trouble_reaching(world.network, run.admin.name, host) is None
 
 
 def _signs(world: World, name: HostName, suspect: SimHost) -> frozenset[Any]:

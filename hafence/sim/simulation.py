@@ -93,8 +93,6 @@ class Simulation:
             run.outcomes = (result,)
         elif isinstance(result, tuple):
             run.outcomes = tuple(each for each in result if isinstance(each, Outcome))
-        for outcome in run.outcomes:
-            self.world.risks += [(self.world.now, risk.says) for risk in outcome.residual_risk]
         if self.world.log is not None:
             self._say_end(run)
 

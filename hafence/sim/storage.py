@@ -36,12 +36,13 @@ class SimStorage:
         self.unwatched: set[Client] = set()
         """Clients that were shut out: they watch no more, even when they are let in again and can write."""
 
+    def reaches(self, qemu: Qemu, network: Network) -> bool:
+        """Whether a process lives and its packets get to the storage."""
+        return qemu.alive and qemu.host.up and self.up and network.passes(qemu.host.name, STORAGE)
+
     def can_write(self, qemu: Qemu, network: Network, now: float) -> bool:
-        """Whether a process could write to its VM's disks at this moment."""
-        host = qemu.host
-        if not (qemu.alive and host.up and self.up and network.passes(host.name, STORAGE)):
-            return False
-        return not self.blocklist or not self.keeps_out(qemu, now)
+        """Whether a process could write to its VM's disks in Ceph at this moment."""
+        return self.reaches(qemu, network) and (not self.blocklist or not self.keeps_out(qemu, now))
 
     def keeps_out(self, qemu: Qemu, now: float) -> bool:
         """Whether the blocklist has a living entry for the process, or for its whole host."""

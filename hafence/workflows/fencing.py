@@ -228,15 +228,25 @@ def _boot_grace(run: Request) -> Workflow[str]:
     return f"this machine booted {up:.0f} s ago, within boot_grace ({grace:.0f} s)" if up < grace else ""
 
 
-def evidence_age(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> Workflow[float]:
-    """Seconds since the oldest observation that the permission stands on, the round of looks among them.
+def evidence_ends(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> float:
+    """When the oldest observation that the permission stands on, the round of looks among them, will be too old.
 
-    A person's statement has a life of its own and is left out.
+    In seconds since the epoch; inf where it stands on none. A person's statement has a life of its own and is left out.
     """
-    now = yield from do(Now())
-    times = [e.at for e in vm_run.evidence if e.proves in _AGEING]
+    times = [e.at for e in vm_run.evidence if e.proves in _AGEING or _met_silence(e)]
     times += [look.at for look in (looks or {}).values()]
-    return now - min(times, default=now)
+    return min(times, default=math.inf) + vm_run.run.inventory.settings.evidence_age_s
+
+
+def evidence_is_old(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> Workflow[bool]:
+    """Whether what the permission stands on has to be observed anew."""
+    now = yield from do(Now())
+    return now > evidence_ends(vm_run, looks)
+
+
+def _met_silence(evidence: Evidence) -> bool:
+    """Whether it is an attempt that nothing answered: with `proceed` a permission stands on that alone."""
+    return isinstance(evidence, Attempt) and evidence.reading.verdict is Verdict.UNREACHABLE
 
 
 _AGEING = frozenset({Proof.VM_DEAD, Proof.SILENCE, Proof.HOST_OFF, Proof.DISKS_FENCED})

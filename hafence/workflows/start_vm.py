@@ -21,7 +21,7 @@ from ..core.risks import Risk, RiskKind, risks_of
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
 from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do
-from .fencing import evidence_age, fence_suspect, note_plan
+from .fencing import evidence_is_old, fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
 from .starting import settle_earlier, start_somewhere
@@ -87,7 +87,7 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
     refusal = yield from _hooks(vm_run, suspect, placement.targets[0])
     if refusal is not None:
         return refusal
-    if (yield from evidence_age(vm_run, view.looks)) > vm_run.run.inventory.settings.evidence_age_s:
+    if (yield from evidence_is_old(vm_run, view.looks)):
         view = Observed(view.memory, (yield from do(LookAt(tuple(view.looks)))))
         early = yield from check_copies(vm_run, view.memory, view.looks)
         if early is not None:

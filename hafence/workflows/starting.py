@@ -19,7 +19,7 @@ from ..core.record import VmState, mark_clean, mark_running, mark_starting, rest
 from ..core.risks import risks_of
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Tell, Workflow, do
-from .fencing import evidence_age
+from .fencing import evidence_ends, evidence_is_old
 from .vm_run import VmRun, conclude, end_watch, rival_copies, shut_out_hosts
 
 TICKETS_PER_LEASE = 1000
@@ -33,7 +33,7 @@ def start_somewhere(
     failures: list[str] = []
     yield from _name_risks(allowed)
     for number, target in enumerate(placement.targets):
-        if fence_again is not None and (yield from evidence_age(vm_run)) > vm_run.run.inventory.settings.evidence_age_s:
+        if fence_again is not None and (yield from evidence_is_old(vm_run)):
             judgement = yield from fence_again()
             if isinstance(judgement, Refused):
                 failures.append(f"the evidence grew old, and then {judgement.message}")
@@ -63,8 +63,12 @@ def _name_risks(allowed: Allowed) -> Workflow[None]:
 
 
 def _start_on(vm_run: VmRun, target: HostName, number: int) -> Workflow[StartReply]:
-    """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself."""
-    not_after = yield from vm_run.renew()
+    """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself.
+
+    A run that is held up between here and there must not start a VM on what it saw long ago: the start bears the end
+    of the evidence as well as that of the lease.
+    """
+    not_after = min((yield from vm_run.renew()), evidence_ends(vm_run))
     ticket = _first_ticket(vm_run) + 1 + 2 * number
     yield from vm_run.write(mark_starting(vm_run.record, target, vm_run.run.id, ticket))
     order = StartOrder(vm_run.vm.uuid, target, ticket, not_after, vm_run.run.inventory.settings.start_timeout_s)

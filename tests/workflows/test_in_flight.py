@@ -55,10 +55,10 @@ def test_every_start_and_settle_of_a_run_has_a_ticket_above_the_one_before() -> 
     assert [each.order.ticket for each in it.of(Settle)] == [7002]
 
 
-def test_a_settle_may_act_until_the_end_of_the_lease_as_it_was_renewed_after_the_start() -> None:
+def test_a_start_may_act_while_the_evidence_holds_and_its_settle_until_the_end_of_the_lease() -> None:
     it = desk(seen(k1=(WEB,)), seen(), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]}, takes={Start: 30.0})
     start(it, yes=True)
-    assert [each.order.not_after for each in it.of(Start)] == [220.0, 250.0]
+    assert [each.order.not_after for each in it.of(Start)] == [160.0, 160.0]
     assert [each.order.not_after for each in it.of(Settle)] == [250.0]
 
 

@@ -96,18 +96,39 @@ def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> 
     assert [type(each) for each in it.asked if isinstance(each, Fence | Start)] == [Fence, Start, Fence, Start]
 
 
-def test_a_persons_word_does_not_grow_old_with_what_was_observed() -> None:
+@pytest.mark.parametrize(
+    ("settings", "not_after"),
+    [
+        ({}, 160.0),
+        ({"evidence_age_s": 90.0}, 190.0),
+        ({"evidence_age_s": 300.0}, 220.0),
+        ({"pre_fence": False}, 220.0),
+    ],
+    ids=["evidence", "longer evidence", "lease", "no fencing"],
+)
+def test_a_start_may_begin_while_what_it_stands_on_holds_and_the_lease(
+    settings: dict[str, Any], not_after: float
+) -> None:
+    """A run that is held up between the decision and the start must not start the VM on what it saw long ago."""
+    it = desk(seen(), seen(), seen(k2=(WEB,)), inventory=book(**settings))
+    assert start(it, yes=True).decision is Decision.STARTED
+    assert [each.order.not_after for each in it.of(Start)] == [not_after]
+
+
+@pytest.mark.parametrize(("start_s", "fences"), [(60.0, 1), (60.5, 2)])
+@pytest.mark.parametrize("stated", [False, True], ids=["one sibling's word", "and a person's"])
+def test_the_silence_that_one_sibling_met_grows_old_too(start_s: float, fences: int, stated: bool) -> None:
+    """With `proceed` a start stands on it alone. A person's word has a life of its own, what was seen beside it not."""
     it = desk(
-        seen(k1=silence("kvm-01")),
-        seen(k1=silence("kvm-01")),
+        *[seen(k1=silence("kvm-01"))] * (1 + fences),
         seen(k1=silence("kvm-01"), k3=(WEB,)),
         inventory=book(unreachable=Unreachable.PROCEED),
-        memory=memory(statements=stage.stated(K1)),
+        memory=memory(statements=stage.stated(K1) if stated else {}),
         answers={Fence: fails(Trouble.TIMED_OUT), Start: SLOW},
-        takes={Start: 500.0},
+        takes={Start: start_s},
     )
-    assert start(it).reason is Reason.OPERATOR_CONFIRMED
-    assert len(it.of(Fence)) == 1
+    assert start(it).reason is (Reason.OPERATOR_CONFIRMED if stated else Reason.UNREACHABLE_CONFIRMED)
+    assert len(it.of(Fence)) == fences
 
 
 def test_a_leftover_that_can_not_write_is_still_none_of_the_copies_when_all_is_looked_at_again() -> None:

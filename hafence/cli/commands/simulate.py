@@ -124,8 +124,8 @@ def _show(report: Report, stories: list[dict[str, object]]) -> None:
     kinds = ", ".join(f"{count} of {kind}" for kind, count in sorted(report.searches.items()))
     out(f"{report.policy}, {report.means}: {report.cases} cases ({kinds}), {report.split_brains} split-brains")
     out(f"{report.starts} starts, {report.refusals} refusals")
-    out(f"{report.named_split_brains} cases with a split-brain that a run had named as its risk")
-    out(f"{report.unbidden_split_brains} where another manager brought the VM back, long dead on the suspect")
+    excused = ", ".join(f"{count} {excuse}" for excuse, count in sorted(report.excused.items()))
+    out(f"excused, since nobody who was asked could have known: {excused or 'none'}")
     for workflow in stories:
         at = f" (written to {workflow['folder']})" if "folder" in workflow else ""
         say(f"\nbroken in the situation {workflow['situation']}: {workflow['broken']}{at}\n{workflow['events']}")
