@@ -36,6 +36,7 @@ def test_the_whole_search_of_one_run_as_a_document() -> None:
     assert document["stories"] == []
 
 
+@pytest.mark.slow
 def test_the_table_of_policies_fits_80_columns_and_the_document_has_every_row() -> None:
     wanted = ("simulate", "--explore", "--compare", "--random", "60", "--seed", "columns")
     shown = hafence(*wanted)
@@ -56,6 +57,7 @@ def test_the_table_of_policies_fits_80_columns_and_the_document_has_every_row() 
         assert row["median_start_seconds"] is None or row["median_start_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_what_the_drafts_break_is_written_as_scenarios_that_play_to_the_same_end(tmp_path: Path) -> None:
     done = hafence(
         "simulate", "--explore", "--policy", DRAFTS, "--random", "100", "--write", str(tmp_path / "found"), "--json"
@@ -73,6 +75,7 @@ def test_what_the_drafts_break_is_written_as_scenarios_that_play_to_the_same_end
         assert "the oracle" not in ours.stderr, "what hafence itself does keeps the promise in the same story"
 
 
+@pytest.mark.slow
 def test_a_story_of_the_exhaustive_search_plays_to_the_same_end_from_its_folder(tmp_path: Path) -> None:
     report = exhaustive(DRAFTS, faults=1, pairs=False, situations=("isolated", "half-open"))
     assert report.failures
