@@ -23,6 +23,7 @@ help:
 	@echo 'make test   lint, types and every test (as root, installs the Debian packages that real parts need)'
 	@echo 'make lint   lint and types only'
 	@echo 'make mutation  change core/ and workflows/ in thousands of ways: a test must fail each time'
+	@echo '               (about half an hour; MODULES="core/siblings core/audit" for a part)'
 	@echo 'make constraints  renew constraints.txt: the newest versions of what the tests and the demo install'
 	@echo 'make clean  remove the venv and what tools have left'
 
@@ -36,14 +37,14 @@ test: $(VENV)/installed-test
 	@.ci/packages
 	@$(IN_VENV) .ci/lint
 	@$(IN_VENV) .ci/tests pure
-	@$(IN_VENV) .ci/mutation --changed --within 180
+	@$(IN_VENV) .ci/mutation --changed --within 150
 	@$(IN_VENV) .ci/tests rest -n $(WORKERS)
 
 lint: $(VENV)/installed-test
 	@$(IN_VENV) .ci/lint
 
 mutation: $(VENV)/installed-test
-	@$(IN_VENV) .ci/mutation --changed --write
+	@$(IN_VENV) .ci/mutation $(MODULES)
 
 constraints:
 	@.ci/constraints "$(PYTHON)"
