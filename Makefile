@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What is run finds the venv's programs first.
 IN_VENV = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help demo check test lint mutation constraints clean
+.PHONY: help demo check test lint mutation package constraints clean
 
 help:
 	@echo 'make demo   show the main job on a cluster on loopback (no root, no other service)'
@@ -24,6 +24,7 @@ help:
 	@echo 'make lint   lint and types only'
 	@echo 'make mutation  change core/ and workflows/ in thousands of ways: a test must fail each time'
 	@echo '               (about half an hour; MODULES="core/siblings core/audit" for a part)'
+	@echo 'make package  build the sdist and the wheel into dist/, and try both'
 	@echo 'make constraints  renew constraints.txt: the newest versions of what the tests and the demo install'
 	@echo 'make clean  remove the venv and what tools have left'
 
@@ -38,6 +39,7 @@ test: $(VENV)/installed-test
 	@$(IN_VENV) .ci/lint
 	@$(IN_VENV) .ci/tests pure
 	@$(IN_VENV) .ci/mutation --changed --within 150
+	@$(IN_VENV) timeout 900 .ci/package
 	@$(IN_VENV) .ci/tests rest -n $(WORKERS)
 
 lint: $(VENV)/installed-test
@@ -45,6 +47,9 @@ lint: $(VENV)/installed-test
 
 mutation: $(VENV)/installed-test
 	@$(IN_VENV) .ci/mutation $(MODULES)
+
+package: $(VENV)/installed-test
+	@$(IN_VENV) .ci/package dist
 
 constraints:
 	@.ci/constraints "$(PYTHON)"
@@ -55,5 +60,5 @@ $(VENV)/installed-%: setup.cfg pyproject.toml .ci/venv $(CONSTRAINTS)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
