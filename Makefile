@@ -38,6 +38,7 @@ test: $(VENV)/installed-test
 	@.ci/packages
 	@$(IN_VENV) .ci/lint
 	@$(IN_VENV) .ci/tests pure
+	@.ci/pythons import
 	@$(IN_VENV) .ci/mutation --changed --within 150
 	@$(IN_VENV) timeout 900 .ci/package
 	@$(IN_VENV) .ci/tests rest -n $(WORKERS)
@@ -60,5 +61,5 @@ $(VENV)/installed-%: setup.cfg pyproject.toml .ci/venv $(CONSTRAINTS)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) nightly/newest nightly/python3.* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
