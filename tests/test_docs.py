@@ -154,3 +154,31 @@ def test_the_man_page_is_clean() -> None:
     said = subprocess.run(["mandoc", "-Tlint", ROOT / "man/hafence.1"], capture_output=True, text=True, check=False)
     assert said.stdout == ""
     assert said.returncode == 0
+
+
+ADRS = sorted(path for path in (ROOT / "docs/adr").glob("*.md") if path.name != "README.md")
+INDEX = (ROOT / "docs/adr/README.md").read_text()
+
+
+@pytest.mark.parametrize("page", ADRS, ids=lambda page: page.stem)
+def test_every_decision_has_its_headings_and_its_line_in_the_index(page: Path) -> None:
+    text = page.read_text()
+    assert re.match(r"# \S.*\n\n", text)
+    assert re.findall(r"^## (.*)$", text, re.M) == ["Context", "Decision", "Consequences", "What would change our mind"]
+    assert all(part.strip() for part in re.split(r"^## .*$", text, flags=re.M))
+    assert len(text.splitlines()) <= 60
+    assert INDEX.count(f"| [{page.stem[:4]}]({page.name}) |") == 1
+
+
+def test_decisions_are_numbered_without_a_gap_and_no_line_of_the_index_leads_nowhere() -> None:
+    assert [page.stem[:5] for page in ADRS] == [f"{number:04}-" for number in range(1, len(ADRS) + 1)]
+    assert set(re.findall(r"\((\d{4}-[^)]*)\)", INDEX)) == {page.name for page in ADRS}
+
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_link_leads_nowhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+        assert link.startswith("https://") or (document.parent / link).exists(), link
