@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from hafence import __version__
 from hafence.cli.app import hafence
 from hafence.cli.show.history import RULES
 from hafence.core.attempts import Verdict
@@ -182,3 +183,19 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT /
 def test_no_link_leads_nowhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
         assert link.startswith("https://") or (document.parent / link).exists(), link
+
+
+def test_the_changelog_begins_with_what_is_unreleased_and_each_release_has_its_date() -> None:
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0] == "Unreleased"
+    releases = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", heading) for heading in headings[1:]]
+    assert all(releases)
+    versions = [tuple(map(int, release.groups()[:3])) for release in releases if release]
+    assert versions == sorted(set(versions), reverse=True)
+
+
+def test_the_version_stands_in_one_place() -> None:
+    told = re.compile(rf"(?<![\d.]){re.escape(__version__)}(?![\d.])")
+    for name in ("setup.cfg", "pyproject.toml", "man/hafence.1", "README.md"):
+        assert not told.search((ROOT / name).read_text()), name
+    assert "version = attr: hafence.__version__" in (ROOT / "setup.cfg").read_text()
