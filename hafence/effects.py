@@ -131,6 +131,18 @@ class Together(Effect[tuple[Any, ...]]):
     effects: tuple[Effect[Any], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parallel(Effect[tuple[Any, ...]]):
+    """Several workflows side by side, each with effects of its own; what they ended in, in their order, when all have.
+
+    One that ends in LeaseLost, StoreError or Interrupted stops no other: what was begun is gone through with, for half
+    of it would be done and nobody would know which. When all have ended, the first such error is raised here. Ctrl-C
+    reaches every one that goes on, where it waits, as Interrupted.
+    """
+
+    workflows: tuple[Workflow[Any], ...]
+
+
 # ---------------------------------------------------------------- time and people
 
 

@@ -47,6 +47,7 @@ class SimRun:
         "sent",
         "task",
         "typed",
+        "waiting",
         "workflow",
     )
 
@@ -72,3 +73,5 @@ class SimRun:
         self.sent: list[tuple[float, Uuid, HostName]] = []
         """Starts that were sent: when, of which VM, where to."""
         self.task: Task | None = None
+        self.waiting: list[Task] = []
+        """Of the run's tasks those that wait for an effect: its own, or those of workflows side by side."""
