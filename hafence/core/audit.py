@@ -12,6 +12,8 @@ from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of
 from .model import Host, HostName, HostState, Inventory, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
 from .record import VmRecord, VmState, kept_from_writing, record_of
+from .storage.port import WhyEnds
+from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
 
 CLOCK_OFF_S = 2.0
 """A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
@@ -84,8 +86,8 @@ class Survey:
     store_problems: tuple[tuple[Code, str], ...] = ()
     """What the store says of itself, a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
-    storage_fences: Mapping[HostName, str] = field(default_factory=dict)
-    """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
+    storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
+    """How long the storage fence of each quarantined host lasts."""
     remembered: bool = True
     """Whether the store could be read: without it nobody knows where a VM should be."""
 
@@ -137,13 +139,28 @@ def _hosts(scene: Survey) -> Iterator[Finding]:
         yield Finding(
             Code.QUARANTINED, Severity.WARNING, host, why, f"see that {host} is well, then 'hafence rejoin {host}'"
         )
-    for host, says in sorted(scene.storage_fences.items()):
-        if says.startswith("failed"):
-            saw = f"its storage fence ends one day and could not be made to last: {says.removeprefix('failed: ')}"
-            do = f"end what is left on {host}, then 'hafence rejoin {host}'"
-            yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
+    for host, how_long in sorted(scene.storage_fences.items()):
+        yield from _storage_fence(host, how_long)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)
+
+
+def _storage_fence(host: HostName, how_long: HowLong) -> Iterator[Finding]:
+    """A leftover that nobody keeps out any more writes beside the VM's new process."""
+    end = f"end what is left on {host}, then 'hafence rejoin {host}'"
+    match how_long:
+        case Ends(why=WhyEnds.NOT_ASKED):
+            saw, do = f"its storage fence ends one day: {how_long.says}", f"'hafence audit --renew', or {end}"
+        case Ends():
+            saw, do = f"its storage fence ends one day and could not be made to last: {how_long.says}", end
+        case NotKnown():
+            saw = f"whether its storage fence lasts is not known: {how_long.says}"
+            do = f"mend the way to the storage and run the audit again, or {end}"
+        case NoneThere() | Lasts() | Renewed():
+            return
+        case _:
+            assert_never(how_long)
+    yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
 
 
 def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..core.outcome import Outcome
-from ..effects import Interrupted, LeaseLost, Parallel, StoreError, Workflow
+from ..effects import Effect, Interrupted, LeaseLost, Parallel, StoreError, Workflow
 from ..workflows.vm_run import Request
 from .kernel import Act, Join, Task
 from .perform import AT_ONCE, perform
@@ -89,6 +89,7 @@ class Simulation:
             plain = AT_ONCE.get(type(effect))
             if plain is not None:
                 answer = plain(self.world, run, effect)
+                self._say(run, effect, answer)
                 continue
             try:
                 if isinstance(effect, Parallel):
@@ -102,10 +103,12 @@ class Simulation:
             if task in run.waiting:
                 run.waiting.remove(task)
             owed, run.owed = run.owed, False
-            if self.world.log is not None:
-                played = error if error is not None else answer
-                for line in words(self.world.inventory, effect, played):
-                    self.world.say(run.id, line)
+            self._say(run, effect, error if error is not None else answer)
+
+    def _say(self, run: SimRun, effect: Effect[Any], played: Any) -> None:
+        if self.world.log is not None:
+            for line in words(self.world.inventory, effect, played):
+                self.world.say(run.id, line)
 
     def _side_by_side(self, run: SimRun, effect: Parallel) -> Act[tuple[Any, ...]]:
         """Each workflow in a task of its own. The first error that one ended in is raised when all have ended."""

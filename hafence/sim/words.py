@@ -16,25 +16,28 @@ from ..core.model import Inventory, Uuid
 from ..core.outcome import Exit, Outcome, exit_of
 from ..core.record import VmRecord
 from ..core.risks import Risk
+from ..core.second_level import SecondLevelKind, SecondLevelReply
 from ..core.starts import StartReply
+from ..core.storage.port import ClientsSeen, EntriesSeen, Unanswered
 from ..core.stored import Busy, Lease
 from ..effects import (
+    AddEntries,
+    AskClients,
     DropLease,
     Effect,
     Fence,
-    FenceStorage,
     Interrupted,
     LearnMachine,
     LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
-    PowerOff,
+    NoteSecondLevel,
     Quarantine,
     RecordStatement,
-    RenewStorageFence,
+    RemoveEntries,
     RunHooks,
-    SecondLevelReply,
+    SendOff,
     Settle,
     SpendStatement,
     Start,
@@ -72,14 +75,34 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [f"{verb} {_vm(inventory, sent.vm)} on {sent.target}: {_start(answer)}"]
         case RunHooks():
             return [f"hooks: {' '.join(r.name for r in answer if r.error) or 'all'} {_agree(answer)}"]
-        case PowerOff():
-            return [_level(f"power of {effect.host}", answer)]
-        case FenceStorage():
-            return [_level(f"storage of {_vm(inventory, vm)}", each) for vm, each in sorted(answer.items())]
-        case LiftStorageFence() | RenewStorageFence():
-            verb = "lifts" if isinstance(effect, LiftStorageFence) else "renews"
-            return [f"{verb} the storage fence of {effect.host}"] if answer else []
+        case SendOff(device):
+            return [f"tells {device.agent} of {device.host}, level {device.level}: off"]
+        case AskClients(asker) | ListEntries(asker) | AddEntries(asker) | RemoveEntries(asker):
+            return [f"{_STORAGE_VERBS[type(effect)]} through {asker.says}: {_storage(answer)}"]
+        case NoteSecondLevel(suspect, SecondLevelKind.POWER, replies):
+            return [_level(f"power of {suspect}", each) for each in list(replies.values())[:1]]
+        case NoteSecondLevel(_, SecondLevelKind.STORAGE, replies):
+            return [_level(f"storage of {_vm(inventory, vm)}", each) for vm, each in sorted(replies.items())]
     return _stored(inventory, effect, answer)
+
+
+_STORAGE_VERBS: Mapping[type[Effect[Any]], str] = {
+    AskClients: "asks who the clients are",
+    ListEntries: "lists who is shut out",
+    AddEntries: "shuts out",
+    RemoveEntries: "lets in",
+}
+
+
+def _storage(answer: ClientsSeen[Any] | EntriesSeen[Any] | Unanswered) -> str:
+    match answer:
+        case Unanswered():
+            return "no answer"
+        case EntriesSeen():
+            return " ".join(each.client.text for each in answer.entries) or "-"
+        case ClientsSeen():
+            seen = {c.text for volume in answer.volumes.values() for c in (*volume.watchers, *volume.lockers)}
+            return " ".join(sorted(seen)) or "-"
 
 
 def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:

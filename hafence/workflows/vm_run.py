@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, assert_never
 
 from ..core.attempts import Attempt, Verdict
 from ..core.decision import Refused
@@ -67,6 +67,8 @@ class VmRun:
     """Something may have been killed in this run."""
     shut_out_until: float | None = None
     """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
+    clients: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The suspect's clients that this run has seen on each volume: one that was shut out is no watcher any more."""
     in_flight: HostName | None = None
     """Where a start has been sent whose outcome is not settled yet."""
 
