@@ -149,10 +149,9 @@ def _storage_fence(host: HostName, how_long: HowLong) -> Iterator[Finding]:
     """A leftover that nobody keeps out any more writes beside the VM's new process."""
     end = f"end what is left on {host}, then 'hafence rejoin {host}'"
     match how_long:
-        case Ends(why=WhyEnds.NOT_ASKED):
-            saw, do = f"its storage fence ends one day: {how_long.says}", f"'hafence audit --renew', or {end}"
         case Ends():
-            saw, do = f"its storage fence ends one day and could not be made to last: {how_long.says}", end
+            saw = f"its storage fence ends one day: {how_long.says}"
+            do = f"'hafence audit --renew', or {end}" if how_long.why is WhyEnds.NOT_ASKED else end
         case NotKnown():
             saw = f"whether its storage fence lasts is not known: {how_long.says}"
             do = f"mend the way to the storage and run the audit again, or {end}"
