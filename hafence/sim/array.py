@@ -24,6 +24,8 @@ CEPH_S = 0.2
 """One conversation, once the host that is asked has been reached."""
 NO_ANSWER_S = 10.0
 """How long one call waits for a storage that does not answer, as in adapters/storage/ceph.py."""
+ADMINS_IP = "192.0.2.254"
+"""From where an admin node reaches the storage: nobody's address in the inventory."""
 Entries = EntriesSeen[CephClient]
 
 
@@ -143,7 +145,7 @@ def ask_clients(world: World, run: SimRun, effect: AskClients) -> Act[ClientsSee
     if trouble:
         return Unanswered(trouble)
     host = effect.asker.host
-    return ClientsSeen(volumes, _ip(world.inventory.hosts[host]) if host is not None else None, at)
+    return ClientsSeen(volumes, _ip(world.inventory.hosts[host]) if host is not None else ADMINS_IP, at)
 
 
 def list_entries(world: World, run: SimRun, effect: ListEntries) -> Act[Entries | Unanswered]:
