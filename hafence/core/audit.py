@@ -145,13 +145,21 @@ def _hosts(scene: Survey) -> Iterator[Finding]:
         yield from _host(scene, host_, look)
 
 
+_TRY = {
+    WhyEnds.NOT_ASKED: "'hafence audit --renew'",
+    WhyEnds.NOT_SEEN: "'hafence audit --renew' again",
+    WhyEnds.NOT_ADDED: "mend that and 'hafence audit --renew' again",
+}
+"""What may be tried about a storage fence that ends."""
+
+
 def _storage_fence(host: HostName, how_long: HowLong) -> Iterator[Finding]:
     """A leftover that nobody keeps out any more writes beside the VM's new process."""
     end = f"end what is left on {host}, then 'hafence rejoin {host}'"
     match how_long:
         case Ends():
             saw = f"its storage fence ends one day: {how_long.says}"
-            do = f"'hafence audit --renew', or {end}" if how_long.why is WhyEnds.NOT_ASKED else end
+            do = f"{_TRY[how_long.why]}, or {end}" if how_long.why in _TRY else end
         case NotKnown():
             saw = f"whether its storage fence lasts is not known: {how_long.says}"
             do = f"mend the way to the storage and run the audit again, or {end}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.attempts import Reading
+from ..core.audit import Finding, worst
 from ..core.evidence import WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence, shows_life
 from ..core.model import Inventory, Uuid
@@ -67,6 +68,7 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [
                 f"{what} {_vm(inventory, vm)} on {order.suspect} {through}: {_reading(reading)}"
                 for vm, reading in answer.readings.items()
+                if vm in inventory.vms  # an audit rehearses with one that is nowhere
             ]
         case Witness():
             return [f"witnesses: {', '.join(_report(report) for report in answer)}"]
@@ -214,6 +216,8 @@ def end_words(result: Any) -> list[str]:
             return [f"exit {int(Exit.STORE)}: store error"]
         case Interrupted():
             return [f"exit {int(Exit.INTERRUPTED)}: interrupted"]
+        case (Finding(), *_):
+            return [f"exit {int(worst(result))}: finds {', '.join(f'{each.code} {each.subject}' for each in result)}"]
         case (Outcome(), Outcome(), *_):
             return [f"exit {int(exit_of(result))} of all {len(result)}"]
     return []

@@ -7,6 +7,7 @@ And does the storage fence of every quarantined host last, or could a leftover w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core.attempts import FenceOrder, Reading
@@ -14,8 +15,9 @@ from ..core.audit import Code, Survey
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
+from ..core.storage.port import WhyEnds
 from ..core.storage.registry import storage_fence_of
-from ..core.storage.results import HowLong, NotKnown
+from ..core.storage.results import Ends, HowLong
 from ..core.stored import Recollection
 from ..effects import (
     Effect,
@@ -91,28 +93,45 @@ def _look_at_storage_fences(
     return dict(zip(hosts, answers, strict=True))
 
 
-def renew_storage_fences(
-    run: Request, hosts: tuple[HostName, ...], looks: Mapping[HostName, Look]
-) -> Workflow[dict[HostName, HowLong]]:
-    """Make the storage fences of these hosts last, as far as they are in quarantine still: what came of each.
+def can_be_renewed(scene: Survey) -> dict[HostName, Ends]:
+    """The storage fences that were seen to end, and that can be made to last."""
+    fences = scene.storage_fences.items()
+    return {host: each for host, each in fences if isinstance(each, Ends) and each.why is WhyEnds.NOT_ASKED}
 
-    `looks` are an audit's of a moment ago. Where the store fails, nobody may change anything.
-    """
+
+def with_renewed(scene: Survey, renewed: Mapping[HostName, HowLong]) -> Survey:
+    """The audit after those were renewed. One that is not among them any more has rejoined meanwhile: nothing of it is
+    shut out, and nothing ends."""
+    asked = can_be_renewed(scene)
+    kept = {host: each for host, each in scene.storage_fences.items() if host not in asked}
+    return replace(scene, storage_fences={**kept, **renewed})
+
+
+def renew_storage_fences(
+    run: Request, ending: Mapping[HostName, Ends], looks: Mapping[HostName, Look]
+) -> Workflow[dict[HostName, HowLong]]:
+    """Make the storage fences of hosts last that an audit of a moment ago has seen to end, as far as they are in
+    quarantine still: what came of each. `looks` are that audit's. Where the store fails nobody may change anything."""
     try:
         memory = yield from do(Recall())
     except StoreError as error:
-        return dict.fromkeys(hosts, NotKnown(str(error)))
-    still = {name: alone for name, alone in _shut_out(run.inventory, memory, looks).items() if name in hosts}
-    renewed = (_renew(run.inventory, run.inventory.hosts[name], alone) for name, alone in still.items())
+        return not_renewed(ending, error)
+    still = {name: alone for name, alone in _shut_out(run.inventory, memory, looks).items() if name in ending}
+    renewed = (_renew(run.inventory, run.inventory.hosts[name], alone, ending[name]) for name, alone in still.items())
     answers = yield from do(Parallel(tuple(renewed)))
     return dict(zip(still, answers, strict=True))
 
 
-def _renew(inventory: Inventory, host: Host, alone: bool) -> Workflow[HowLong | None]:
+def _renew(inventory: Inventory, host: Host, alone: bool, ends: Ends) -> Workflow[HowLong | None]:
     try:
         return (yield from renew_storage_fence(inventory, host, alone))
     except StoreError as error:
-        return NotKnown(str(error))
+        return not_renewed({host.name: ends}, error)[host.name]
+
+
+def not_renewed(ending: Mapping[HostName, Ends], error: StoreError) -> dict[HostName, HowLong]:
+    """The same ends, with why nothing was done about them."""
+    return {host: replace(ends, why=WhyEnds.NOT_ADDED, detail=str(error)) for host, ends in ending.items()}
 
 
 def _shut_out(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]) -> dict[HostName, bool]:

@@ -268,7 +268,7 @@ def renew_storage_fence(inventory: Inventory, host: Host, alone: bool) -> Workfl
     seen = yield from askers.ask(lambda asker: AddEntries(asker, ending.add, askers.until))
     now = yield from do(Now())
     if isinstance(seen, Unanswered):
-        return NotKnown(seen.says)
+        return replace(_ends(fence, ending, now), why=WhyEnds.NOT_ADDED, detail=seen.says)
     mine = fence.of_host(seen, host)
     left = fence.ending(mine, now, alone)
     if left is None:

@@ -82,7 +82,9 @@ SCENES = {
     "storage fences that end, and could be made to last or not": scene(
         storage_fences={K4: ends(WhyEnds.NOT_ASKED), K3: ends(WhyEnds.OTHERS), K2: ends(WhyEnds.FIXED)}
     ),
-    "a storage fence that ends, and was not made to last": scene(storage_fences={K2: ends(WhyEnds.NOT_SEEN)}),
+    "storage fences that end, and were not made to last": scene(
+        storage_fences={K2: ends(WhyEnds.NOT_SEEN), K3: replace(ends(WhyEnds.NOT_ADDED), detail="disk full")}
+    ),
     "a storage fence of which nobody knows": scene(storage_fences={K3: NotKnown("kvm-02: no answer")}),
     "quarantine": scene(quarantine={K3: "fenced by r2", K2: "fenced by r1"}),
     "the store can't be read": scene(

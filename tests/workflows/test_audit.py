@@ -11,7 +11,8 @@ from hafence.core.looks import Look
 from hafence.core.model import Cluster, HostName, HostState, Inventory, StartMode
 from hafence.core.record import mark_running
 from hafence.core.storage.ceph import Client, whole_host
-from hafence.core.storage.port import Unanswered
+from hafence.core.storage.port import Unanswered, WhyEnds
+from hafence.core.storage.results import Ends
 from hafence.core.troubles import Trouble
 from hafence.effects import (
     AddEntries,
@@ -152,6 +153,7 @@ def test_every_case_is_told() -> None:
     assert_told("audit", {name: it.lines() for name, it in CASES.items()})
 
 
+ENDS_SOON = Ends(CLIENT.text, 100.0 + 86400.0, 90.0, WhyEnds.NOT_ASKED)
 RENEWED = {
     "it ends, and is made to last": It(seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine=FENCED), ENDS),
     "it ends, and what was added is not seen": It(
@@ -183,7 +185,7 @@ RENEWED = {
 
 def renewed(it: It) -> list[str]:
     desk = Desk(it.inventory, [it.looks], it.memory, {AddEntries: added, **it.answers})
-    result = desk.run(renew_storage_fences(stage.run(it.inventory), (K1,), {K1: it.looks[K1]}))
+    result = desk.run(renew_storage_fences(stage.run(it.inventory), {K1: ENDS_SOON}, {K1: it.looks[K1]}))
     return [*desk.log, *(f"=> {host}: {shown(each)}" for host, each in result.items())]
 
 

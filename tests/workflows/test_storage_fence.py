@@ -462,5 +462,7 @@ def test_where_nobody_answers_it_is_not_known_how_long_it_lasts() -> None:
     desk = storage.desk()
     desk.answers |= {ListEntries: storage.entries, AddEntries: Unanswered("hung up")}
     result = desk.run(renew_storage_fence(storage.book, storage.book.hosts[K1], alone=True))
-    assert isinstance(result, NotKnown)
-    assert "hung up" in result.says
+    assert isinstance(result, Ends)
+    assert (result.why, result.until) == (WhyEnds.NOT_ADDED, NOW + 100)
+    assert result.says.startswith(f"entries end in 0.0 days ({MINE}), and nothing is known to have been added to make")
+    assert result.says.endswith("(kvm-02: hung up; kvm-03: hung up; kvm-04: hung up; the admin node: hung up)")

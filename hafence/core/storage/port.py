@@ -164,6 +164,8 @@ class WhyEnds(Enum):
     """The storage can't make it last."""
     NOT_SEEN = "not_seen"
     """Something was added to make up for it, and was not read back."""
+    NOT_ADDED = "not_added"
+    """Nothing could be added to make up for it, or nobody knows whether it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,12 +125,15 @@ class Ends:
     until: float
     at: float
     why: WhyEnds
+    detail: str = ""
+    """More of why."""
 
     @property
     def says(self) -> str:
         """In words."""
         days = (self.until - self.at) / DAY_S
-        return f"entries end in {days:.1f} days ({self.clients}), {_WHY[self.why]}"
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"entries end in {days:.1f} days ({self.clients}), {_WHY[self.why]}{detail}"
 
 
 _WHY = {
@@ -138,6 +141,7 @@ _WHY = {
     WhyEnds.OTHERS: "and VMs that may use its storage run on the host",
     WhyEnds.FIXED: "and the storage can't make them last",
     WhyEnds.NOT_SEEN: "and what was added to make them last was not seen",
+    WhyEnds.NOT_ADDED: "and nothing is known to have been added to make them last",
 }
 HowLong = NoneThere | Lasts | Renewed | Ends | NotKnown
 """How long the storage fence of a host lasts."""
