@@ -104,7 +104,7 @@ class CephSettings:
     mirrors: tuple[str, ...] = ()
     """IP addresses of rbd-mirror daemons, backup hosts and other known clients that are no hypervisors."""
     expire_s: float = 30 * 86400.0
-    """How long a blocklist entry lasts. The audit sees to one that ends while its host is in quarantine."""
+    """How long a blocklist entry lasts. The audit finds one that ends while its host is in quarantine."""
 
     @property
     def lasting_s(self) -> float:

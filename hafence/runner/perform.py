@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,29 @@ from ..adapters.ssh.connections import Hosts
 from ..core.model import Inventory
 from ..core.stored import Lease
 from ..effects import (
+    AddEntries,
     Ask,
+    AskClients,
+    AskPower,
     DropLease,
     Effect,
     EndWatch,
     Fence,
-    FenceStorage,
     LearnMachine,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
     MemoryNeed,
+    NoteSecondLevel,
     Now,
-    PowerOff,
+    OwnAddresses,
     Quarantine,
     Recall,
     RecordStatement,
+    RemoveEntries,
     RenewLease,
-    RenewStorageFence,
     RunHooks,
+    SendOff,
     Settle,
     SharedDisks,
     SharedHostKeys,
@@ -43,6 +48,7 @@ from ..effects import (
     Tell,
     Uptime,
     Witness,
+    WritableDisks,
     WriteRecord,
 )
 from ..stores.holder import Holder
@@ -57,7 +63,7 @@ class Performer:
 
     def __init__(self, inventory: Inventory, store: Store, hosts: Hosts, holder: Holder, voice: Voice) -> None:
         self._inventory = inventory
-        self._voice = voice
+        self._hosts = hosts
         self._holder = holder
         stored = StorePerformer(inventory, store, holder)
         reached = HostPerformer(inventory, hosts, holder.run)
@@ -89,15 +95,31 @@ class Performer:
             Startable: reached.startable,
             SharedHostKeys: reached.shared_host_keys,
             SharedDisks: reached.shared_disks,
-            PowerOff: reached.power_off,
-            FenceStorage: reached.fence_storage,
-            LiftStorageFence: reached.lift_storage_fence,
-            RenewStorageFence: reached.renew_storage_fence,
+            NoteSecondLevel: lambda _: None,  # the history and the voice have it
         }
 
     def perform(self, effect: Effect[Any]) -> Any:
         """Do what the effect asks for and answer it. LeaseLost and StoreError are for the workflow."""
-        return self._by_type[type(effect)](effect)
+        known = self._by_type.get(type(effect)) or self._second_level[type(effect)]
+        return known(effect)
+
+    @cached_property
+    def _second_level(self) -> Mapping[type[Effect[Any]], Callable[[Any], Any]]:
+        """Loaded where one of them is wanted: most runs need none, and each import delays every VM's return."""
+        from .perform_power import PowerPerformer
+        from .perform_storage import StoragePerformer
+
+        power, storage = PowerPerformer(self._inventory), StoragePerformer(self._inventory, self._hosts)
+        return {
+            AskPower: power.ask_power,
+            SendOff: power.send_off,
+            WritableDisks: storage.writable_disks,
+            OwnAddresses: storage.own_addresses,
+            AskClients: storage.ask_clients,
+            ListEntries: storage.list_entries,
+            AddEntries: storage.add_entries,
+            RemoveEntries: storage.remove_entries,
+        }
 
     def _run_hooks(self, effect: RunHooks) -> Any:
         vm = self._inventory.vms[effect.vm]

@@ -1,4 +1,4 @@
-"""Effects on hosts: over SSH, on the admin node itself, and through fence agents and Ceph."""
+"""Effects on hosts: over SSH, and on the admin node itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from ..adapters.hosts import kvm
 from ..adapters.hosts.program import ProgramResult as ProgramRun
@@ -27,13 +26,8 @@ from ..core.watch import WatchReport, joined
 from ..effects import (
     EndWatch,
     Fence,
-    FenceStorage,
-    LiftStorageFence,
     LookAt,
     MemoryNeed,
-    PowerOff,
-    RenewStorageFence,
-    SecondLevelReply,
     Settle,
     SharedDisks,
     SharedHostKeys,
@@ -42,9 +36,6 @@ from ..effects import (
     Witness,
 )
 from .parallel import in_parallel
-
-if TYPE_CHECKING:
-    from .perform_storage import StoragePerformer
 
 LOOK_S = 8.0
 """One look, beyond the connection: virsh is given 3 s in it, twice."""
@@ -64,7 +55,6 @@ class HostPerformer:
         self._inventory = inventory
         self._hosts = hosts
         self._run = run
-        self._storage_performer: StoragePerformer | None = None
         self._watches: list[kvm.Stay] = []
 
     # ------------------------------------------------ looking
@@ -229,42 +219,6 @@ class HostPerformer:
     def _xml(self, vm: Uuid) -> str:
         path = self._inventory.vms[vm].domain_xml
         return _read(path) if path else ""
-
-    # ------------------------------------------------ the second level
-
-    def power_off(self, effect: PowerOff) -> SecondLevelReply:
-        """Switch a host off by its fence agents, and see it off."""
-        from ..adapters.power.agents import power_off
-
-        host = self._inventory.hosts[effect.host]
-        return power_off(host, self._left(effect.not_after), effect.rehearse)
-
-    def fence_storage(self, effect: FenceStorage) -> Mapping[Uuid, SecondLevelReply]:
-        """Fence the VMs' volumes in Ceph, through the first sibling whose Ceph answers, else from here."""
-        return self._storage().fence(effect, time.time() + self._left(effect.not_after))
-
-    def lift_storage_fence(self, effect: LiftStorageFence) -> str:
-        """Remove a host's entries from Ceph's blocklist."""
-        return self._storage().lift(effect.host)
-
-    def renew_storage_fence(self, effect: RenewStorageFence) -> str:
-        """Make a host's entries on Ceph's blocklist last on."""
-        return self._storage().renew(effect.host, effect.alone)
-
-    def _storage(self) -> StoragePerformer:
-        """Loaded where a storage fence is wanted: most runs need none, and each import delays every VM's return.
-
-        One for the run: it remembers the clients that it has seen.
-        """
-        from .perform_storage import StoragePerformer
-
-        if self._storage_performer is None:
-            self._storage_performer = StoragePerformer(self._inventory, self._hosts)
-        return self._storage_performer
-
-    def _left(self, not_after: float) -> float:
-        """Seconds that a second-level fence may take: its own time-out, within the lease."""
-        return max(0.0, min(self._inventory.settings.power_timeout_s, not_after - time.time()))
 
     def _stamp(self, sent: float, within_s: float) -> float:
         """When what a host has just told was seen: now, but no later than its time-outs leave room for.

@@ -19,9 +19,10 @@ from ..stores.holder import Holder
 from ..stores.port import RunRow, Store
 from ..stores.unreadable import unreadable
 from ..voice import Voice
+from .effect_runner import Journal, NoJournal
 from .journal import StoreJournal
 from .perform import Performer
-from .player import Journal, NoJournal, Player
+from .player import Player
 from .step_format import FORMAT
 
 R = TypeVar("R")

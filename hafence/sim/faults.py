@@ -24,7 +24,7 @@ STORE_AWAY_S = 8.0
 REBOOT_S = 20.0
 Fault = tuple[Event, ...]
 
-_CONNECTS = frozenset({"LookAt", "Witness", "Fence", "Start", "Settle", "FenceStorage", "Together", "part"})
+_CONNECTS = frozenset({"LookAt", "Witness", "Fence", "Start", "Settle", "AskClients", "AddEntries", "Together", "part"})
 _SENDS = frozenset({"Fence", "Start", "Settle", "Together", "part"})
 
 

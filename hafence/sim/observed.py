@@ -73,11 +73,15 @@ def note_attempt(world: World, run: SimRun, order: FenceOrder, answered: bool | 
         world.notes.attempts.append(Attempt(world.now, run.id, order.suspect, order.proxy))
 
 
-def note_watchers(world: World, run: SimRun, suspect: HostName, vms: Iterable[Uuid]) -> None:
-    """The storage was asked who uses the VMs' images: a living client on the suspect is a sign of its life."""
-    for vm in vms:
-        if any(qemu.host.name == suspect for qemu in world.writers(vm)):
-            world.notes.signs.append(Sign(world.now, run.id, suspect, STORAGE))
+def writers_hosts(world: World, vms: Iterable[Uuid]) -> frozenset[HostName]:
+    """The hosts on which a living client of the VMs' images could write now."""
+    return frozenset(HostName(qemu.host.name) for vm in vms for qemu in world.writers(vm))
+
+
+def note_clients(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
+    """The storage has told who uses the VMs' images: a living client on a host is a sign of its life."""
+    for host in sorted(hosts):
+        world.notes.signs.append(Sign(world.now, run.id, host, STORAGE))
 
 
 def note_scan(world: World, run: SimRun, host: HostName, at: float, living: frozenset[Uuid]) -> None:

@@ -30,7 +30,7 @@ RETURN_S = 300.0
 Grown = tuple[float, Events, Played, int]
 """The moment of the last fault, the events, what came of them, and how many faults are left."""
 _WRITES = frozenset({"TakeLease", "DropLease", "WriteRecord", "Quarantine", "LearnMachine", "SpendStatement"})
-_SENDS = frozenset({"Fence", "Start", "Settle", "Together", "part"})
+_SENDS = frozenset({"Fence", "Start", "Settle", "SendOff", "AskClients", "AddEntries", "Together", "part"})
 
 
 def pair_cases(player: CasePlayer, situation: str, faults: int) -> Iterator[tuple[Events, Played]]:

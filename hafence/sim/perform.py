@@ -12,27 +12,31 @@ from typing import Any
 from ..core.starts import HookResult
 from ..core.stored import Busy, Lease, Statement
 from ..effects import (
+    AddEntries,
     Answer,
     Ask,
+    AskClients,
+    AskPower,
     DropLease,
     Effect,
     EndWatch,
     Fence,
-    FenceStorage,
     LearnMachine,
     LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
     MemoryNeed,
+    NoteSecondLevel,
     Now,
-    PowerOff,
+    OwnAddresses,
     Quarantine,
     Recall,
     RecordStatement,
+    RemoveEntries,
     RenewLease,
-    RenewStorageFence,
     RunHooks,
+    SendOff,
     Settle,
     SharedDisks,
     SharedHostKeys,
@@ -47,12 +51,14 @@ from ..effects import (
     Together,
     Uptime,
     Witness,
+    WritableDisks,
     WriteRecord,
 )
+from .array import add_entries, ask_clients, list_entries, own_addresses, remove_entries, writable_disks
+from .bmc import ask_power, send_off
 from .kernel import Act, Join
 from .network import STORE
 from .run import SimRun
-from .second_level import fence_storage, lift_storage_fence, power_off, renew_storage_fence
 from .sessions import clock, fence, look_at, settle, start, witness
 from .watch import end_watch, renewed
 from .words import risk_words
@@ -63,7 +69,7 @@ HOOKS_S = 0.4
 PERSON_S = 3.0
 LEASE_POLL_S = 5.0
 
-INTENDED = frozenset({Fence, Start, Settle, PowerOff, FenceStorage, RunHooks, Together})
+INTENDED = frozenset({Fence, Start, Settle, SendOff, AddEntries, RemoveEntries, RunHooks, Together})
 """Effects whose intent must be in the store before they begin (the runner's journal)."""
 
 
@@ -257,6 +263,9 @@ AT_ONCE: dict[type, Callable[[World, SimRun, Any], Any]] = {
     SharedHostKeys: lambda world, run, effect: (),
     SharedDisks: lambda world, run, effect: (),
     Tell: _tell,
+    NoteSecondLevel: lambda world, run, effect: None,
+    WritableDisks: writable_disks,
+    OwnAddresses: own_addresses,
 }
 _STORED: dict[type, Callable[[World, SimRun, Any], Any]] = {
     Recall: lambda world, run, effect: world.store.recall(clock(world, run)),
@@ -282,8 +291,10 @@ _ACTS: dict[type, Callable[[World, SimRun, Any], Act[Any]]] = {
     Witness: witness,
     Start: start,
     Settle: settle,
-    PowerOff: power_off,
-    FenceStorage: fence_storage,
-    LiftStorageFence: lift_storage_fence,
-    RenewStorageFence: renew_storage_fence,
+    AskPower: ask_power,
+    SendOff: send_off,
+    AskClients: ask_clients,
+    ListEntries: list_entries,
+    AddEntries: add_entries,
+    RemoveEntries: remove_entries,
 }

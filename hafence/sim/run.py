@@ -63,6 +63,7 @@ class SimRun:
         "sent",
         "task",
         "typed",
+        "waiting",
         "watches",
         "workflow",
     )
@@ -91,3 +92,5 @@ class SimRun:
         self.watches: list[Session] = []
         """Sessions of its fences that stay on suspects."""
         self.task: Task | None = None
+        self.waiting: list[Task] = []
+        """Of the run's tasks those that wait for an effect: its own, or those of workflows side by side."""
