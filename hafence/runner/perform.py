@@ -9,7 +9,7 @@ from typing import Any
 
 from ..adapters.local.hooks import HookCall, run_hooks
 from ..adapters.ssh.connections import Hosts
-from ..core.model import Inventory
+from ..core.model import Inventory, Uuid
 from ..effects import (
     Ask,
     DropLease,
@@ -54,12 +54,20 @@ SPARE_S = 5.0
 class Performer:
     """Performs effects, one call each, from any thread."""
 
-    def __init__(self, inventory: Inventory, store: Store, hosts: Hosts, holder: Holder, voice: Voice) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        store: Store,
+        hosts: Hosts,
+        holder: Holder,
+        voice: Voice,
+        vms: tuple[Uuid, ...] = (),
+    ) -> None:
         self._inventory = inventory
         self._voice = voice
         self._holder = holder
         stored = StorePerformer(inventory, store, holder)
-        reached = HostPerformer(inventory, hosts, holder.run)
+        reached = HostPerformer(inventory, hosts, holder.run, vms)
         self._by_type: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
             Now: lambda _: time.time(),
             Uptime: lambda _: _uptime(),

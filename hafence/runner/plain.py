@@ -51,6 +51,8 @@ def _look(look: HostLook) -> dict[str, Any]:
         "libvirt": look.libvirt.value,
         "copies": plain(look.copies),
         "active": plain(look.active),
+        "starting": plain(look.starting),
+        "doubtful": plain(look.doubtful),
         "memory_free_mib": look.memory_free_mib,
         "missing": plain(look.missing),
     }

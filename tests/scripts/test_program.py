@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import hafence.adapters
+import hafence.adapters.hosts
 from hafence.adapters.hosts.program import Program, compose, remote_command
 from hafence.adapters.local.here import run_here
 from hafence.core.model import Host, HostName, SshSettings
@@ -18,11 +18,11 @@ from hafence.core.model import Host, HostName, SshSettings
 from ..lab.require import lack
 from .conftest import HERE, NONCE
 
-SCRIPTS = sorted((Path(hafence.adapters.__file__).parent / "scripts").glob("*.sh"))
+SCRIPTS = sorted((Path(hafence.adapters.hosts.__file__).parent / "scripts").glob("*.sh"))
 
 
 def test_there_are_scripts() -> None:
-    assert {path.stem for path in SCRIPTS} >= {"lib", "scan", "fence", "look", "start", "settle", "witness"}
+    assert {path.stem for path in SCRIPTS} >= {"lib", "identity", "absence", "fence", "look", "start", "settle"}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
-from ...core.model import Host, HostName, Uuid, parse_uuid
+from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
 from ...core.replies import Trouble
-from .program import Program, Run, compose
+from .program import DEFAULTS, SCAN, Program, Run, compose, ground
 from .talk import Said, no_reply, read_said
 
 _UUID = r"([0-9a-f-]{36})\Z"
 _LINES = {
     "boot": re.compile(r"boot ([0-9a-f-]{1,64})\Z"),
-    "libvirt": re.compile(r"libvirt (ok|hung|failed|absent)\Z"),
+    "libvirt": re.compile(r"libvirt (ok|busy|hung|failed|down|absent)\Z"),
     "memory": re.compile(r"memory total=([0-9]{1,15}) free=([0-9]{1,15})\Z"),
     "copy": re.compile(r"copy ([0-9a-f-]{36}) ([0-9]{1,6})\Z"),
+    "named": re.compile(r"named ([A-Za-z0-9._-]{1,255}) ([0-9]{1,6})\Z"),
+    "doubt": re.compile(r"doubt ([0-9a-f-]{36}) ([A-Za-z0-9._,:-]{1,60})\Z"),
+    "asked": re.compile(r"asked ([0-9a-f-]{36}) (off|active|busy)\Z"),
     "active": re.compile("active " + _UUID),
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
@@ -26,13 +30,31 @@ _LINES = {
 _ONCE = ("boot", "libvirt", "memory", "blind")
 
 
-def look_program(nonce: str, host: Host) -> Program:
-    """One look into `host`, read-only. It needs no release."""
-    return Program(compose(("lib", "scan", "libvirt", "look"), nonce, host.root))
+MOST_ASKED = 16
+"""Of how many VMs libvirt is asked one by one in a look."""
 
 
-def parse_look(nonce: str, run: Run, host: HostName, at_sent: float, at_received: float) -> Look:
+def look_program(nonce: str, host: Host, vms: Sequence[Uuid] = (), *, settings: Settings = DEFAULTS) -> Program:
+    """One look into `host`, read-only. It needs no release.
+
+    `vms` are those that matter: libvirt's lists wait for every VM of the host, and one that is slow to start keeps them
+    from being told; these are asked for one by one.
+    """
+    asked = " ".join(vms[:MOST_ASKED])
+    return Program(compose((*SCAN, "look"), nonce, host.root, **ground(settings), DISKS="", ASKED=asked))
+
+
+def parse_look(
+    nonce: str,
+    run: Run,
+    host: HostName,
+    at_sent: float,
+    at_received: float,
+    named: Callable[[str], Uuid | None] = lambda name: None,
+) -> Look:
     """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint.
+
+    `named` knows the VMs by their names: a process that somebody started without a UUID is told by its name.
 
     A host on which the login worked and that opens no session, said nothing of the protocol, or can't see
     its own processes, is Blind: nobody may conclude from it that a VM is not there.
@@ -53,7 +75,7 @@ def parse_look(nonce: str, run: Run, host: HostName, at_sent: float, at_received
         return Silence(host, at_received, Trouble.PROTOCOL_ERROR, note)
     if blind := found["blind"]:
         return Blind(host, at_received, f"its processes can't be looked at: {blind[0][1].replace('-', ' ')}")
-    return _host_look(host, said, found, at_received, said.clock - (at_sent + at_received) / 2)
+    return _host_look(host, said, found, at_received, said.clock - (at_sent + at_received) / 2, named)
 
 
 _Found = dict[str, list[re.Match[str]]]
@@ -77,7 +99,7 @@ def _read_lines(said: Said) -> _Found | str:
     if not found["libvirt"]:
         return "the reply does not speak of libvirt"
     try:
-        for kind in ("copy", "active", "defined", "autostart"):
+        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart"):
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -85,8 +107,12 @@ def _read_lines(said: Said) -> _Found | str:
     return found
 
 
-def _host_look(host: HostName, said: Said, found: _Found, at: float, clock_offset_s: float) -> HostLook:
+def _host_look(
+    host: HostName, said: Said, found: _Found, at: float, clock_offset_s: float, named: Callable[[str], Uuid | None]
+) -> HostLook:
     boot, memory = found["boot"], found["memory"]
+    copies = _copies(found, named)
+    asked = {parse_uuid(match[1]): match[2] for match in found["asked"]}
     return HostLook(
         host=host,
         at=at,
@@ -94,14 +120,27 @@ def _host_look(host: HostName, said: Said, found: _Found, at: float, clock_offse
         machine_id=said.machine_id,
         boot_id=boot[0][1] if boot else None,
         libvirt=Libvirt(found["libvirt"][0][1]),
-        copies={parse_uuid(match[1]): int(match[2]) for match in found["copy"] if int(match[2])},
+        copies=copies,
         active=_uuids(found["active"]),
         defined=_uuids(found["defined"]),
         autostart=_uuids(found["autostart"]),
         memory_total_mib=int(memory[0][1]) // 1024 if memory else None,
         memory_free_mib=int(memory[0][2]) // 1024 if memory else None,
         missing=tuple(match[1] for match in found["missing"]),
+        starting=frozenset(vm for vm, state in asked.items() if state != "off" and vm not in copies),
+        doubtful={parse_uuid(match[1]): match[2] for match in found["doubt"]},
+        cleared=frozenset(vm for vm, state in asked.items() if state == "off"),
     )
+
+
+def _copies(found: _Found, named: Callable[[str], Uuid | None]) -> dict[Uuid, int]:
+    """How many processes of each VM there are, those that bear its UUID and those that bear its name and no UUID."""
+    copies = {parse_uuid(match[1]): int(match[2]) for match in found["copy"] if int(match[2])}
+    for match in found["named"]:
+        vm = named(match[1])
+        if vm is not None and int(match[2]):
+            copies[vm] = copies.get(vm, 0) + int(match[2])
+    return copies
 
 
 def _uuids(matches: list[re.Match[str]]) -> frozenset[Uuid]:

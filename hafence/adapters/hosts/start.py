@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from ...core.model import Host, StartMode, Uuid, Vm
+from ...core.model import Host, Settings, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, met_straight
 from ...effects import StartOrder, StartReply, StartResult
-from .program import Program, Run, compose
+from .program import DEFAULTS, SCAN, Program, Run, compose, ground
 from .talk import Go, name_list, no_reply, read_pairs, read_said
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
@@ -43,6 +43,8 @@ def start_program(
     nonce: str,
     host: Host,
     clock: Callable[[], float],
+    *,
+    settings: Settings = DEFAULTS,
 ) -> Program:
     """Start `vm` on `host`, at most once.
 
@@ -50,11 +52,10 @@ def start_program(
     """
     assert mode is not StartMode.COMMAND, "a start command runs on the admin node"
     text = compose(
-        ("lib", "scan", "libvirt", "locked", "start"),
+        (*SCAN, "locked", "start"),
         nonce,
         host.root,
-        VMS=vm.uuid,
-        NAMES=name_list((vm.uuid,), {vm.uuid: vm.name}),
+        **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
         TICKET=str(order.ticket),
         XML=xml,
         HOW=mode.value,
@@ -63,13 +64,22 @@ def start_program(
 
 
 def settle_program(
-    order: StartOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+    order: StartOrder,
+    names: Mapping[Uuid, str],
+    nonce: str,
+    host: Host,
+    clock: Callable[[], float],
+    *,
+    settings: Settings = DEFAULTS,
 ) -> Program:
     """Find out what became of an earlier start of `order.vm` on `host`, and let no older one begin any more."""
-    scripts = ("lib", "scan", "libvirt", "locked", "settle")
-    known = name_list((order.vm,), names)
-    text = compose(scripts, nonce, host.root, VMS=order.vm, NAMES=known, TICKET=str(order.ticket))
+    known = _one_vm(order.vm, names, settings)
+    text = compose((*SCAN, "locked", "settle"), nonce, host.root, **known, TICKET=str(order.ticket))
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
+
+
+def _one_vm(vm: Uuid, names: Mapping[Uuid, str], settings: Settings) -> dict[str, str]:
+    return {**ground(settings), "VMS": vm, "NAMES": name_list((vm,), names), "ANY_NAME": "", "DISKS": ""}
 
 
 def parse_start(nonce: str, run: Run, at: float, released: bool = True) -> StartReply:
