@@ -71,7 +71,7 @@ class HostLook:
     @property
     def load(self) -> int:
         """How many VMs are here."""
-        return len(self.active | set(self.copies))
+        return len(self.active | set(self.copies) | self.starting)
 
 
 @dataclass(frozen=True, slots=True)

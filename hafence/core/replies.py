@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .model import HostName, Uuid
+from .whys import sentence
 
 PROTOCOL = "hafence/1"
 STATUS_DEAD, STATUS_ALIVE, STATUS_UNKNOWN = 0, 10, 11
@@ -245,12 +246,12 @@ def _finding(state: str, pairs: str, machine: str) -> Finding:
         "alive": "a task of the VM lives",
         "unknown": "the script on the suspect could not tell",
     }[state]
-    why = facts.get("why")
+    why = sentence(facts)
     killed = facts.get("killed", "0")
     if state == "dead" and killed not in ("", "0"):
         detail = f"{killed} leftover{'s' if killed != '1' else ''} killed; {detail}"
     if why:
-        detail = f"{detail}: {why.replace('-', ' ')}"
+        detail = f"{detail}: {why}"
     return Finding(_VERDICTS[state], detail, facts, None, None if machine == "-" else machine)
 
 

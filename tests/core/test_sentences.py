@@ -9,6 +9,7 @@ from hafence.core.model import HostName, HostState, Uuid
 from hafence.core.placement import Room, choose_targets, keeps_apart
 from hafence.core.replies import SIBLING_SIDE, FenceOrder, Reply, Trouble, Verdict, interpret, met_straight, way_out
 from hafence.core.siblings import choose_siblings
+from hafence.core.whys import SENTENCES, sentence
 
 from .make import host, look, silence, uuid, vm
 from .telling import assert_told
@@ -44,6 +45,9 @@ REPLIES = {
     "alive": reply(f"vm {VM} alive found=1", "end vms=1", status=10),
     "unknown": reply(f"vm {VM} unknown", "end vms=1", status=11),
     "unknown, grep is missing": reply(f"vm {VM} unknown why=lacks-grep", "end vms=1", status=11),
+    "unknown, who is in the way": reply(
+        f"vm {VM} unknown why=another-program-writes-to-its-disk program=qemu-nbd pid=7", "end vms=1", status=11
+    ),
     "a trouble": reply(DEAD, "end vms=1", trouble=Trouble.TIMED_OUT),
     "a trouble with a note": reply(DEAD, "end vms=1", trouble=Trouble.LOGIN_FAILED, note="3 keys tried"),
     "another protocol": said("hafence/2 n0nce hello"),
@@ -227,3 +231,12 @@ def test_neighbours_are_kept_apart_by_the_records_where_nobody_looks() -> None:
 def test_two_vms_without_a_word_on_each_other_are_not_kept_apart() -> None:
     assert not keeps_apart(vm(1), vm(2))
     assert not keeps_apart(vm(1, anti_affinity=("a",)), vm(2, anti_affinity=("b",)))
+
+
+def test_what_a_script_could_not_tell_is_told() -> None:
+    who = {"program": "kvm.real", "pid": "4711"}
+    told = {why: [sentence({"why": why, **who})] for why in SENTENCES}
+    told["nobody is named"] = [sentence({"why": "a-program-bears-its-uuid"})]
+    told["a word of its own"] = [sentence({"why": "did-not-settle"})]
+    told["no word"] = [sentence({}), sentence({"why": ""})]
+    assert_told("whys", told)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
 from ...core.replies import Trouble
+from ...core.whys import sentence
 from .program import DEFAULTS, SCAN, Program, Run, compose, ground
 from .talk import Said, no_reply, read_said
 
@@ -74,7 +75,7 @@ def parse_look(
         note = f"the reply and its exit status ({run.exit_status}) contradict each other"
         return Silence(host, at_received, Trouble.PROTOCOL_ERROR, note)
     if blind := found["blind"]:
-        return Blind(host, at_received, f"its processes can't be looked at: {blind[0][1].replace('-', ' ')}")
+        return Blind(host, at_received, f"its processes can't be looked at: {sentence({'why': blind[0][1]})}")
     return _host_look(host, said, found, at_received, said.clock - (at_sent + at_received) / 2, named)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from ...core.model import Host, Settings, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, met_straight
+from ...core.whys import sentence
 from ...effects import StartOrder, StartReply, StartResult
 from .program import DEFAULTS, SCAN, Program, Run, compose, ground
 from .talk import Go, name_list, no_reply, read_pairs, read_said
@@ -23,7 +24,6 @@ _WHY = {
     "deadline-passed": "the time allowed for the start had passed before libvirt was asked",
     "define-failed": "libvirt did not take the definition",
     "ended-at-once": "libvirt started it, and it ended at once",
-    "libvirt-active": "libvirt calls the VM active, and no process of it is seen",
     "libvirt-does-not-answer": "libvirt does not answer",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
@@ -116,13 +116,12 @@ def _read(nonce: str, run: Run) -> tuple[str, Mapping[str, str]] | str:
 
 
 def _words(word: str, pairs: Mapping[str, str]) -> str:
-    pid = f" (process {pairs['pid']})" if pairs.get("pid") else ""
+    pid = f" (process {pairs['pid']})" if pairs.get("pid") and "program" not in pairs else ""
     if word == "started":
         return f"it runs{pid}"
     if word == "running":
         return f"it runs there{' already' if pairs.get('already') else ''}{pid}"
-    why = pairs.get("why", "")
-    says = _WHY.get(why) or why.replace("-", " ") or "without a reason"
+    says = _WHY.get(pairs.get("why", "")) or sentence(pairs) or "without a reason"
     if pairs.get("err_len"):
         size, digest = pairs["err_len"], pairs.get("err_sha", "-")
         says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output', see hafence(1))"
