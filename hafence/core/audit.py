@@ -137,6 +137,14 @@ def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
             assert_never(look)
 
 
+_LIBVIRT_HELP = {
+    Libvirt.BUSY: "see which VM it is starting on {}, and what holds that start up",
+    Libvirt.HUNG: "restart libvirtd on {}, or give it more time if it is only slow (fencing: libvirt_timeout)",
+    Libvirt.DOWN: "start libvirtd on {}",
+    Libvirt.ABSENT: "install libvirt on {}",
+}
+
+
 def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
     if look.libvirt is not Libvirt.OK:
         yield Finding(
@@ -144,7 +152,7 @@ def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
             Severity.WARNING,
             host.name,
             f"libvirt: {look.libvirt.value}",
-            f"restart libvirtd on {host.name}",
+            _LIBVIRT_HELP.get(look.libvirt, "restart libvirtd on {}").format(host.name),
         )
     if look.missing:
         saw = "lacks " + ", ".join(look.missing)

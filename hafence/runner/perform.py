@@ -10,7 +10,7 @@ from typing import Any
 
 from ..adapters.local.hooks import HookCall, run_hooks
 from ..adapters.ssh.connections import Hosts
-from ..core.model import Inventory
+from ..core.model import Inventory, Uuid
 from ..core.stored import Lease
 from ..effects import (
     AddEntries,
@@ -61,12 +61,20 @@ from .perform_store import StorePerformer
 class Performer:
     """Performs effects, one call each, from any thread."""
 
-    def __init__(self, inventory: Inventory, store: Store, hosts: Hosts, holder: Holder, voice: Voice) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        store: Store,
+        hosts: Hosts,
+        holder: Holder,
+        voice: Voice,
+        vms: tuple[Uuid, ...] = (),
+    ) -> None:
         self._inventory = inventory
         self._hosts = hosts
         self._holder = holder
         stored = StorePerformer(inventory, store, holder)
-        reached = HostPerformer(inventory, hosts, holder.run)
+        reached = HostPerformer(inventory, hosts, holder.run, vms)
         self._by_type: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
             Now: lambda _: time.time(),
             Uptime: lambda _: _uptime(),

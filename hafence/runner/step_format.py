@@ -157,6 +157,8 @@ def _look(look: Look) -> Json:
                 "libvirt": look.libvirt.value,
                 "copies": dict(look.copies),
                 "active": sorted(look.active),
+                "starting": sorted(look.starting),
+                "doubtful": dict(look.doubtful),
                 "memory_free_mib": look.memory_free_mib,
                 "missing": list(look.missing),
             }
