@@ -1,12 +1,13 @@
 # shellcheck shell=sh
-# Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, proof.sh, facts.sh and what these
-# need.
+# Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, proof.sh, watch.sh, facts.sh
+# and what these need.
 #
 # VMS        UUIDs apart by blanks
 # NAMES      their names, as far as they are known (see identity.sh)
 # SETTLE_S   between the two scans that must both find nothing; SETTLE_MS the same in milliseconds
 # DESTROY_S  how long libvirt may take before SIGKILL is sent anyway
 # REHEARSE   1: look only
+# WATCH      1: where every VM is dead, stay and end what is started anew (watch.sh)
 #
 # The reply is specified in hafence/core/replies.py. Facts of a VM: found (living processes at first), killed (those
 # of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why; and,
@@ -145,6 +146,10 @@ report() {
         unknown) report_status=11 ;;
         esac
     done
+    if [ "$WATCH" = 1 ] && [ "$report_status" -eq 0 ]; then
+        say "end vms=$report_count status=0"
+        watch
+    fi
     say "end vms=$report_count"
     exit "$report_status"
 }
