@@ -210,7 +210,7 @@ class Cluster:
         self.given: dict[str, str] = {}
 
     def carry(self, program: Program) -> tuple[ProgramResult, float]:
-        preamble = program.text.partition("# shellcheck")[0]
+        preamble = program.text.partition("NL=")[0]
         self.given = dict(word.split("=", 1) for word in shlex.split(preamble))
         lines = [HELLO, *self.more, *(self.images() if self.given["IMAGES"] else self.blocklist()), "end"]
         out = "".join(f"hafence/1 {self.given['NONCE']} {line}\n" for line in lines)
