@@ -47,9 +47,6 @@ from ..voice import Voice
 from .perform_hosts import HostPerformer
 from .perform_store import StorePerformer
 
-SPARE_S = 5.0
-"""What a budget shown to people grants beyond the sum of its time-outs."""
-
 
 class Performer:
     """Performs effects, one call each, from any thread."""
@@ -94,22 +91,6 @@ class Performer:
     def perform(self, effect: Effect[Any]) -> Any:
         """Do what the effect asks for and answer it. LeaseLost and StoreError are for the workflow."""
         return self._by_type[type(effect)](effect)
-
-    def budget(self, effect: Effect[Any]) -> float | None:
-        """The most that an effect may take, in seconds, as people are shown it; None where it takes no time."""
-        settings = self._inventory.settings
-        match effect:
-            case LookAt():
-                return settings.connect_timeout_s + SPARE_S
-            case Fence():
-                return settings.ssh_timeout_s
-            case Witness():
-                return settings.connect_timeout_s + SPARE_S
-            case Start() | Settle():
-                return settings.start_timeout_s
-            case PowerOff() | FenceStorage():
-                return settings.power_timeout_s
-        return None
 
     def _run_hooks(self, effect: RunHooks) -> Any:
         vm = self._inventory.vms[effect.vm]

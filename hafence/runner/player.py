@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from ..core.model import Settings
 from ..effects import Effect, Interrupted, LeaseLost, StoreError, Together, Workflow
 from ..voice import Voice
 from .parallel import in_parallel
@@ -39,17 +40,17 @@ class NoJournal:
 
 
 class Player:
-    """Plays workflows. `perform` does one plain effect; `budget` says how long it may take, or None."""
+    """Plays workflows. `perform` does one plain effect; the settings say how long it may take, for people."""
 
     def __init__(
         self,
         perform: Callable[[Effect[Any]], Any],
-        budget: Callable[[Effect[Any]], float | None],
+        settings: Settings,
         journal: Journal,
         voice: Voice,
     ) -> None:
         self._perform = perform
-        self._budget = budget
+        self._settings = settings
         self._journal = journal
         self._voice = voice
         self._owed: StoreError | None = None
@@ -80,7 +81,7 @@ class Player:
         parts = effect.effects if isinstance(effect, Together) else (effect,)
         for part in parts:
             self._journal.intends(part)
-            self._voice.begins(part, self._budget(part))
+            self._voice.begins(part, part.budget_s(self._settings))
         begun = time.monotonic()
         try:
             answers = in_parallel([lambda part=part: self._perform(part) for part in parts])  # type: ignore[misc]

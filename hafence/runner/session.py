@@ -35,7 +35,7 @@ class Session:
         self._dry_run = dry_run
         performer = Performer(inventory, store, hosts, holder, voice)
         journal: Journal = NoJournal() if dry_run else StoreJournal(store, holder.run)
-        self._player = Player(performer.perform, performer.budget, journal, voice)
+        self._player = Player(performer.perform, inventory.settings, journal, voice)
 
     def play(self, workflow: Workflow[R]) -> R:
         """Play a workflow to its end on the real world."""

@@ -7,7 +7,21 @@ from typing import Any
 
 import pytest
 
-from hafence.effects import Answer, Effect, Interrupted, Now, Sleep, StoreError, Tell, Together, Workflow, do
+from hafence.core.model import HostName, Settings
+from hafence.effects import (
+    Answer,
+    Effect,
+    Interrupted,
+    LookAt,
+    Now,
+    PowerOff,
+    Sleep,
+    StoreError,
+    Tell,
+    Together,
+    Workflow,
+    do,
+)
 from hafence.runner.parallel import in_parallel
 from hafence.runner.player import Player
 
@@ -17,6 +31,7 @@ class Log:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.budgets: list[tuple[str, float | None]] = []
         self.fails_before: type[Effect[Any]] | None = None
         self.fails_after: type[Effect[Any]] | None = None
 
@@ -32,6 +47,7 @@ class Log:
 
     def begins(self, effect: Effect[Any], budget_s: float | None) -> None:
         self.lines.append(f"begins {type(effect).__name__}")
+        self.budgets.append((type(effect).__name__, budget_s))
 
     def ends(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
         self.lines.append(f"ends {type(effect).__name__}")
@@ -51,7 +67,7 @@ def player(log: Log, answers: dict[type[Effect[Any]], Any]) -> Player:
             raise answer
         return answer
 
-    return Player(perform, lambda _: None, log, log)
+    return Player(perform, Settings(), log, log)
 
 
 def two_steps() -> Workflow[tuple[object, ...]]:
@@ -84,6 +100,19 @@ def test_an_answer_that_cannot_be_journalled_still_reaches_the_story_and_the_fai
     assert "performs Sleep" not in log.lines
 
 
+def test_people_are_shown_how_long_an_effect_may_take_by_its_class_and_the_settings() -> None:
+    host = HostName("kvm-01")
+
+    def looks() -> Workflow[None]:
+        yield from do(LookAt((host,)))
+        yield from do(Together((PowerOff(host, 100.0), Now())))
+
+    log = Log()
+    settings = Settings(connect_timeout_s=7.0, power_timeout_s=31.0)
+    Player(lambda _: None, settings, log, log).play(looks())
+    assert log.budgets == [("LookAt", 12.0), ("PowerOff", 31.0), ("Now", None)]
+
+
 def test_ctrl_c_reaches_the_story_as_interrupted_where_it_waits() -> None:
     log = Log()
     assert player(log, {Now: KeyboardInterrupt(), Sleep: None}).play(two_steps()) == ("Interrupted", None)
@@ -100,7 +129,7 @@ def test_several_effects_are_performed_at_once_and_answered_in_their_order() -> 
         return (yield from do(Together((Now(), Tell("x")))))
 
     log = Log()
-    assert Player(perform, lambda _: None, log, log).play(story()) == ("Now", "Tell")
+    assert Player(perform, Settings(), log, log).play(story()) == ("Now", "Tell")
     assert [line for line in log.lines if line.startswith("intends")] == ["intends Now", "intends Tell"]
 
 
