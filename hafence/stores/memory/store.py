@@ -149,7 +149,8 @@ class MemoryStore:
             if busy is not None:
                 return busy
             lease = Lease(vm, rules.next_token(self._last_token, now), expires_at)
-            self._put_lease(rules.new_lease(lease, holder, now))
+            columns = codec.lease_columns(rules.new_lease(lease, holder, now))
+            self._leases[vm] = read_again("lease", codec.read_lease, columns)
             self._last_token = lease.token
             return lease
 
@@ -158,7 +159,7 @@ class MemoryStore:
         expires_at = rules.expiry(ttl_s, now)
         with self._lock:
             held = rules.still_held(self._leases.get(lease.vm), lease, now)
-            self._put_lease(replace(held, expires_at=expires_at))
+            self._leases[lease.vm] = replace(held, expires_at=expires_at)
             return replace(lease, expires_at=expires_at)
 
     def drop_lease(self, lease: Lease) -> None:
@@ -182,11 +183,6 @@ class MemoryStore:
 
     def close(self) -> None:
         """See Store."""
-
-    # ------------------------------------------------ what several of them do
-
-    def _put_lease(self, new: LeaseRow) -> None:
-        self._leases[new.vm] = read_again("lease", codec.read_lease, codec.lease_columns(new))
 
     def _end_statements(self, host: HostName, why: str, at: float) -> None:
         for number, row in enumerate(self._statements):
