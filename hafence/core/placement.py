@@ -19,6 +19,8 @@ class Placement:
 
     targets: tuple[HostName, ...]
     excluded: tuple[tuple[HostName, str], ...]
+    boots: Mapping[HostName, str] = field(default_factory=dict)
+    """The boot in which each target was looked into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> str
     """What a look shows that keeps the VM from starting. `here` are the VMs on the host, by the look and the record."""
     if look.libvirt is not Libvirt.OK:
         return f"its libvirt does not answer ({look.libvirt.value})"
+    if look.boot_id is None:
+        return "does not tell in which boot it is"
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
         return "lacks " + ", ".join(lacking)
@@ -118,6 +122,7 @@ def choose_targets(
 ) -> Placement:
     """Hosts that may take the VM: fewest VMs first, then by name. With `to`, that host or none."""
     targets: list[tuple[int, HostName]] = []
+    boots: dict[HostName, str] = {}
     excluded: list[tuple[HostName, str]] = []
     for host in hosts:
         look = looks.get(host.name)
@@ -127,6 +132,8 @@ def choose_targets(
         if reason is None:
             load = look.load if isinstance(look, HostLook) else len(room.placed.get(host.name, ()))
             targets.append((load, host.name))
+            if isinstance(look, HostLook) and look.boot_id:
+                boots[host.name] = look.boot_id
         else:
             excluded.append((host.name, reason))
-    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded))
+    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded), boots)

@@ -116,6 +116,11 @@ class SimHost(Owner):
         self.defined: set[Uuid] = set()
         self.autostart: set[Uuid] = set()
 
+    @property
+    def boot_id(self) -> str:
+        """The kernel's word for this boot."""
+        return f"boot-{self.boot}"
+
     def living(self, vm: Uuid) -> list[Qemu]:
         """The VM's processes here that have a living task."""
         return [qemu for qemu in self.qemus if qemu.alive and qemu.vm == vm]

@@ -216,7 +216,7 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> Ho
         at,
         host.clock_offset_s - admin_offset_s,
         host.machine_id,
-        str(host.boot),
+        host.boot_id,
         libvirt,
         copies,
         frozenset((*known, *host.jobs)) if sees and (known or host.jobs) else _NONE,

@@ -25,7 +25,7 @@ def look(name: str, *vms: Uuid, **more: object) -> HostLook:
         at=100.0,
         clock_offset_s=0.0,
         machine_id="0" * 32,
-        boot_id=None,
+        boot_id=more.pop("boot_id", "boot-1"),  # type: ignore[arg-type]
         libvirt=more.pop("libvirt", Libvirt.OK),  # type: ignore[arg-type]
         copies=dict.fromkeys(vms, 1),
         active=frozenset(vms),

@@ -75,6 +75,15 @@ wait_go() {
 
 # ---------------------------------------------------------------- time
 
+# read_boot: the kernel's word for the boot in which this host is, in BOOT_NOW; empty if it does not tell.
+read_boot() {
+    BOOT_NOW=''
+    { read -r BOOT_NOW </proc/sys/kernel/random/boot_id; } 2>/dev/null
+    case $BOOT_NOW in
+    *[!0-9a-f-]*) BOOT_NOW='' ;;
+    esac
+}
+
 read_clock() {
     CLOCK_MS=$(date +%s%N)
     case $CLOCK_MS in

@@ -17,12 +17,8 @@ tell() {
 }
 
 tell_boot() {
-    boot_id=''
-    { read -r boot_id </proc/sys/kernel/random/boot_id; } 2>/dev/null
-    case $boot_id in
-    '' | *[!0-9a-f-]*) ;;
-    *) tell "boot $boot_id" ;;
-    esac
+    read_boot
+    if [ -n "$BOOT_NOW" ]; then tell "boot $BOOT_NOW"; fi
 }
 
 tell_missing() {
