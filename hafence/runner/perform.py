@@ -17,21 +17,15 @@ from ..effects import (
     Ask,
     AskClients,
     AskPower,
-    DropLease,
     Effect,
     EndWatch,
     Fence,
-    LearnMachine,
-    LiftQuarantine,
     ListEntries,
     LookAt,
     MemoryNeed,
     NoteSecondLevel,
     Now,
     OwnAddresses,
-    Quarantine,
-    Recall,
-    RecordStatement,
     RemoveEntries,
     RenewLease,
     RunHooks,
@@ -40,17 +34,15 @@ from ..effects import (
     SharedDisks,
     SharedHostKeys,
     Sleep,
-    SpendStatement,
     Start,
     Startable,
-    StoreHealth,
     TakeLease,
     Tell,
     Uptime,
     Witness,
     WritableDisks,
-    WriteRecord,
 )
+from ..stores.ask import ASKS
 from ..stores.holder import Holder
 from ..stores.port import Store
 from ..voice import Voice
@@ -82,17 +74,9 @@ class Performer:
             Ask: lambda effect: voice.asks(effect.question),
             Tell: lambda effect: voice.tells(effect.text),
             RunHooks: self._run_hooks,
+            **dict.fromkeys(ASKS, stored.perform),
             TakeLease: stored.take_lease,
             RenewLease: lambda effect: _renew(stored, reached, effect),
-            DropLease: stored.drop_lease,
-            Recall: stored.recall,
-            WriteRecord: stored.write_record,
-            Quarantine: stored.quarantine,
-            LiftQuarantine: stored.lift_quarantine,
-            LearnMachine: stored.learn_machine,
-            RecordStatement: stored.record_statement,
-            SpendStatement: stored.spend_statement,
-            StoreHealth: stored.health,
             LookAt: reached.look_at,
             Fence: reached.fence,
             EndWatch: reached.end_watch,
@@ -136,7 +120,7 @@ class Performer:
 
 
 def _renew(stored: StorePerformer, reached: HostPerformer, effect: RenewLease) -> Lease:
-    lease = stored.renew_lease(effect)
+    lease: Lease = stored.perform(effect)
     reached.renewed(lease)
     return lease
 

@@ -186,6 +186,7 @@ def _order(order: StartOrder) -> Json:
         "ticket": order.ticket,
         "not_after": moment(order.not_after),
         "within_s": order.within_s,
+        **({"boot": order.boot_id} if order.boot_id else {}),
     }
 
 

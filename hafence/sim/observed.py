@@ -56,7 +56,7 @@ def note_looks(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
         vm: tuple(HostName(qemu.host.name) for qemu in world.writers(vm) if qemu.host.name in seen)
         for vm in world.qemus
     }
-    quarantined = frozenset(world.store.quarantined)
+    quarantined = frozenset(row.host for row in world.store.quarantined())
     asked, silent_ones, seen_ones = frozenset(hosts), frozenset(silent), frozenset(seen)
     notes.looks.append(Looks(world.now, run.id, asked, silent_ones, seen_ones, writers, quarantined))
 
@@ -97,11 +97,14 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> Non
     suspect = record.last_host if record is not None else None
     off_at, shut_out, stated = -math.inf, False, False
     if suspect is not None:
-        host, statement = world.hosts[suspect], world.store.statements.get(suspect)
+        host = world.hosts[suspect]
         off_at = host.off_at if host.up else world.now
         shut_out = _shut_out(world, order.vm, host)
         clock = EPOCH + world.now + run.admin.clock_offset_s
-        stated = statement is not None and statement.at <= clock < statement.expires_at
+        stated = any(
+            row.host == suspect and row.ended_at is None and row.at <= clock < row.expires_at
+            for row in world.store.statements()
+        )
     grounds = record.grounds if record is not None else None
     sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated)
     world.notes.sent.append(sent)

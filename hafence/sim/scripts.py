@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
-from ..core.model import Uuid
+from ..core.model import HostName, Uuid
 from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
 from ..core.starts import StartOrder, StartResult
 from ..core.wire import PROTOCOL, Hello
@@ -166,6 +166,11 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
 
 def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object) -> Act[Settled]:
     name = world.name_of(order.vm)
+    if order.boot_id != host.boot_id and world.inventory.cluster_of(HostName(host.name)).is_kvm:
+        world.say(
+            host.name, f"the start of {name} by {by} does nothing: {host.name} has booted since it was looked into"
+        )
+        return _look(host, order.vm) or Settled(StartResult.CLEAN, "it has booted since it was looked into")
     if not _take_ticket(host, order, "start"):
         world.say(host.name, f"the start of {name} by {by} does nothing: a later run was here")
         return Settled(StartResult.UNKNOWN, "a newer run has been at it there")

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..core.outcome import Outcome
 from ..effects import Effect, Interrupted, LeaseLost, Parallel, StoreError, Workflow
+from ..stores.holder import Holder
 from ..workflows.vm_run import Request
 from .kernel import Act, Join, Task
-from .perform import AT_ONCE, perform
+from .perform import AT_ONCE, at_once, perform, write_down
 from .run import Policy, SimRun
 from .words import end_words, outcome_words, words
 from .world import Admin, World
@@ -41,8 +42,9 @@ class Simulation:
         node = self.world.admins[admin]
         run_id = f"run-{len(self.runs) + 1}"
         workflow = make(Request(run_id, self.world.inventory, **wishes))
-        run = SimRun(run_id, node, self.world.inventory, workflow, typed)
+        run = SimRun(_process(run_id, node, 1 + len(self.runs)), node, self.world.inventory, workflow, typed)
         run.policy = self.policy
+        run.journals = not wishes.get("dry_run")
         run.began_at = self.world.now
         self.runs.append(run)
         self.world.say(node.name, f"{run_id}: hafence {typed}")
@@ -79,8 +81,7 @@ class Simulation:
             run.effect = effect
             task = mine()
             if tracing and task is not None:
-                task.label = f"{run.id} {type(effect).__name__}"
-                self.world.touch(type(effect).__name__)
+                self.world.agenda.begins(task, run.id, at_once(effect))
             answer, error = None, None
             if owed:
                 owed = False
@@ -89,6 +90,8 @@ class Simulation:
             plain = AT_ONCE.get(type(effect))
             if plain is not None:
                 answer = plain(self.world, run, effect)
+                write_down(self.world, run, (effect,))
+                owed, run.owed = run.owed, False
                 self._say(run, effect, answer)
                 continue
             try:
@@ -195,3 +198,8 @@ class Simulation:
     def play(self, until: float = math.inf) -> bool:
         """Let everything happen that is due (until a moment). False if it never ends."""
         return self.world.agenda.run(until, MAX_STEPS)
+
+
+def _process(run_id: str, node: Admin, number: int) -> Holder:
+    """The process of a run, as the store knows the holder of a lease. Whether it is gone is the world's to say."""
+    return Holder(run_id, f"root@{node.name}", 4000 + number, "1", f"boot of {node.name}", "", node.name)

@@ -118,7 +118,7 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
         case TakeLease(), Lease():
             return [f"takes the lease on {_vm(inventory, effect.vm)}"]
         case TakeLease(), Busy():
-            return [f"finds the lease on {_vm(inventory, effect.vm)} taken by {answer.run} on {answer.holder}"]
+            return [f"finds the lease on {_vm(inventory, effect.vm)} taken by {answer.run}, {answer.holder}"]
         case DropLease(), _:
             return []
         case WriteRecord(), _:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hafence.core.attempts import FenceOrder
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SETTLE_S = 0.5
 LEASE_S = 60.0
+NOW, BEGAN = "now", "began"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,13 @@ def fence(
     return make
 
 
-def start(vm: str, target: str, ticket: int = 1, within_s: float = 6.0, lease_s: float = LEASE_S) -> Ask:
-    """Start a VM."""
-    return lambda inventory, now: Start(_start_order(inventory, vm, target, ticket, now + lease_s, within_s))
+def start(
+    vm: str, target: str, ticket: int = 1, within_s: float = 6.0, lease_s: float = LEASE_S, boot: str = NOW
+) -> Ask:
+    """Start a VM; `boot`: NOW, or the one in which its target was when the case BEGAN."""
+    return lambda inventory, now: Start(
+        replace(_start_order(inventory, vm, target, ticket, now + lease_s, within_s), boot_id=boot)
+    )
 
 
 def settle(vm: str, target: str, ticket: int = 1, within_s: float = 6.0) -> Ask:
@@ -271,6 +276,9 @@ class Striker(Protocol):
     def before_effect(self) -> None:
         """Called before each effect."""
 
+    def boot_id(self, host: HostName) -> str:
+        """The boot in which a host is now."""
+
     def strike(self, it: Strike) -> Workflow[None]:
         """Let it happen now."""
 
@@ -281,6 +289,7 @@ class Striker(Protocol):
 def story(inventory: Inventory, steps: Sequence[Step], striker: Striker) -> Workflow[list[str]]:
     """Play the steps in their order; the answers, as lines."""
     said: list[str] = []
+    first = {host: striker.boot_id(host) for host in inventory.hosts}
     for step in steps:
         if isinstance(step, Strike):
             yield from striker.strike(step)
@@ -291,5 +300,20 @@ def story(inventory: Inventory, steps: Sequence[Step], striker: Striker) -> Work
         striker.before_effect()
         now = yield from do(Now())
         asked = step(inventory, now)
-        said += yield from (_effect(inventory, asked) if isinstance(asked, Effect) else asked)
+        if isinstance(asked, Effect):
+            asked = _in_its_boot(asked, striker, first)
+            said += yield from _effect(inventory, asked)
+        else:
+            said += yield from asked
     return said
+
+
+def _in_its_boot(effect: Effect[Any], striker: Striker, first: Mapping[HostName, str]) -> Effect[Any]:
+    """A start with the boot that is meant, in the word of its target's kernel."""
+    match effect:
+        case Together(parts):
+            return Together(tuple(_in_its_boot(part, striker, first) for part in parts))
+        case Start(order):
+            boot_id = striker.boot_id(order.target) if order.boot_id == NOW else first[order.target]
+            return Start(replace(order, boot_id=boot_id))
+    return effect

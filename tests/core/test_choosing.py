@@ -95,6 +95,11 @@ def test_the_target_has_the_fewest_vms_then_the_first_name() -> None:
     assert got.targets == ("kvm-03", "kvm-04", "kvm-02")
 
 
+def test_each_target_goes_with_the_boot_in_which_it_was_looked_into() -> None:
+    got = targets(look("kvm-02", boot_id="one"), look("kvm-03", boot_id="other"), silence("kvm-04"))
+    assert got.boots == {"kvm-02": "one", "kvm-03": "other"}
+
+
 def test_to_overrides_the_order_but_not_the_safety() -> None:
     assert targets(look("kvm-02"), look("kvm-03", uuid(7)), to="kvm-03").targets == ("kvm-03",)
     assert targets(look("kvm-02"), look("kvm-03"), to="kvm-01").targets == ()
@@ -109,6 +114,7 @@ def test_to_overrides_the_order_but_not_the_safety() -> None:
         (look("kvm-02", libvirt=Libvirt.HUNG), "hung"),
         (look("kvm-02", libvirt=Libvirt.ABSENT), "absent"),
         (look("kvm-02", missing=("flock",)), "lacks flock"),
+        (look("kvm-02", boot_id=None), "does not tell in which boot it is"),
         (look("kvm-02", memory_free_mib=1023), "1023 MiB free, the VM needs 1024"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -61,7 +61,7 @@ STEPS: list[tuple[Effect[Any], Any]] = [
         (WitnessReport(None, 1.0, frozenset({Sign.PING, Sign.RST}), True, "seen", 2, 1),),
     ),
     (effects.RunHooks(VM, KVM_01, KVM_02), (HookResult("site", "no room"), HookResult("dns", ""))),
-    (effects.Start(START), StartReply(StartResult.RUNNING, "it runs", 3.0)),
+    (effects.Start(replace(START, boot_id="b-2")), StartReply(StartResult.RUNNING, "it runs", 3.0)),
     (effects.Settle(START), StartReply(StartResult.UNKNOWN, "cut", 3.0)),
     (effects.WriteRecord(RECORD, Lease(VM, 7, 220.0)), RECORD),
     (effects.Quarantine(KVM_01, "fenced"), None),

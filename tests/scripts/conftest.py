@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,13 @@ class Shell:
 
     def run(self, program: Program, within_s: float = 30.0) -> ProgramResult:
         return run_here(Program(program.text, program.on_line, self.command), within_s)
+
+    @property
+    def boot_id(self) -> str:
+        """The boot in which the host is."""
+        words = "cat /proc/sys/kernel/random/boot_id"
+        done = subprocess.run(self.command, input=words, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout.strip()
 
     @property
     def host(self) -> Host:

@@ -37,8 +37,9 @@ def start(
     mode: StartMode = StartMode.PERSISTENT,
     within_s: float = 10,
     xml: str = "",
+    boot_id: str | None = None,
 ) -> StartReply:
-    return kvm.parse_start(NONCE, run_start(inside, vm, ticket, mode, within_s, xml), time.time())
+    return kvm.parse_start(NONCE, run_start(inside, vm, ticket, mode, within_s, xml, boot_id), time.time())
 
 
 def run_start(
@@ -48,8 +49,10 @@ def run_start(
     mode: StartMode = StartMode.PERSISTENT,
     within_s: float = 10,
     xml: str = "",
+    boot_id: str | None = None,
 ) -> ProgramResult:
-    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
+    boot_id = inside.boot_id if boot_id is None else boot_id
+    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s, boot_id)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
     text = xml or vm.xml.read_text()
     program = kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time, settings=inside.settings)

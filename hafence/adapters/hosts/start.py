@@ -29,6 +29,7 @@ _WHY = {
     "libvirt-does-not-answer": "libvirt does not answer",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
+    "rebooted": "it has booted since it was looked into",
     "still-starting": "libvirt had not finished the start in time",
     "superseded": "a newer run has been at it there",
     "virsh-failed": "libvirt could not start it",
@@ -59,6 +60,7 @@ def start_program(
         host.root,
         **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
         TICKET=str(order.ticket),
+        BOOT=order.boot_id,
         XML=xml,
         HOW=mode.value,
     )

@@ -56,10 +56,10 @@ say_hello() {
 }
 
 # The one name that two machines never share, clones of one image included: it is made at each boot. The demo's hosts
-# share one machine, and have none.
+# share one machine, and have boots of their own.
 read_boot_id() {
     BOOT_ID=''
-    [ -z "$ROOT" ] && { read -r BOOT_ID </proc/sys/kernel/random/boot_id; } 2>/dev/null
+    { read -r BOOT_ID <"$ROOT/proc/sys/kernel/random/boot_id"; } 2>/dev/null
     case $BOOT_ID in
     '' | *[!0-9a-f-]*) return 1 ;;
     esac

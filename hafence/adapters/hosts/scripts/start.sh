@@ -3,6 +3,7 @@
 #
 # XML   the domain
 # HOW   persistent: define and start; transient: create
+# BOOT  the boot in which this host was looked into: the tickets that it has seen since are gone with another one
 #
 # What counts at the end is what is seen, not what virsh said. A definition is taken back if the start failed and it was
 # not here before; nothing else of the VM is ever removed.
@@ -71,6 +72,7 @@ start() {
     if [ -n "$start_lacks" ]; then could_not_begin "lacks-${start_lacks%%"$NL"*}"; fi
     xml_is_ours || could_not_begin xml-names-another-vm
     take_lock || could_not_begin "$WHY"
+    read_boot_id && [ "$BOOT" = "$BOOT_ID" ] || could_not_begin rebooted
     take_ticket start
     read_uptime || finish unknown why=no-clock
     # shellcheck disable=SC2034  # libvirt.sh reads it
