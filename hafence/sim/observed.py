@@ -90,8 +90,11 @@ def note_scan(world: World, run: SimRun, host: HostName, at: float, living: froz
 
 
 def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> None:
-    """A start is on its way to its target. One that comes after its own deadline (the world's time) does nothing."""
-    if world.now >= until:
+    """A start is on its way to its target.
+
+    One that comes after its own deadline (the world's time) does nothing, nor does one for another boot of the target.
+    """
+    if world.now >= until or order.boot_id not in ("", world.host(order.target).boot_id):
         return
     record = world.store.records.get(order.vm)
     suspect = record.last_host if record is not None else None
