@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hafence.core.attempts import Reading, Verdict
 from hafence.core.looks import Libvirt
 from hafence.core.model import Settings, Uuid
-from hafence.core.replies import Finding, Verdict
 
 from ..lab.require import lack
 from .conftest import Shell
@@ -70,8 +70,8 @@ class Libvirtd:
         return path.read_text().split() if path.exists() else []
 
 
-def why(finding: Finding) -> tuple[Verdict, str]:
-    return finding.verdict, finding.facts["why"]
+def why(finding: Reading) -> tuple[Verdict, str]:
+    return finding.verdict, finding.facts.word("why")
 
 
 def quick(shell: Shell, root: Path) -> Shell:
@@ -198,27 +198,23 @@ def without_virsh(shell: Shell, root: Path) -> Shell:
 
 
 def test_without_virsh_and_without_a_daemon_there_is_no_libvirt(shell: Shell, zoo: Zoo, vm: str, root: Path) -> None:
-    here = without_virsh(shell, root)
-    assert here.fence(vm).verdict is Verdict.CONFIRMED_DEAD
     leftover = zoo.qemu("-uuid", vm)
-    finding = here.fence(vm)
-    assert (finding.verdict, finding.facts["destroy"], finding.facts["killed"]) == (
-        Verdict.CONFIRMED_DEAD,
-        "absent",
-        "1",
-    )
+    finding = without_virsh(shell, root).fence(vm)
+    assert (finding.facts.word("destroy"), finding.facts.word("killed")) == ("absent", "1")
     assert not is_living(leftover.pid)
+    here = without_virsh(in_a_namespace(shell), root)  # no daemon of this machine is seen there
+    assert here.fence(vm).verdict is Verdict.CONFIRMED_DEAD
     assert looked(here).libvirt is Libvirt.ABSENT
 
 
 def test_a_daemon_that_is_down_has_nothing_in_its_hands(shell: Shell, zoo: Zoo, vm: str, root: Path) -> None:
     (root / "bin/virsh").write_text("#!/bin/sh\necho 'error: failed to connect to the hypervisor' >&2\nexit 1\n")
     (root / "bin/virsh").chmod(0o755)
-    here = shell.at(root)
-    assert here.fence(vm).verdict is Verdict.CONFIRMED_DEAD
     leftover = zoo.qemu("-uuid", vm)
-    assert here.fence(vm).facts["killed"] == "1"
+    assert shell.at(root).fence(vm).facts.word("killed") == "1"
     assert not is_living(leftover.pid)
+    here = in_a_namespace(shell).at(root)  # no daemon of this machine is seen there
+    assert here.fence(vm).verdict is Verdict.CONFIRMED_DEAD
     assert looked(here).libvirt is Libvirt.DOWN
 
 
@@ -230,7 +226,7 @@ def test_a_leftover_that_libvirt_does_not_know_of_is_killed_and_not_called_dead_
     Libvirtd(root).hangs()
     finding = quick(shell, root).fence(vm, within_s=6)
     assert why(finding) == (Verdict.AMBIGUOUS, "libvirt-does-not-answer")
-    assert (finding.facts["destroy"], finding.facts["killed"]) == ("timeout", "1")
+    assert (finding.facts.word("destroy"), finding.facts.word("killed")) == ("timeout", "1")
     assert not is_living(leftover.pid)
 
 
@@ -310,9 +306,9 @@ def test_where_the_inventory_says_so_any_list_will_do(shell: Shell, vm: str) -> 
 def test_the_machines_own_list_will_do(shell: Shell, zoo: Zoo, vm: str) -> None:
     if os.readlink("/proc/self/ns/pid") != "pid:[4026531836]":
         lack("needs to run in the machine's own PID namespace")
-    assert strict(shell).fence(vm).verdict is Verdict.CONFIRMED_DEAD
     leftover = zoo.qemu("-uuid", vm)
-    assert strict(shell).fence(vm).facts["killed"] == "1"
+    assert strict(shell).rehearse(vm).facts.word("found") == "1"
+    assert strict(shell).fence(vm).facts.word("killed") == "1"
     assert not is_living(leftover.pid)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hafence.adapters.hosts import kvm
+from hafence.core.attempts import Reading, Reply, Verdict
 from hafence.core.model import Uuid
-from hafence.core.replies import Finding, Reply, Verdict, interpret
+from hafence.core.replies import interpret
 
 from ..lab.require import lack, require
 from .conftest import NONCE, Shell
@@ -30,11 +31,11 @@ def disk(tmp_path: Path) -> Path:
     return path
 
 
-def in_the_way(finding: Finding) -> tuple[Verdict, str, str]:
-    return finding.verdict, finding.facts["why"], finding.facts.get("program", "")
+def in_the_way(finding: Reading) -> tuple[Verdict, str, str]:
+    return finding.verdict, finding.facts.word("why"), finding.facts.word("program")
 
 
-def fence(shell: Shell, vm: str, *disks: Path | str, older_kernel: bool = False, rehearse: bool = False) -> Finding:
+def fence(shell: Shell, vm: str, *disks: Path | str, older_kernel: bool = False, rehearse: bool = False) -> Reading:
     """Fence a VM of which the inventory names these disks. An older kernel does not tell inodes in fdinfo."""
     order = shell.order(vm, rehearse=rehearse)
     named = {Uuid(vm): [str(disk) for disk in disks]}
@@ -44,7 +45,7 @@ def fence(shell: Shell, vm: str, *disks: Path | str, older_kernel: bool = False,
         program = replace(program, text=program.text.replace("tells_inodes() {", "tells_inodes() {\n    return 1"))
     run = shell.run(program)
     reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, 0.0)
-    return interpret(order, reply)[Uuid(vm)]
+    return interpret(order, reply).readings[Uuid(vm)]
 
 
 # ---------------------------------------------------------------- how the disks are known
@@ -57,7 +58,7 @@ def test_who_has_open_what_the_leftover_wrote_to_is_named_and_left_alone(
     holder = zoo.opens(disk, name="qemu-nbd")
     finding = shell.fence(vm)
     assert in_the_way(finding) == (Verdict.AMBIGUOUS, WRITES, "qemu-nbd")
-    assert finding.facts["pid"] == str(holder.pid)
+    assert finding.facts.word("pid") == str(holder.pid)
     assert "qemu-nbd" in finding.detail
     assert (is_living(leftover.pid), is_living(holder.pid)) == (False, True)
 
@@ -158,7 +159,7 @@ def test_where_it_says_its_words_is_no_disk(shell: Shell, zoo: Zoo, vm: str, tmp
     with (tmp_path / "said").open("wb") as said:
         zoo.start(zoo.program(of="/bin/dash"), "-c", "while :; do sleep 60; done", "-uuid", vm, stdout=said.fileno())
         zoo.opens(said.name)
-        wait_until(lambda: shell.rehearse(vm).facts["found"] == "1", "it is up")
+        wait_until(lambda: shell.rehearse(vm).facts.word("found") == "1", "it is up")
         assert shell.fence(vm).verdict is Verdict.CONFIRMED_DEAD
 
 
@@ -296,13 +297,13 @@ def stacked(root: Path, loop: str, name: str, on_top: str | Path, *, partition: 
     return root / "sys"
 
 
-def with_sys(shell: Shell, vm: str, sys: Path, disk: str) -> Finding:
+def with_sys(shell: Shell, vm: str, sys: Path, disk: str) -> Reading:
     order = shell.order(vm)
     program = shell.fence_program(order)
     text = program.text.replace("SYS=/sys", f"SYS={sys}").replace("DISKS=''", f"DISKS='{vm} {disk}'")
     run = shell.run(replace(program, text=text))
     reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, 0.0)
-    return interpret(order, reply)[Uuid(vm)]
+    return interpret(order, reply).readings[Uuid(vm)]
 
 
 @pytest.fixture
@@ -322,7 +323,7 @@ def test_a_mapping_that_stands_on_the_disk_is_in_the_way_if_it_is_open(
     (root / "bin/dmsetup").chmod(0o755)
     finding = with_sys(shell.at(root), vm, sys, loop)
     assert finding.verdict is verdict
-    assert finding.facts.get("program") == ("dm-3" if opened == "1" else None)
+    assert finding.facts.word("program") == ("dm-3" if opened == "1" else "")
 
 
 def test_a_mapping_of_which_nobody_tells_whether_it_is_open_is_in_the_way(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hafence.adapters.hosts import kvm
+from hafence.core.attempts import Verdict
 from hafence.core.looks import HostLook
 from hafence.core.model import HostName, Uuid
-from hafence.core.replies import Verdict
 
 from ..lab.require import lack, require
 from .conftest import NONCE, Shell
@@ -57,7 +57,7 @@ def test_a_leftover_whose_uuid_only_the_firmware_shows_is_found_and_killed(
     qemu = zoo.qemu(*SMBIOS[how](vm), name="kvm")
     assert looked(shell).copies[Uuid(vm)] == 1
     finding = shell.fence(vm)
-    assert (finding.verdict, finding.facts["killed"]) == (Verdict.CONFIRMED_DEAD, "1")
+    assert (finding.verdict, finding.facts.word("killed")) == (Verdict.CONFIRMED_DEAD, "1")
     assert not is_living(qemu.pid)
 
 
@@ -65,7 +65,7 @@ def test_a_real_qemu_whose_uuid_only_the_firmware_shows_is_killed(shell: Shell, 
     require("qemu-system-x86_64")
     qemu = zoo.start("qemu-system-x86_64", "-smbios", f"type=1,uuid={vm}", "-machine", "none", "-display", "none")
     wait_until(lambda: len(task_states(qemu.pid)) > 1, "qemu has threads")
-    assert shell.fence(vm).facts["killed"] == "1"
+    assert shell.fence(vm).facts.word("killed") == "1"
     assert not is_living(qemu.pid)
 
 
@@ -86,7 +86,7 @@ def test_who_only_seems_to_show_the_uuid_is_a_stranger(shell: Shell, zoo: Zoo, v
     stranger = zoo.qemu(*NOT_ITS[how](vm))
     assert Uuid(vm) not in looked(shell).copies
     finding = shell.fence(vm)
-    assert (finding.verdict, finding.facts["found"]) == (Verdict.CONFIRMED_DEAD, "0")
+    assert (finding.verdict, finding.facts.word("found")) == (Verdict.CONFIRMED_DEAD, "0")
     assert is_living(stranger.pid)
 
 
@@ -98,7 +98,7 @@ def test_a_vm_of_the_same_name_that_shows_another_uuid_is_a_stranger(shell: Shel
         zoo.qemu("-name", f"guest={name}", "-uuid", other),
     ]
     finding = shell.fence_named(vm, name)
-    assert (finding.verdict, finding.facts["found"]) == (Verdict.CONFIRMED_DEAD, "0")
+    assert (finding.verdict, finding.facts.word("found")) == (Verdict.CONFIRMED_DEAD, "0")
     assert all(is_living(stranger.pid) for stranger in strangers)
     assert looked(shell, {name: vm}).copies.get(Uuid(vm)) is None
 
@@ -112,9 +112,9 @@ def test_a_qemu_that_bears_one_uuid_and_shows_another_is_the_first_ones_and_a_do
     assert (look.copies.get(Uuid(vm)), look.copies[Uuid(other)]) == (None, 1)
     assert look.doubtful[Uuid(vm)] == "qemu-system-x86_64"
     finding = shell.fence(vm)
-    assert (finding.verdict, finding.facts["why"]) == (Verdict.AMBIGUOUS, "a-program-bears-its-uuid")
+    assert (finding.verdict, finding.facts.word("why")) == (Verdict.AMBIGUOUS, "a-program-bears-its-uuid")
     assert is_living(qemu.pid)
-    assert shell.fence(other).facts["killed"] == "1"
+    assert shell.fence(other).facts.word("killed") == "1"
 
 
 # ---------------------------------------------------------------- names, in a look
@@ -149,7 +149,7 @@ def test_libvirts_pid_file_names_the_vm_whatever_its_program_is_called(
     here = shell.at(root)
     assert looked(here).copies[Uuid(vm)] == 2
     finding = here.fence(vm)
-    assert (finding.verdict, finding.facts["killed"]) == (Verdict.CONFIRMED_DEAD, "2")
+    assert (finding.verdict, finding.facts.word("killed")) == (Verdict.CONFIRMED_DEAD, "2")
     assert not is_living(emulator.pid)
     assert not is_living(wrapper.pid)
     assert is_living(bystander.pid)
@@ -159,7 +159,7 @@ def test_a_pid_file_of_another_vm_proves_nothing(shell: Shell, zoo: Zoo, vm: str
     stranger = zoo.qemu("-uuid", vm, name="kvm.real")
     libvirt_runs(root, "db-01", vm[:-4] + "0000", stranger.pid)
     finding = shell.at(root).fence(vm)
-    assert (finding.verdict, finding.facts["why"]) == (Verdict.AMBIGUOUS, "a-program-bears-its-uuid")
+    assert (finding.verdict, finding.facts.word("why")) == (Verdict.AMBIGUOUS, "a-program-bears-its-uuid")
     assert is_living(stranger.pid)
 
 
@@ -169,7 +169,7 @@ def test_whoever_bears_the_uuid_and_has_kvm_open_is_the_vm(shell: Shell, zoo: Zo
     runs = zoo.opens("/dev/kvm", "-uuid", vm, name="kvm.real")
     shows = zoo.opens("/dev/kvm", "-smbios", f"type=1,uuid={vm}", name="vmm")
     assert looked(shell).copies[Uuid(vm)] == 2
-    assert shell.fence(vm).facts["killed"] == "2"
+    assert shell.fence(vm).facts.word("killed") == "2"
     assert not is_living(runs.pid)
     assert not is_living(shows.pid)
 
@@ -181,7 +181,7 @@ def test_by_its_name_alone_a_program_is_the_vm_only_if_it_runs_a_machine(shell: 
     runs = zoo.opens("/dev/kvm", "-name", name, name="kvm.real")
     finds = zoo.qemu("-name", name, name="search")
     finding = shell.fence_named(vm, name)
-    assert (finding.verdict, finding.facts["killed"]) == (Verdict.CONFIRMED_DEAD, "1")
+    assert (finding.verdict, finding.facts.word("killed")) == (Verdict.CONFIRMED_DEAD, "1")
     assert (is_living(runs.pid), is_living(finds.pid)) == (False, True)
 
 
@@ -215,15 +215,15 @@ def test_of_a_program_that_bears_the_uuid_and_does_nothing_with_it_nobody_can_sa
     look = looked(shell)
     assert (look.copies[Uuid(vm)], look.doubtful[Uuid(vm)][:3]) == (1, name[:3].replace(" ", "-"))
     finding = shell.fence(vm)
-    assert (finding.verdict, finding.facts["why"]) == (Verdict.AMBIGUOUS, "a-program-bears-its-uuid")
-    assert (finding.facts["killed"], finding.facts["pid"]) == ("1", str(doubt.pid))
-    assert finding.facts["program"][:3] == name[:3].replace(" ", "-")
+    assert (finding.verdict, finding.facts.word("why")) == (Verdict.AMBIGUOUS, "a-program-bears-its-uuid")
+    assert (finding.facts.word("killed"), finding.facts.word("pid")) == ("1", str(doubt.pid))
+    assert finding.facts.word("program")[:3] == name[:3].replace(" ", "-")
     assert (is_living(doubt.pid), is_living(leftover.pid)) == (True, False)
 
 
 def test_a_rehearsal_foretells_the_doubt(shell: Shell, zoo: Zoo, vm: str) -> None:
     zoo.qemu("-uuid", vm, name="kvm.real")
-    assert shell.rehearse(vm).facts["why"] == "a-program-bears-its-uuid"
+    assert shell.rehearse(vm).facts.word("why") == "a-program-bears-its-uuid"
 
 
 def test_a_doubt_that_has_ended_when_it_is_judged_is_none(shell: Shell, zoo: Zoo, vm: str) -> None:
@@ -247,7 +247,7 @@ def test_a_leftover_beside_those_that_are_known_to_run_no_vm_is_killed_and_dead(
     leftover = zoo.qemu("-uuid", vm)
     assert (looked(shell).copies[Uuid(vm)], looked(shell).doubtful.get(Uuid(vm))) == (1, None)
     finding = shell.fence(vm)
-    assert (finding.verdict, finding.facts["found"]) == (Verdict.CONFIRMED_DEAD, "1")
+    assert (finding.verdict, finding.facts.word("found")) == (Verdict.CONFIRMED_DEAD, "1")
     assert not is_living(leftover.pid)
     assert all(is_living(bystander.pid) for bystander in bystanders)
 
