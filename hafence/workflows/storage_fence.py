@@ -194,7 +194,7 @@ def _shut_out(
         now = yield from do(Now())
     if isinstance(seen, Unanswered):
         says = f"{seen.says}. Entries for {fence.listed(clients)} may have been added: 'hafence rejoin' lifts them"
-        return {vm: no_storage_fence(fence, says, now) for vm in plans}
+        return {vm: no_storage_fence(fence, says, now, plan.signs) for vm, plan in plans.items()}
     return {vm: _judged(fence, plan, seen, askers.first, now) for vm, plan in plans.items()}
 
 

@@ -197,7 +197,8 @@ def test_where_the_new_one_gets_no_answer_it_is_no_fence_and_may_be_there() -> N
     desk = storage.desk()
     desk.answers[AddEntries] = [storage.add, Unanswered("hung up"), Unanswered("hung up"), Unanswered("gone")]
     [reply] = fence(storage, desk=desk)
-    assert (reply.done, proofs(reply)) == (False, {Proof.NOTHING})
+    # that the client watches the image had been told before, and stays told
+    assert (reply.done, proofs(reply)) == (False, {Proof.HOST_ALIVE, Proof.NOTHING})
     assert reply.says == (
         f"kvm-02: hung up; kvm-03: hung up; the admin node: gone."
         f" Entries for {MINE} may have been added: 'hafence rejoin' lifts them"
