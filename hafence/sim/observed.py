@@ -18,6 +18,7 @@ from .hosts import SimHost
 from .network import STORAGE, Network, signs_seen, trouble_reaching
 from .notes import Attempt, Looks, Observer, Scan, Sent, Sign, Watch
 from .run import SimRun
+from .scripts import is_refused
 from .world import EPOCH, World
 
 RUNS_NOTHING = frozenset({"forced", "nosession"})
@@ -90,11 +91,9 @@ def note_scan(world: World, run: SimRun, host: HostName, at: float, living: froz
 
 
 def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> None:
-    """A start is on its way to its target.
-
-    One that comes after its own deadline (the world's time) does nothing, nor does one for another boot of the target.
-    """
-    if world.now >= until or order.boot_id not in ("", world.host(order.target).boot_id):
+    """A start is on its way to its target. One that comes after its own deadline (the world's time), or that is refused
+    there, does nothing."""
+    if world.now >= until or is_refused(world, world.host(order.target), order):
         return
     record = world.store.records.get(order.vm)
     suspect = record.last_host if record is not None else None

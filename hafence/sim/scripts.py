@@ -164,9 +164,19 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
     return came_to
 
 
+def is_refused(world: World, host: SimHost, order: StartOrder) -> bool:
+    """Whether a start that arrives now does nothing: it is for another boot of its target, or a later run was there."""
+    return not _is_for_this_boot(world, host, order) or _was_superseded(host, order, "start")
+
+
+def _is_for_this_boot(world: World, host: SimHost, order: StartOrder) -> bool:
+    """Whether a start is for the boot in which its target is. Only of KVM hosts, which are looked into, it is known."""
+    return order.boot_id == host.boot_id or not world.inventory.cluster_of(HostName(host.name)).is_kvm
+
+
 def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object) -> Act[Settled]:
     name = world.name_of(order.vm)
-    if order.boot_id != host.boot_id and world.inventory.cluster_of(HostName(host.name)).is_kvm:
+    if not _is_for_this_boot(world, host, order):
         world.say(
             host.name, f"the start of {name} by {by} does nothing: {host.name} has booted since it was looked into"
         )
@@ -242,10 +252,15 @@ def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float)
     return Settled(StartResult.CLEAN, "no copy of it is there and no start is under way")
 
 
-def _take_ticket(host: SimHost, order: StartOrder, kind: str) -> bool:
-    """Whether no later run has been here. A start is also refused where a settle of the same ticket has been."""
+def _was_superseded(host: SimHost, order: StartOrder, kind: str) -> bool:
+    """Whether a later run has been here. A start is also refused where a settle of the same ticket has been."""
     seen, seen_kind = host.tickets.get(order.vm, (-1, ""))
-    if seen > order.ticket or (seen == order.ticket and (seen_kind, kind) == ("settle", "start")):
+    return seen > order.ticket or (seen == order.ticket and (seen_kind, kind) == ("settle", "start"))
+
+
+def _take_ticket(host: SimHost, order: StartOrder, kind: str) -> bool:
+    """Leave the ticket on the host. False if a later run has been here."""
+    if _was_superseded(host, order, kind):
         return False
     host.tickets[order.vm] = (order.ticket, kind)
     return True
