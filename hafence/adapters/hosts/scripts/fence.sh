@@ -162,7 +162,7 @@ fence() {
     note_disks
     if [ "$REHEARSE" = 1 ]; then
         note_states
-        read_proof "$(tell_disks; tell_libvirt "$(bounded)")"
+        read_proof "$(tell_disks; tell_libvirt "$(bounded "$LIBVIRT_S")")"
         return 0
     fi
     if ! in_time; then

@@ -18,11 +18,11 @@ still_living() {
 }
 
 # Who is to be destroyed through libvirt: VMs of which a process lives, and those that libvirt runs although /proc
-# shows none (asked only if there is one of which nothing was found).
+# shows none (asked only if there is one of which nothing was found, and not for long: the others are to die).
 plan_destroys() {
     QUEUE='' DONE=' '
-    # shellcheck disable=SC2046,SC2086
-    [ -z "$HAS_VIRSH" ] || all_found || ask_states "$(bounded)" $(not_found)
+    # shellcheck disable=SC2046
+    [ -z "$HAS_VIRSH" ] || all_found || ask_states "$(bounded 2)" $(not_found)
     for plan_vm in $VMS; do
         get_fact "$plan_vm" FOUND
         if [ -n "$HAS_VIRSH" ] && { [ "$FACT" -gt 0 ] || is_active "$plan_vm"; }; then QUEUE="$QUEUE $plan_vm"; fi
@@ -39,11 +39,11 @@ is_active() {
     [ "$VM_STATE" = active ]
 }
 
-# bounded: how many seconds libvirt gets for an answer now: a third of what is left at most.
+# bounded MOST: how many seconds libvirt gets for an answer now: a third of what is left at most.
 bounded() {
     read_uptime
     bounded_s=$(((END_UP_MS - UP_MS) / 3000))
-    [ "$bounded_s" -le "$LIBVIRT_S" ] || bounded_s=$LIBVIRT_S
+    [ "$bounded_s" -le "$1" ] || bounded_s=$1
     [ "$bounded_s" -ge 1 ] || bounded_s=1
     echo "$bounded_s"
 }

@@ -14,13 +14,17 @@ look_again() {
 prove() {
     look_again || return
     read_uptime && settled_ms=$((UP_MS + SETTLE_MS)) || return
-    prove_s=$(bounded)
-    # A virsh that has been at the destruction all the while has shown that libvirt does not answer.
-    if [ -n "$JOBS" ] && [ "$prove_s" -gt 2 ]; then prove_s=2; fi
+    prove_s=$(bounded "$LIBVIRT_S")
+    prove_ms=$((settled_ms - 300))
+    # One that has not ended a destruction by now has shown that it does not answer.
+    if [ -n "$JOBS" ] && [ "$UP_MS" -ge "$DESTROY_END_MS" ]; then
+        prove_s=$(bounded 2)
+        prove_ms=$UP_MS
+    fi
     proof=$(
         sleep "$SETTLE_S" &
         tell_disks
-        [ -n "$JOBS" ] || sleep_until $((settled_ms - 300))
+        sleep_until "$prove_ms"
         tell_libvirt "$prove_s"
         wait
     )
