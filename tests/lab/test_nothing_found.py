@@ -344,7 +344,6 @@ def test_a_plain_leftover_with_a_disk_beside_bystanders_is_fenced_and_started(la
     bystanders = [
         host.spawn(["tail", "-f", notes, "--", vm.uuid]),
         host.spawn(["sh", "-c", "while :; do sleep 3600; done", "vim", "-uuid", vm.uuid]),
-        host.spawn(["sh", "-c", "exec 0<>/run/lab/pipe; exec less -uuid", "less", "-uuid", vm.uuid]),
         host.spawn(["qemu-storage-daemon", "--blockdev", f"driver=file,filename={image},node-name=x"]),
         host.spawn(["bash", "-c", "while :; do sleep 3600; done", "qemu-img", "-uuid", vm.uuid]),
     ]

@@ -58,10 +58,25 @@ tell_disks() {
 tell_libvirt() {
     # shellcheck disable=SC2086
     ask_libvirt "$1" $VMS
+    told_tries=0
+    # libvirt notices a death a moment after it, and calls the VM active until then.
+    while [ "$REHEARSE" != 1 ] && [ "$told_tries" -lt 5 ] && some_active; do
+        told_tries=$((told_tries + 1))
+        sleep 0.2
+        # shellcheck disable=SC2086
+        ask_libvirt "$1" $VMS
+    done
     echo "libvirt $LIBVIRT"
     IFS=$NL
     for told_state in $STATES; do echo "state $told_state"; done
     unset IFS
+}
+
+some_active() {
+    for active_vm in $VMS; do
+        if is_active "$active_vm"; then return 0; fi
+    done
+    return 1
 }
 
 # read_proof LINES: LIBVIRT, STATES, HELD ("UUID:PID:FD:PROGRAM") and BLIND, why holders could not be looked for.
