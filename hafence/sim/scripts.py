@@ -148,6 +148,8 @@ def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str
         return Leftovers("unknown", len(known), killed, "", why)
     if vm in host.locks:
         return Leftovers("unknown", len(known), killed, "", "a-start-is-under-way")
+    if not known and host.libvirtd == "hung":
+        return Leftovers("unknown", 0, 0, "", "libvirt-does-not-answer")  # it may have a start in its hands
     return Leftovers("dead", len(known), killed)
 
 
