@@ -84,6 +84,7 @@ def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: b
             assert not grown.splits, (events, [split.words for split in grown.splits])
 
 
+@pytest.mark.slow
 def test_making_a_storage_fence_last_breaks_no_promise_whatever_happens_meanwhile() -> None:
     """As in the scenario storage-fence-made-to-last, with a fault before every step of the run that renews."""
     plain = inventory(Means("confirm", storage=True), hosts=3)
@@ -128,6 +129,7 @@ def test_random_tales_keep_every_promise() -> None:
     assert report.refusals > 100
 
 
+@pytest.mark.slow
 def test_the_same_seed_tells_the_same_tales() -> None:
     one, two, other = (at_random(runs=300, seed=seed).as_json() for seed in ("a", "a", "b"))
     assert one == two
