@@ -17,6 +17,7 @@ from .kernel import Act, Join, Task
 from .network import seconds_to_meet, signs_seen, trouble_reaching
 from .run import SimRun
 from .scripts import Printed, Settled, fence_script, libvirtd_is_busy, settle_script, start_script
+from .scripts import clock as host_clock
 from .world import EPOCH, World
 
 GRACE_S = 3.0
@@ -162,6 +163,8 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
     until = world.now + min(order.within_s, not_after - clock(world, run))
     if isinstance(effect, Start):
         run.sent.append((world.now, order.vm, order.target))
+        if order.boot_id:  # by the clock of a target that was looked into, too
+            until = min(until, world.now + not_after + order.clock_offset_s - host_clock(world, host))
         script = start_script(world, host, order, run.id, until)
     else:
         script = settle_script(world, host, order, until)

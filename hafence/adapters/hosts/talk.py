@@ -5,6 +5,7 @@ The grammar of a fence's reply, and its reading, are in core/replies.py; the oth
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,15 +24,19 @@ class Go:
 
     `not_after` is the end of the run's lease by `clock` (the admin node's), `within_s` bounds the script from its
     hello on. The host's clock is the one that it has just told, so no offset between the two matters, and a
-    host that freezes and wakes up an hour later finds the deadline behind it.
+    host that freezes and wakes up an hour later finds the deadline behind it. `latest` is the latest deadline by the
+    host's own clock, for what an admin node must not send when it is its clock that is not to be trusted.
     """
 
-    def __init__(self, nonce: str, not_after: float, within_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, nonce: str, not_after: float, within_s: float, clock: Callable[[], float], latest: float = math.inf
+    ) -> None:
         self._prefix = f"{PROTOCOL} {nonce} "
         self._nonce = nonce
         self._not_after = not_after
         self._within_s = within_s
         self._clock = clock
+        self._latest = latest
         self.sent = False
         """Whether the script may have been released. As long as it is False, the script has changed nothing."""
 
@@ -40,7 +45,7 @@ class Go:
         hello = _HELLO.match(line.removeprefix(self._prefix)) if line.startswith(self._prefix) else None
         if hello is None or self.sent:
             return None
-        deadline = float(hello[1]) + min(self._within_s, self._not_after - self._clock())
+        deadline = min(self._latest, float(hello[1]) + min(self._within_s, self._not_after - self._clock()))
         self.sent = True
         return f"go {self._nonce} {max(0.0, deadline):.3f}\n"
 
