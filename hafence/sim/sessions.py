@@ -30,6 +30,7 @@ from .observed import (
 )
 from .run import Session, SimRun
 from .scripts import Printed, Settled, fence_script, settle_script, start_script
+from .scripts import clock as host_clock
 from .watch import watch_script
 from .world import EPOCH, World
 
@@ -193,6 +194,8 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
     until = world.now + min(order.within_s, not_after - clock(world, run))
     if isinstance(effect, Start):
         run.sent.append((world.now, order.vm, order.target))
+        if order.boot_id:  # by the clock of a target that was looked into, too
+            until = min(until, world.now + not_after + order.clock_offset_s - host_clock(world, host))
         note_sent(world, run, order, until)
         script = start_script(world, host, order, run.id, until)
     else:
