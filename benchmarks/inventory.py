@@ -41,7 +41,7 @@ print(time.process_time() - begin)
 READERS = {
     "hafence": """
 import sys, time
-from hafence.adapters.inventory_yaml import read_inventory
+from hafence.inventory.yaml_tree import read_inventory
 begin = time.process_time()
 inventory = read_inventory(sys.argv[1])
 print(time.process_time() - begin)

@@ -25,7 +25,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "adapters.storage": {"core", "effects", "inventory", "adapters.hosts", "adapters.local"},
     "adapters.power": {"core", "effects", "adapters.local"},
     "adapters.local": {"core", "effects", "adapters.hosts"},
-    "runner": {"core", "effects", "voice", "workflows", "stores", "inventory", "adapters"},
+    "runner": {"core", "effects", "voice", "workflows", "stores", "inventory", "adapters", "hafence"},
     "sim": {"core", "effects", "voice", "workflows", "stores", "inventory"},
     "demo": {"core", "effects", "inventory", "adapters"},
     "cli": {

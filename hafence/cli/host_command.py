@@ -52,6 +52,7 @@ def _object(run: str, outcome: HostOutcome) -> dict[str, Any]:
         "run": run,
         "host": outcome.host,
         "done": outcome.done,
+        "reason": outcome.reason.value,
         "message": outcome.message,
         "ways_out": list(outcome.ways_out),
         "exit": int(_exit(outcome)),

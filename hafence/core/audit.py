@@ -3,99 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
 from typing import assert_never
 
-from .attempts import Reading, Verdict
-from .looks import Blind, HostLook, Libvirt, Look, Silence, copies_of
-from .model import Host, HostName, HostState, Inventory, Uuid, Vm
+from .attempts import Verdict
+from .looks import Blind, HostLook, Libvirt, Look, Silence, twin_of
+from .model import Host, HostName, HostState, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
-from .record import VmRecord, VmState, kept_from_writing, record_of
+from .record import VmState, kept_from_writing
+from .storage.port import WhyEnds
+from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
+from .survey import Code, Finding, Severity, Survey
 
 CLOCK_OFF_S = 2.0
 """A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
-
-
-class Severity(IntEnum):
-    """The monitoring plugins' scale, which is also the audit's exit code."""
-
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-    UNKNOWN = 3
-
-
-class Code(StrEnum):
-    """What a finding is, in a stable word: monitoring and scripts go by it. Each is in hafence(1)."""
-
-    AUTOSTART = "autostart"
-    CLOCK_OFF = "clock_off"
-    DAMAGED = "damaged"
-    """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
-    FENCED_LEFTOVER = "fenced_leftover"
-    FEW_FENCE_PATHS = "few_fence_paths"
-    HISTORY_BROKEN = "history_broken"
-    HOST_BLIND = "host_blind"
-    HOST_SILENT = "host_silent"
-    LIBVIRT_DOWN = "libvirt_down"
-    NO_FENCE_PATH = "no_fence_path"
-    NO_ROOM = "no_room"
-    PROGRAM_MISSING = "program_missing"
-    QUARANTINED = "quarantined"
-    ROW = "row"
-    SCHEMA = "schema"
-    SPLIT_BRAIN = "split_brain"
-    STALE_DEFINITION = "stale_definition"
-    START_UNSETTLED = "start_unsettled"
-    STORAGE_FENCE_ENDS = "storage_fence_ends"
-    STORE_UNREADABLE = "store_unreadable"
-    VM_ELSEWHERE = "vm_elsewhere"
-    VM_GONE = "vm_gone"
-    VM_STOPPED = "vm_stopped"
-    VM_UNKNOWN = "vm_unknown"
-    WOULD_NOT_START = "would_not_start"
-    XML_MISSING = "xml_missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be: what, how bad, about whom, what was seen, what to do."""
-
-    code: Code
-    severity: Severity
-    subject: str
-    saw: str
-    do: str
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """All that an audit has looked at."""
-
-    inventory: Inventory
-    records: Mapping[Uuid, VmRecord]
-    quarantine: Mapping[HostName, str]
-    looks: Mapping[HostName, Look]
-    paths: Mapping[HostName, Mapping[HostName, Reading]]
-    """For each suspect-to-be and each sibling: what the rehearsal of the fence through it came to."""
-    at: float
-    """When, in seconds since the epoch."""
-    store_problems: tuple[tuple[Code, str], ...] = ()
-    """What the store says of itself, a sentence each."""
-    memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
-    storage_fences: Mapping[HostName, str] = field(default_factory=dict)
-    """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
-    remembered: bool = True
-    """Whether the store could be read: without it nobody knows where a VM should be."""
-
-    def record(self, vm: Vm) -> VmRecord:
-        """The VM's record, or what the inventory says."""
-        return record_of(vm, self.records)
-
-    def copies(self, vm: Uuid) -> dict[HostName, int]:
-        """Hosts on which a copy was seen, each with the number of processes."""
-        return copies_of(vm, self.looks)
 
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
@@ -104,7 +24,7 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
 
 def find_all(scene: Survey) -> tuple[Finding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
-    found = [*_store(scene), *_hosts(scene), *_paths(scene), *_vms(scene), *_unknown_vms(scene)]
+    found = [*_store(scene), *_hosts(scene), *_paths(scene), *_vms(scene), *_unknown_vms(scene), *_disks(scene)]
     return tuple(
         sorted(found, key=lambda f: (f.code is not Code.SPLIT_BRAIN, _WORST_FIRST.index(f.severity), f.code, f.subject))
     )
@@ -137,13 +57,60 @@ def _hosts(scene: Survey) -> Iterator[Finding]:
         yield Finding(
             Code.QUARANTINED, Severity.WARNING, host, why, f"see that {host} is well, then 'hafence rejoin {host}'"
         )
-    for host, says in sorted(scene.storage_fences.items()):
-        if says.startswith("failed"):
-            saw = f"its storage fence ends one day and could not be made to last: {says.removeprefix('failed: ')}"
-            do = f"end what is left on {host}, then 'hafence rejoin {host}'"
-            yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
+    for host, how_long in sorted(scene.storage_fences.items()):
+        yield from _storage_fence(host, how_long)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)
+    yield from _clones(scene)
+
+
+def _clones(scene: Survey) -> Iterator[Finding]:
+    """Hosts that are one machine, or that can't be told apart by what they show: a fence of one could hit the other."""
+    seen: dict[str, list[HostName]] = {}
+    for name, look in sorted(scene.looks.items()):
+        if isinstance(look, HostLook) and look.machine_id:
+            seen.setdefault(look.machine_id, []).append(name)
+        twin = twin_of(name, scene.looks)
+        if twin is not None and name < twin:
+            saw = f"is the same machine as {twin}: one of the two addresses is another host's"
+            yield Finding(Code.CLONE, Severity.CRITICAL, name, saw, "find out which machine holds which address")
+    for names in seen.values():
+        apart = [name for name in names if twin_of(name, scene.looks) is None]
+        if len(apart) > 1:
+            saw = f"has the machine-id of {', '.join(apart[1:])}: cloned from one image"
+            do = "on each but one: 'rm /etc/machine-id && systemd-machine-id-setup', then reboot it"
+            yield Finding(Code.CLONE, Severity.WARNING, apart[0], saw, do)
+    for first, *others in scene.shared_keys:
+        saw = (
+            f"shows the same SSH host key as {', '.join(others)}: nobody notices when one takes over another's address"
+        )
+        do = "on each but one: 'rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A', then 'hafence inventory scan-keys'"
+        yield Finding(Code.CLONE, Severity.WARNING, first, saw, do)
+
+
+_TRY = {
+    WhyEnds.NOT_ASKED: "'hafence audit --renew'",
+    WhyEnds.NOT_SEEN: "'hafence audit --renew' again",
+    WhyEnds.NOT_ADDED: "mend that and 'hafence audit --renew' again",
+}
+"""What may be tried about a storage fence that ends."""
+
+
+def _storage_fence(host: HostName, how_long: HowLong) -> Iterator[Finding]:
+    """A leftover that nobody keeps out any more writes beside the VM's new process."""
+    end = f"end what is left on {host}, then 'hafence rejoin {host}'"
+    match how_long:
+        case Ends():
+            saw = f"its storage fence ends one day: {how_long.says}"
+            do = f"{_TRY[how_long.why]}, or {end}" if how_long.why in _TRY else end
+        case NotKnown():
+            saw = f"whether its storage fence lasts is not known: {how_long.says}"
+            do = f"mend the way to the storage and run the audit again, or {end}"
+        case NoneThere() | Lasts() | Renewed():
+            return
+        case _:
+            assert_never(how_long)
+    yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
 
 
 def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
@@ -170,6 +137,14 @@ def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
             assert_never(look)
 
 
+_LIBVIRT_HELP = {
+    Libvirt.BUSY: "see which VM it is starting on {}, and what holds that start up",
+    Libvirt.HUNG: "restart libvirtd on {}, or give it more time if it is only slow (fencing: libvirt_timeout)",
+    Libvirt.DOWN: "start libvirtd on {}",
+    Libvirt.ABSENT: "install libvirt on {}",
+}
+
+
 def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
     if look.libvirt is not Libvirt.OK:
         yield Finding(
@@ -177,7 +152,7 @@ def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
             Severity.WARNING,
             host.name,
             f"libvirt: {look.libvirt.value}",
-            f"restart libvirtd on {host.name}",
+            _LIBVIRT_HELP.get(look.libvirt, "restart libvirtd on {}").format(host.name),
         )
     if look.missing:
         saw = "lacks " + ", ".join(look.missing)
@@ -297,10 +272,17 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
     placement = choose_targets(suspect, hosts, room, scene.quarantine, scene.looks)
     if placement.targets:
         return
-    against = "; ".join(f"{name} {why}" for name, why in placement.excluded if name != suspect)
-    code = Code.NO_ROOM if " MiB free" in against else Code.WOULD_NOT_START
+    against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded if name != suspect)
+    code = Code.NO_ROOM if placement.lacks_memory else Code.WOULD_NOT_START
     saw = f"no host could take it: {against or 'the cluster has no other host'}"
     yield Finding(code, Severity.WARNING, vm.name, saw, "free or bring back a host of the cluster")
+
+
+def _disks(scene: Survey) -> Iterator[Finding]:
+    """A VM's fence says nothing of another VM that writes to the same disk."""
+    for disk in scene.shared_disks:
+        do = "give each VM a disk of its own, or mark it as <shareable/> in each definition if the guests expect that"
+        yield Finding(Code.SHARED_DISK, Severity.CRITICAL, disk.vms[0], disk.says, do)
 
 
 def _unknown_vms(scene: Survey) -> Iterator[Finding]:

@@ -23,42 +23,65 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from .attempts import Reading, Verdict, weigh
-from .evidence import Evidence, Proof, WitnessReport
+from .attempts import Attempt, Verdict, weigh
+from .evidence import CutOff, Evidence, NotSeen, Proof, WitnessReport
 from .model import HostName, Unreachable
 from .reasons import Reason
+from .risks import Risk, RiskKind, listed, risks_of
+from .second_level import SecondLevelKind
 from .troubles import Trouble, way_out
 
 
 @dataclass(frozen=True, slots=True)
 class SecondLevel:
-    """A configured power or storage fence in this run: its name, and whether it was observed to have worked."""
+    """A configured power or storage fence in this run, and whether it was observed to have worked."""
 
-    name: str
+    kind: SecondLevelKind
     done: bool
     says: str
 
 
 @dataclass(frozen=True, slots=True)
+class SilencePolicy:
+    """What is asked for before silence counts. `siblings`: how many enabled hosts the cluster has beside the suspect,
+    answering or not."""
+
+    unreachable: Unreachable
+    siblings: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """All that the gate may know of one VM. Nothing has a default: what is forgotten here could open the gate."""
+    """All that the gate may know of one VM: fresh evidence, and the policy.
+
+    Nothing has a default: what is forgotten here could open the gate.
+    """
 
     suspect: HostName
-    policy: Unreachable
-    readings: tuple[Reading, ...]
-    """Of the attempts through siblings, in order."""
-    proxies: tuple[HostName, ...]
-    """The proxy of each finding."""
-    reports: tuple[WitnessReport, ...]
+    policy: SilencePolicy
     evidence: tuple[Evidence, ...]
-    """Fresh evidence beyond the attempts: power, storage, statements."""
+    """Whatever was observed: attempts through siblings in their order, witnesses, power, storage, statements."""
     second_level: tuple[SecondLevel, ...]
-    cluster_siblings: int
-    """How many enabled hosts the cluster has beside the suspect, answering or not."""
-    cut_off: str
-    """Why the observer seems to be the one who is cut off, or ''."""
-    unseen: tuple[HostName, ...]
-    """The other hosts of the cluster into which nobody could look. Those in quarantine are not meant."""
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts through siblings, in order."""
+        return tuple(each for each in self.evidence if isinstance(each, Attempt))
+
+    @property
+    def reports(self) -> tuple[WitnessReport, ...]:
+        """What the witnesses saw."""
+        return tuple(each for each in self.evidence if isinstance(each, WitnessReport))
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the attempts come to."""
+        return weigh(attempt.reading for attempt in self.attempts)
+
+    @property
+    def proofs(self) -> frozenset[Proof]:
+        """What is proved beyond the attempts."""
+        return frozenset(each.proves for each in self.evidence if not isinstance(each, Attempt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +90,17 @@ class Allowed:
 
     reason: Reason
     message: str
-    risks: tuple[str, ...] = ()
+    risks: tuple[Risk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The VM may not start. `ways_out` is what would turn this into a start."""
+    """The VM may not start. `ways_out` is what would turn this into a start, `host` where a copy was seen to run."""
 
     reason: Reason
     message: str
     ways_out: tuple[str, ...]
+    host: HostName | None = None
 
 
 Judgement = Allowed | Refused
@@ -84,57 +108,42 @@ Judgement = Allowed | Refused
 
 def final_verdict(case: Case) -> Verdict | None:
     """The one verdict on the VM: the attempts', unless a sign of life has ended an `unreachable`."""
-    verdict = weigh(list(case.readings))
-    if verdict is Verdict.UNREACHABLE and signs_of_life(case):
+    if case.verdict is Verdict.UNREACHABLE and signs_of_life(case):
         return Verdict.AMBIGUOUS
-    return verdict
+    return case.verdict
 
 
 def signs_of_life(case: Case) -> tuple[str, ...]:
     """What was seen of the suspect's life, a sentence for each sign with all who saw it."""
     seers: dict[str, list[str]] = {}
     for report in case.reports:
-        for sign in sorted(report.signs, key=lambda sign: sign.value):
-            seers.setdefault(sign.value, []).append(report.name)
-    seen = [f"{_listed(names)} saw that {case.suspect} {sign}" for sign, names in seers.items()]
-    seen += [e.says for e in case.evidence if e.proves is Proof.HOST_ALIVE]
+        for sign in sorted(report.signs, key=lambda sign: sign.says):
+            seers.setdefault(sign.says, []).append(report.name)
+    seen = [f"{listed(names)} saw that {case.suspect} {sign}" for sign, names in seers.items()]
+    others = (each for each in case.evidence if not isinstance(each, WitnessReport))
+    seen += [each.says for each in others if each.proves is Proof.HOST_ALIVE]
     return tuple(seen)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def wants_witnesses(case: Case) -> bool:
     """Whether a second look is what the case needs next."""
-    if weigh(list(case.readings)) is not Verdict.UNREACHABLE or case.reports:
+    if case.verdict is not Verdict.UNREACHABLE or case.reports:
         return False
-    return case.policy is not Unreachable.PROCEED or _only_fast(case)
+    return case.policy.unreachable is not Unreachable.PROCEED or _only_fast(case)
 
 
 def judge(case: Case) -> Judgement:
     """Decide on one VM. Pure: the same case always gets the same judgement."""
     judgement = _judge(case)
-    if isinstance(judgement, Refused) or not case.unseen or _was_found(case):
+    hidden = tuple(host for each in case.evidence if isinstance(each, NotSeen) for host in each.hosts)
+    found = any(attempt.reading.found_something for attempt in case.attempts)
+    if isinstance(judgement, Refused) or not hidden or found:
         return judgement
-    return replace(judgement, risks=(*judgement.risks, _moved(case)))
-
-
-def _was_found(case: Case) -> bool:
-    """Whether a qemu of the VM was on the suspect in this run: then nobody has moved it away."""
-    return any(reading.facts.get("found", "0") not in ("", "0") for reading in case.readings)
-
-
-def _moved(case: Case) -> str:
-    return (
-        f"nobody could look into {_listed(list(case.unseen))}; a copy that was moved there without hafence"
-        " would write to the same disks"
-    )
+    return replace(judgement, risks=(*judgement.risks, Risk(RiskKind.MOVED_UNSEEN, hidden)))
 
 
 def _judge(case: Case) -> Judgement:
-    proofs = {e.proves: e for e in reversed(case.evidence)}
-    verdict = weigh(list(case.readings))
+    proofs, verdict = case.proofs, case.verdict
     if verdict is Verdict.CONFIRMED_DEAD:
         return Allowed(Reason.CONFIRMED_DEAD, f"no living task of the VM is left on {case.suspect}")
     if Proof.HOST_OFF in proofs:
@@ -165,22 +174,23 @@ def _judge_silence(case: Case, stated: bool) -> Judgement:
             f"a person has stated that {case.suspect} is powered off",
             risks_of(Reason.OPERATOR_CONFIRMED, case.suspect),
         )
-    if case.cut_off:
-        return _refused(case, Reason.STORM_GUARD, f"{case.cut_off}: the observer may be the one who is cut off")
+    if cut := next((each for each in case.evidence if isinstance(each, CutOff)), None):
+        return _refused(case, Reason.STORM_GUARD, f"{cut.says}: the observer may be the one who is cut off")
     failed = _failed(case)
-    match case.policy:
+    match case.policy.unreachable:
         case Unreachable.PROVE:
             return _refused(
                 case, unconfirmed, f"{case.suspect} is silent, and the policy 'prove' wants more than silence"
             )
         case Unreachable.CONFIRM if failed:
-            return _refused(case, unconfirmed, f"{case.suspect} is silent, and {' and '.join(failed)} did not succeed")
+            message = f"{case.suspect} is silent, and {' and '.join(failed)} did not succeed"
+            return _refused(case, unconfirmed, message, failures_told=True)
         case Unreachable.CONFIRM:
             lacking = witnesses_lacking(case)
         case Unreachable.PROCEED:
             lacking = "" if not _only_fast(case) or _silent_siblings(case) else "no sibling could take a second look"
         case _:
-            assert_never(case.policy)
+            assert_never(case.policy.unreachable)
     if lacking:
         more = "bring back a sibling, or give a witness that could not look what it lacks, so that more of them look"
         return _refused(case, unconfirmed, f"{case.suspect} is silent, and {lacking}", (more,))
@@ -195,7 +205,7 @@ def witnesses_lacking(case: Case) -> str:
     """What the policy `confirm` still misses, in words, or ''."""
     blind = [f"{r.name} could not look ({r.says})" for r in case.reports if not r.could_look]
     seen = _silent_siblings(case)
-    needed = max(1, min(2, case.cluster_siblings))
+    needed = max(1, min(2, case.policy.siblings))
     if not any(r.witness is None and r.could_look for r in case.reports):
         return "; ".join(["the admin node itself could not confirm it", *blind])
     if seen < needed:
@@ -209,14 +219,15 @@ def _silent_siblings(case: Case) -> int:
 
 def _only_fast(case: Case) -> bool:
     """Whether all that speaks for 'unreachable' is a 'no route' that a firewall may have spoken."""
-    told = [f for f in case.readings if f.verdict is Verdict.UNREACHABLE]
-    return bool(told) and all(f.trouble is Trouble.FAST_NO_ROUTE for f in told)
+    told = [attempt.reading for attempt in case.attempts if attempt.reading.verdict is Verdict.UNREACHABLE]
+    return bool(told) and all(reading.trouble is Trouble.FAST_NO_ROUTE for reading in told)
 
 
 def _no_sibling(case: Case) -> Refused:
-    asked = "; ".join(f"{p}: {f.detail}" for p, f in zip(case.proxies, case.readings, strict=True))
+    asked = "; ".join(f"{attempt.proxy}: {attempt.says}" for attempt in case.attempts)
     message = f"no sibling could be asked about {case.suspect}" + (f" ({asked})" if asked else "")
-    ways = tuple(dict.fromkeys(way_out(f.trouble) for f in case.readings if f.trouble))
+    troubles = [attempt.reading.trouble for attempt in case.attempts]
+    ways = tuple(dict.fromkeys(way_out(trouble) for trouble in troubles if trouble))
     return Refused(
         Reason.NO_SIBLING, message, (*ways, f"bring back a host of the cluster, or name one with --sibling; {AUDIT}")
     )
@@ -226,34 +237,34 @@ AUDIT = "'hafence audit' shows every fence path"
 
 
 def _detail(case: Case, verdict: Verdict) -> str:
-    told = [
-        (p, f) for p, f in zip(case.proxies, case.readings, strict=True) if f.verdict is verdict and not f.sibling_side
-    ]
-    proxy, reading = told[-1]
-    return f"{reading.detail} (through {proxy})"
+    told = [each for each in case.attempts if each.reading.verdict is verdict and not each.reading.sibling_side]
+    return f"{told[-1].says} (through {told[-1].proxy})"
 
 
 def _failed(case: Case) -> list[str]:
     """The fences of the second level that did not succeed, each with why."""
-    return [f"{level.name} ({level.says})" for level in case.second_level if not level.done]
+    return [f"{level.kind.says} ({level.says})" for level in case.second_level if not level.done]
 
 
-def _refused(case: Case, reason: Reason, message: str, ways_out: tuple[str, ...] = ()) -> Refused:
+def _refused(
+    case: Case, reason: Reason, message: str, ways_out: tuple[str, ...] = (), failures_told: bool = False
+) -> Refused:
     ways = list(ways_out)
-    if (failed := _failed(case)) and failed[0] not in message:
+    if (failed := _failed(case)) and not failures_told:
         message += f"; {' and '.join(failed)} did not succeed"
-    for reading in case.readings:
-        if reading.trouble is not None and reading.verdict is Verdict.AMBIGUOUS:
-            ways.append(way_out(reading.trouble))
+    for attempt in case.attempts:
+        if attempt.reading.trouble is not None and attempt.reading.verdict is Verdict.AMBIGUOUS:
+            ways.append(way_out(attempt.reading.trouble))
     overruled = reason in (Reason.STILL_ALIVE, Reason.AMBIGUOUS) or bool(signs_of_life(case))
     if overruled:
         ways.append(f"log in to {case.suspect} and end the VM's qemu, then run the command again")
     if reason is Reason.STORM_GUARD:  # the fences were not used, whether or not they are configured
         ways.append("run the command from a machine that reaches the cluster, or when more of it answers")
         return Refused(reason, message, (*ways, _state_it(case)))
-    if not any(level.name.startswith("power") for level in case.second_level):
+    used = {level.kind for level in case.second_level}
+    if SecondLevelKind.POWER not in used:
         ways.append(f"configure 'power:' for {case.suspect}, so that hafence can switch it off and see it off")
-    if not any(level.name.startswith("storage") for level in case.second_level):
+    if SecondLevelKind.STORAGE not in used:
         ways.append("with Ceph disks, configure 'ceph:' for the cluster, so that the VM's disks can be fenced")
     if not overruled:
         ways.append(_state_it(case))
@@ -262,32 +273,6 @@ def _refused(case: Case, reason: Reason, message: str, ways_out: tuple[str, ...]
 
 def _state_it(case: Case) -> str:
     return f"make sure that {case.suspect} is powered off, then 'hafence confirm-dead {case.suspect} --reason …'"
-
-
-def risks_of(reason: Reason, suspect: HostName) -> tuple[str, ...]:
-    """What a start on these grounds leaves unproved, in plain words. It is said whenever such a start is told of."""
-    match reason:
-        case Reason.UNREACHABLE_CONFIRMED | Reason.OPERATOR_CONFIRMED:
-            return (
-                f"nobody could look into {suspect};"
-                " a qemu there that still reaches the storage would write to the same disks",
-            )
-        case Reason.STORAGE_FENCED:
-            return (
-                f"the VM's old process on {suspect} may live on: it can't write to the disks as long as the entries on"
-                " the blocklist last ('hafence audit' renews them), but it keeps its network identity; a process that"
-                " is started there anew is shut out only if the whole address is",
-            )
-        case Reason.POWERED_OFF:
-            return (
-                f"the VM's definition may still be on {suspect}: when that is switched on again, a process that is"
-                " started there anew (libvirt's autostart, another manager) would write to the same disks",
-            )
-        case Reason.NOT_KVM | Reason.PRE_FENCE_OFF:
-            why = "hafence can't look into this hypervisor" if reason is Reason.NOT_KVM else "pre_fence is off"
-            return (f"{why}: a copy of the VM that still runs on {suspect} would write to the same disks",)
-        case _:
-            return ()
 
 
 def cut_off(silent: int, members: int, reports: tuple[WitnessReport, ...], share: float) -> str:

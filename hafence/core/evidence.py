@@ -6,8 +6,11 @@ can be evidence, and each kind proves exactly one thing; a policy reads proofs, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
+
+from .model import HostName
 
 
 class Proof(Enum):
@@ -31,18 +34,60 @@ class Proof(Enum):
 
 
 class Sign(Enum):
-    """Signs of life of a host, as a witness sees them."""
+    """Signs of life of a host, as a witness sees them: stable words."""
 
-    SYN_ACK = "accepts TCP connections"
-    RST = "refuses TCP connections: its kernel answers"
-    PING = "answers ping"
-    ICMP_ERROR = "answers with an ICMP error from its own address"
-    NEIGHBOUR = "answers ARP or neighbour discovery"
+    SYN_ACK = "syn_ack"
+    RST = "rst"
+    PING = "ping"
+    ICMP_ERROR = "icmp_error"
+    NEIGHBOUR = "neighbour"
+
+    @property
+    def says(self) -> str:
+        """What the host does, in words."""
+        return _SIGN_SAYS[self]
+
+
+_SIGN_SAYS = {
+    Sign.SYN_ACK: "accepts TCP connections",
+    Sign.RST: "refuses TCP connections: its kernel answers",
+    Sign.PING: "answers ping",
+    Sign.ICMP_ERROR: "answers with an ICMP error from its own address",
+    Sign.NEIGHBOUR: "answers ARP or neighbour discovery",
+}
+
+
+class Evidence(Protocol):
+    """One observation. `at` is in seconds since the epoch, by the admin node's clock.
+
+    What was observed is typed where it was observed: an Attempt (attempts.py), a WitnessReport, or an Observation. The
+    words are made when they are shown.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What kind of observation: a stable word."""
+
+    @property
+    def source(self) -> str:
+        """Who or what observed."""
+
+    @property
+    def at(self) -> float:
+        """When."""
+
+    @property
+    def says(self) -> str:
+        """What was seen, in words."""
+
+    @property
+    def proves(self) -> Proof:
+        """What it proves."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """One observation. `at` is in seconds since the epoch, by the admin node's clock."""
+class Observation:
+    """An observation with nothing more to it than what it proves: a look, a statement, a power state, a blocklist."""
 
     kind: str
     source: str
@@ -72,3 +117,47 @@ class WitnessReport:
     def name(self) -> str:
         """The witness in words."""
         return self.witness or "the admin node"
+
+    @property
+    def kind(self) -> str:
+        """What kind of evidence it is."""
+        return "witness"
+
+    @property
+    def source(self) -> str:
+        """The witness in words."""
+        return self.name
+
+    @property
+    def proves(self) -> Proof:
+        """Life where there was a sign; silence only from one who could look everywhere."""
+        if self.signs:
+            return Proof.HOST_ALIVE
+        return Proof.SILENCE if self.could_look else Proof.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """The observer, not the suspect, seems to be the one who is cut off, and why. No silence counts then."""
+
+    at: float
+    says: str
+    kind: str = field(default="cut_off", init=False)
+    source: str = field(default="admin node", init=False)
+    proves: Proof = field(default=Proof.NOTHING, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NotSeen:
+    """Other hosts of the cluster into which nobody could look. Those in quarantine are not meant."""
+
+    at: float
+    hosts: tuple[HostName, ...]
+    kind: str = field(default="not_seen", init=False)
+    source: str = field(default="admin node", init=False)
+    proves: Proof = field(default=Proof.NOTHING, init=False)
+
+    @property
+    def says(self) -> str:
+        """In words."""
+        return f"nobody could look into {', '.join(self.hosts)}"

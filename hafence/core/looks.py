@@ -7,7 +7,7 @@ cluster before it acts and one after.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from .model import HostName, Uuid
@@ -18,8 +18,12 @@ class Libvirt(Enum):
     """How libvirt answered on a host that was looked into."""
 
     OK = "ok"
+    BUSY = "busy"
+    """It answers, and its lists don't come: they wait for a VM that it is starting, or at which it is otherwise."""
     HUNG = "hung"
     FAILED = "failed"
+    DOWN = "down"
+    """No daemon of it runs, and nobody listens for one."""
     ABSENT = "absent"
 
 
@@ -30,6 +34,9 @@ class HostLook:
     `clock_offset_s` is the host's clock minus the admin node's. `copies` are the VMs of which a qemu with
     a living task was seen, each with the number of such processes; `active` are those that libvirt calls
     active (a VM being started is active before its process exists). Memory is what libvirt reports, in MiB.
+
+    Of the VMs that the look was about libvirt was asked one by one: `starting` are those that it runs, or is at, and of
+    which there is no process; `cleared` those that it does not run.
     """
 
     host: HostName
@@ -46,15 +53,25 @@ class HostLook:
     memory_free_mib: int | None = None
     missing: tuple[str, ...] = ()
     """Programs that hafence needs there and that are not."""
+    starting: frozenset[Uuid] = frozenset()
+    doubtful: Mapping[Uuid, str] = field(default_factory=dict)
+    """VMs whose exact UUID a process bears of which nobody can say what it is, each with the name of its program."""
+    cleared: frozenset[Uuid] = frozenset()
 
     def runs(self, vm: Uuid) -> bool:
-        """Whether a copy of the VM is here, in either eye."""
-        return vm in self.copies or vm in self.active
+        """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""
+        return vm in self.copies or vm in self.active or vm in self.starting or vm in self.doubtful
+
+    def lacks(self, vm: Uuid) -> bool:
+        """Whether it is known that no copy of the VM is here and none on its way: nothing was found, and libvirt says
+        so too or is known not to be there."""
+        alone = self.libvirt in (Libvirt.OK, Libvirt.DOWN, Libvirt.ABSENT)
+        return not self.runs(vm) and (alone or vm in self.cleared)
 
     @property
     def load(self) -> int:
         """How many VMs are here."""
-        return len(self.active | set(self.copies))
+        return len(self.active | set(self.copies) | self.starting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +106,18 @@ _NOTHING_SPOKE = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO
 def shows_life(look: Look) -> bool:
     """Whether the host spoke in any way: a refused connection, a hung banner or a failed login is a living kernel."""
     return not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE)
+
+
+def twin_of(host: HostName, looks: Mapping[HostName, Look]) -> HostName | None:
+    """Another host of the round that is the very same machine, by the id of its boot: one of the two addresses is not
+    what the inventory takes it for."""
+    its = looks.get(host)
+    if not isinstance(its, HostLook) or its.boot_id is None:
+        return None
+    for name, look in sorted(looks.items()):
+        if name != host and isinstance(look, HostLook) and look.boot_id == its.boot_id:
+            return name
+    return None
 
 
 def copies_of(vm: Uuid, looks: Mapping[HostName, Look]) -> dict[HostName, int]:

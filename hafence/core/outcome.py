@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from .attempts import Verdict
+from .attempts import Attempt, Verdict
 from .evidence import Evidence
 from .model import HostName, Uuid
 from .reasons import Reason
+from .risks import Risk
 
 
 class Decision(Enum):
@@ -38,18 +39,9 @@ class Exit(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt to fence through one proxy, as it concerned one VM."""
-
-    proxy: HostName
-    verdict: Verdict
-    detail: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one run for one VM. `ways_out` are the sentences that a refusal ends with."""
+    """The end of one run for one VM. `says` is the sentence for a person, `ways_out` what would turn a refusal into a
+    start."""
 
     run: str
     uuid: Uuid
@@ -58,16 +50,21 @@ class Outcome:
     decision: Decision
     verdict: Verdict | None
     reason: Reason
-    message: str
+    says: str
     host: HostName | None = None
     dry_run: bool = False
     attempts: tuple[Attempt, ...] = ()
     evidence: tuple[Evidence, ...] = ()
-    residual_risk: tuple[str, ...] = ()
+    residual_risk: tuple[Risk, ...] = ()
     ways_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What else was weighed: excluded siblings and targets with their reasons, an earlier run that was settled."""
     exit: Exit = Exit.DONE
+
+    @property
+    def message(self) -> str:
+        """The sentence with its ways out, where all has to be said in one."""
+        return f"{self.says} Way out: {'; or '.join(self.ways_out)}." if self.ways_out else self.says
 
 
 _WEIGHT = (Exit.NEEDS_PERSON, Exit.REFUSED, Exit.START_FAILED, Exit.DONE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import assert_never
 
 from .looks import Blind, HostLook, Libvirt, Look, Silence
@@ -13,14 +14,44 @@ WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
 """Needed only to look for another host's signs of life; a host without them can still take a VM."""
 
 
+class Against(Enum):
+    """Why a VM can't start on a host: stable words."""
+
+    SUSPECT = "suspect"
+    STATE = "state"
+    QUARANTINE = "quarantine"
+    NOT_LOOKED_AT = "not_looked_at"
+    SILENT = "silent"
+    BLIND = "blind"
+    LIBVIRT = "libvirt"
+    BOOT = "boot"
+    PROGRAMS = "programs"
+    MEMORY = "memory"
+    KEPT_APART = "kept_apart"
+    NOT_ASKED_FOR = "not_asked_for"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A reason against a host, and the same in words."""
+
+    against: Against
+    says: str
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Targets, best first, and every other host with the reason against it."""
 
     targets: tuple[HostName, ...]
-    excluded: tuple[tuple[HostName, str], ...]
+    excluded: tuple[tuple[HostName, Unfit], ...]
     looks: Mapping[HostName, HostLook] = field(default_factory=dict)
     """What was seen of each target, where hafence can look."""
+
+    @property
+    def lacks_memory(self) -> bool:
+        """Whether a host would do if it had more memory free."""
+        return any(unfit.against is Against.MEMORY for _, unfit in self.excluded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +83,14 @@ def keeps_apart(vm: Vm, other: Vm) -> bool:
 
 def reason_against(
     host: Host, suspect: HostName, room: Room, quarantined: Mapping[HostName, str], look: Look | None, looked: bool
-) -> str | None:
+) -> Unfit | None:
     """Why the VM can't start on `host`, or None. `looked` is False for hypervisors that hafence can't look into."""
     if host.name == suspect:
-        return "is the suspect"
+        return Unfit(Against.SUSPECT, "is the suspect")
     if host.state is not HostState.ENABLED:
-        return f"is {host.state.value} in the inventory"
+        return Unfit(Against.STATE, f"is {host.state.value} in the inventory")
     if host.name in quarantined:
-        return "is in quarantine until 'hafence rejoin'"
+        return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'")
     here = room.placed.get(host.name, frozenset())
     if looked:
         if not isinstance(look, HostLook):
@@ -69,34 +100,35 @@ def reason_against(
         if unfit is not None:
             return unfit
     for uuid in sorted(here & room.neighbours.keys()):
-        return f"holds {room.neighbours[uuid].name}, from which the VM is kept apart (anti_affinity)"
+        says = f"holds {room.neighbours[uuid].name}, from which the VM is kept apart (anti_affinity)"
+        return Unfit(Against.KEPT_APART, says)
     return None
 
 
-def _unseen(look: Blind | Silence | None) -> str:
+def _unseen(look: Blind | Silence | None) -> Unfit:
     match look:
         case None:
-            return "was not looked at"
+            return Unfit(Against.NOT_LOOKED_AT, "was not looked at")
         case Silence():
-            return f"does not answer: {look.says}"
+            return Unfit(Against.SILENT, f"does not answer: {look.says}")
         case Blind():
-            return "lets nobody look into it"
+            return Unfit(Against.BLIND, "lets nobody look into it")
         case _:
             assert_never(look)
 
 
-def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> str | None:
+def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unfit | None:
     """What a look shows that keeps the VM from starting. `here` are the VMs on the host, by the look and the record."""
     if look.libvirt is not Libvirt.OK:
-        return f"its libvirt does not answer ({look.libvirt.value})"
+        return Unfit(Against.LIBVIRT, f"its libvirt does not answer ({look.libvirt.value})")
     if look.boot_id is None:
-        return "does not tell in which boot it is"
+        return Unfit(Against.BOOT, "does not tell in which boot it is")
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
-        return "lacks " + ", ".join(lacking)
+        return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking))
     free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
     if room.memory_mib is not None and free is not None and free < room.memory_mib:
-        return f"has {free} MiB free, the VM needs {room.memory_mib}"
+        return Unfit(Against.MEMORY, f"has {free} MiB free, the VM needs {room.memory_mib}")
     return None
 
 
@@ -123,12 +155,12 @@ def choose_targets(
     """Hosts that may take the VM: fewest VMs first, then by name. With `to`, that host or none."""
     targets: list[tuple[int, HostName]] = []
     seen: dict[HostName, HostLook] = {}
-    excluded: list[tuple[HostName, str]] = []
+    excluded: list[tuple[HostName, Unfit]] = []
     for host in hosts:
         look = looks.get(host.name)
         reason = reason_against(host, suspect, room, quarantined, look, looked)
         if reason is None and to is not None and host.name != to:
-            reason = f"is not {to}, which was asked for"
+            reason = Unfit(Against.NOT_ASKED_FOR, f"is not {to}, which was asked for")
         if reason is None:
             if isinstance(look, HostLook):
                 seen[host.name] = look

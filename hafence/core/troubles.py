@@ -6,32 +6,63 @@ from enum import Enum
 
 
 class Trouble(Enum):
-    """How far an attempt came when it did not run to its end; the value is the sentence for people.
+    """How far an attempt came when it did not run to its end: stable words.
 
     The sibling's own troubles say nothing about the suspect: the next sibling is asked. Of the suspect's,
     only time-outs and missing routes mean unreachable, and only from a sibling that was seen to work right after.
     """
 
-    SIBLING_UNREACHABLE = "the sibling could not be reached"
-    SIBLING_LOGIN = "the login on the sibling failed"
-    SIBLING_HOST_KEY = "the sibling's host key is unknown or has changed"
-    SIBLING_FORBIDS = "the sibling forbids forwarding to the suspect"
-    SIBLING_LOST = "the sibling was lost midway"
-    SIBLING_COULD_NOT_TRY = "the sibling could not even try to connect: it has no route of its own, or hit a limit"
-    SIBLING_FROZEN = "nothing answered, and the sibling itself was not seen to work right after"
-    TIMED_OUT = "the suspect did not answer before the time-out"
-    NO_ROUTE = "the sibling found no route to the suspect"
-    FAST_NO_ROUTE = "'no route', too fast for an unanswered ARP request: perhaps a firewall spoke"
-    REFUSED = "the suspect refused the connection: its kernel lives"
-    NO_BANNER = "the suspect took the connection and sent no SSH banner: its kernel lives"
-    HOST_KEY_UNKNOWN = "the suspect's host key is not in known_hosts"
-    HOST_KEY_CHANGED = "the suspect's host key has changed: another machine may hold its address"
-    LOGIN_FAILED = "the suspect refused the login"
-    SESSION_REFUSED = "the suspect refused to open a session"
-    CUT = "the suspect's session was lost midway"
-    NO_REPLY_IN_TIME = "the suspect did not finish before the time-out"
-    NAME_UNKNOWN = "the address could not be resolved"
-    PROTOCOL_ERROR = "the SSH conversation broke down"
+    SIBLING_UNREACHABLE = "sibling_unreachable"
+    SIBLING_LOGIN = "sibling_login"
+    SIBLING_HOST_KEY = "sibling_host_key"
+    SIBLING_FORBIDS = "sibling_forbids"
+    SIBLING_LOST = "sibling_lost"
+    SIBLING_COULD_NOT_TRY = "sibling_could_not_try"
+    SIBLING_FROZEN = "sibling_frozen"
+    TIMED_OUT = "timed_out"
+    NO_ROUTE = "no_route"
+    FAST_NO_ROUTE = "fast_no_route"
+    REFUSED = "refused"
+    NO_BANNER = "no_banner"
+    HOST_KEY_UNKNOWN = "host_key_unknown"
+    HOST_KEY_CHANGED = "host_key_changed"
+    LOGIN_FAILED = "login_failed"
+    SESSION_REFUSED = "session_refused"
+    CUT = "cut"
+    NO_REPLY_IN_TIME = "no_reply_in_time"
+    NAME_UNKNOWN = "name_unknown"
+    PROTOCOL_ERROR = "protocol_error"
+
+    @property
+    def says(self) -> str:
+        """The sentence for people, about a suspect behind a sibling."""
+        return _SAYS[self]
+
+
+_SAYS = {
+    Trouble.SIBLING_UNREACHABLE: "the sibling could not be reached",
+    Trouble.SIBLING_LOGIN: "the login on the sibling failed",
+    Trouble.SIBLING_HOST_KEY: "the sibling's host key is unknown or has changed",
+    Trouble.SIBLING_FORBIDS: "the sibling forbids forwarding to the suspect",
+    Trouble.SIBLING_LOST: "the sibling was lost midway",
+    Trouble.SIBLING_COULD_NOT_TRY: (
+        "the sibling could not even try to connect: it has no route of its own, or hit a limit"
+    ),
+    Trouble.SIBLING_FROZEN: "nothing answered, and the sibling itself was not seen to work right after",
+    Trouble.TIMED_OUT: "the suspect did not answer before the time-out",
+    Trouble.NO_ROUTE: "the sibling found no route to the suspect",
+    Trouble.FAST_NO_ROUTE: "'no route', too fast for an unanswered ARP request: perhaps a firewall spoke",
+    Trouble.REFUSED: "the suspect refused the connection: its kernel lives",
+    Trouble.NO_BANNER: "the suspect took the connection and sent no SSH banner: its kernel lives",
+    Trouble.HOST_KEY_UNKNOWN: "the suspect's host key is not in known_hosts",
+    Trouble.HOST_KEY_CHANGED: "the suspect's host key has changed: another machine may hold its address",
+    Trouble.LOGIN_FAILED: "the suspect refused the login",
+    Trouble.SESSION_REFUSED: "the suspect refused to open a session",
+    Trouble.CUT: "the suspect's session was lost midway",
+    Trouble.NO_REPLY_IN_TIME: "the suspect did not finish before the time-out",
+    Trouble.NAME_UNKNOWN: "the address could not be resolved",
+    Trouble.PROTOCOL_ERROR: "the SSH conversation broke down",
+}
 
 
 SIBLING_SIDE = frozenset(
@@ -72,7 +103,7 @@ _WAY_OUT = {
 
 def met_straight(trouble: Trouble, note: str = "") -> str:
     """A trouble on the admin node's own way to a host: the words above are for a suspect behind a sibling."""
-    words = trouble.value.replace("the suspect's", "its").replace("the suspect", "it")
+    words = trouble.says.replace("the suspect's", "its").replace("the suspect", "it")
     words = words.replace("the sibling found", "there is")
     return f"{words} ({note})" if note else words
 

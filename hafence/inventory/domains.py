@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.model import Inventory, StartMode, Uuid, Vm
+from ..core.survey import SharedDisk
 from .domain_xml import Domain, DomainError, read_domain_file
 from .faults import InventoryError, Mistakes
 from .files import list_files
@@ -32,6 +33,30 @@ def check_domains(inventory: Inventory, vms: Iterable[Vm] | None = None) -> dict
     if wrong:
         raise _with_places(inventory.path, wrong).error()
     return domains
+
+
+def shared_disks(inventory: Inventory) -> tuple[SharedDisk, ...]:
+    """Writable disks that more than one VM of a cluster names, and that none of them marks as shareable.
+
+    Definitions that can't be read are passed over: `check_domains` tells of them.
+    """
+    users: dict[tuple[str, str], set[str]] = {}
+    for vm in inventory.vms.values():
+        for source in _writable_sources(vm):
+            users.setdefault((inventory.cluster_of(vm.host).name, source), set()).add(vm.name)
+    shared = (SharedDisk(source, tuple(sorted(names))) for (_, source), names in users.items() if len(names) > 1)
+    return tuple(sorted(shared, key=lambda disk: (disk.vms, disk.source)))
+
+
+def _writable_sources(vm: Vm) -> set[str]:
+    sources = set(vm.disks)
+    if vm.domain_xml is not None:
+        try:
+            disks = read_domain_file(vm.domain_xml).disks
+        except DomainError:
+            disks = ()
+        sources |= {disk.source for disk in disks if disk.writable and not disk.shareable}
+    return sources
 
 
 def why_not_startable(inventory: Inventory, vm: Vm) -> str:

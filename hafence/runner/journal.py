@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
 from ..effects import Effect, Journalled
 from ..stores.port import StepRow, Store
-from .plain import plain
+from .step_format import INTENT, asked, came, kind_of
 
 
 class StoreJournal:
@@ -21,18 +20,12 @@ class StoreJournal:
     def intends(self, effect: Effect[Any]) -> None:
         """Write down the intent of what reaches out and changes something."""
         if effect.journalled is Journalled.INTENT:
-            self._add(f"intent_{step_name(effect)}", effect, {"effect": plain(effect)})
+            self._add(INTENT + kind_of(effect), effect, asked(effect))
 
     def records(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
         """Write down what came of it, with how long it took."""
         if effect.journalled is not Journalled.NOTHING:
-            data = {"effect": plain(effect), "answer": plain(answer), "seconds": round(seconds, 3)}
-            self._add(step_name(effect), effect, data)
+            self._add(kind_of(effect), effect, {**came(effect, answer), "seconds": round(seconds, 3)})
 
     def _add(self, kind: str, effect: Effect[Any], data: dict[str, Any]) -> None:
         self._store.add_step(self._run, StepRow(time.time(), kind, effect.concerns, data))
-
-
-def step_name(effect: Effect[Any]) -> str:
-    """An effect's name in the history: `LookAt` is `look_at`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(effect).__name__).lower()

@@ -8,9 +8,10 @@ from ..core.model import Inventory
 from ..core.outcome import Decision
 from .commands import schedule
 from .events import Event
+from .grounds import Excuse
 from .kernel import Step
 from .liveness import Known, check_liveness, mend_everything
-from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
+from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits, check_starts
 from .run import Policy
 from .simulation import Simulation
 from .situations import ADMINS, VM_UUID
@@ -26,12 +27,12 @@ class Played:
     steps: list[Step]
     """When each step was made and what it touched, until the faults were mended; empty unless asked for."""
     splits: list[Split]
-    """The split-brains until the mended world was at rest. Those of the runs after it are violations, or named."""
+    """The split-brains until the mended world was at rest. Those of the runs after it are violations, or excused."""
 
     @property
-    def named_splits(self) -> int:
-        """Split-brains that a run had named as a risk."""
-        return sum(1 for split in self.splits if split.named)
+    def excuses(self) -> frozenset[Excuse]:
+        """What excuses split-brains of this case."""
+        return frozenset(split.excuse for split in self.splits if split.excuse is not None)
 
     @property
     def decision(self) -> Decision | None:
@@ -67,6 +68,7 @@ def play_case(
     steps = world.agenda.record() if trace else []
     for uuid, vm in inventory.vms.items():
         world.begin_qemu(uuid, world.hosts[vm.host])
+        world.hosts[vm.host].defined.add(uuid)
     for event in events:
         schedule(simulation, event)
     last = max((event.at for event in events), default=0.0)
@@ -82,7 +84,7 @@ def play_case(
         ended = mend_everything(simulation, last + QUIET_S)
     if not ended:
         violations.append(Violation("budget", "the world never comes to rest"))
-    violations += check_runs(simulation) + check_splits(simulation)
+    violations += check_runs(simulation) + check_splits(simulation) + check_starts(simulation)
     played = Played(simulation, violations, steps, list(world.splits))
     if again and ended:
         admin, _, command = words.partition(": ")

@@ -15,8 +15,8 @@ _SHORT = {
     SshFailureIsDeath.name: "ssh failure is death",
 }
 _LEGEND = """\
-unnamed  split-brains that no run had named as a risk before it started the VM
-named    split-brains that a run had named so
+broken   split-brains that nothing excuses
+excused  split-brains that nobody who was asked could have known, by the policy
 others'  split-brains for which another manager brought the VM back on the
          suspect, when it had been dead there for longer than 'settle'
 refused  runs that refused
@@ -28,7 +28,7 @@ def table(reports: list[Report]) -> str:
     """The rows as text, at most 80 columns: counts per million runs."""
     rows: list[tuple[str, ...]] = [
         ("", "", "split-brains", "", "", "", ""),
-        ("policy", "fences", "unnamed", "named", "others'", "refused", "seconds"),
+        ("policy", "fences", "broken", "excused", "others'", "refused", "seconds"),
     ]
     for report in reports:
         counts = (report.split_brains, report.named_split_brains, report.unbidden_split_brains, report.refusals)

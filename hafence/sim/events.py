@@ -146,6 +146,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
     for host in world.hosts.values():
         world.power_on(host)
         world.agenda.release(host)
+        host.answers_for = host
         host.sshd = host.libvirtd = host.bmc = "ok"
         host.firewall = host.start_fault = host.lacks = ""
         host.slow_s = host.clock_offset_s = 0.0
@@ -173,6 +174,8 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "power_off": hosts.power_off,
     "power_on": hosts.power_on,
     "reinstall": hosts.reinstall,
+    "clone": hosts.clone,
+    "take_over": hosts.take_over,
     "freeze": hosts.freeze,
     "unfreeze": hosts.unfreeze,
     "sshd": hosts.attribute("sshd", SSHD),

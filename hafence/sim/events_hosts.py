@@ -76,6 +76,24 @@ def reinstall(simulation: Simulation, what: str) -> None:
     world.power_on(host)
 
 
+def clone(simulation: Simulation, what: str) -> None:
+    """`HOST=OTHER`: a host is cloned from the image of another: one host key and one machine-id, boots of its own."""
+    name, other = read_setting(what)
+    host, source = read_host(simulation.world, name), read_host(simulation.world, other)
+    host.machine_id = source.machine_id
+    simulation.world.say(host.name, f"is a clone of {source.name}")
+
+
+def take_over(simulation: Simulation, what: str) -> None:
+    """`HOST=OTHER`: another host answers at a host's address. Nobody notices it by the key where they are clones."""
+    name, other = read_setting(what)
+    host, taker = read_host(simulation.world, name), read_host(simulation.world, other)
+    if taker.machine_id != host.machine_id:
+        raise BadEvent(f"{what!r}: only a clone shows the same host key; for another host write 'sshd: {name}=key'")
+    host.answers_for = taker
+    simulation.world.say(host.name, f"its address is {taker.name}'s now")
+
+
 def freeze(simulation: Simulation, what: str) -> None:
     """A host runs out of memory."""
     read_host(simulation.world, what).held = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ..core.model import HostName, Uuid
@@ -19,12 +20,12 @@ class Qemu:
         "born_at",
         "by",
         "host",
+        "idle_s",
         "kill_pending",
         "pid",
         "respawns_after_s",
         "state",
         "stray",
-        "unbidden",
         "vm",
     )
 
@@ -38,8 +39,8 @@ class Qemu:
         self.alive = True
         self.stray = False
         """Whether libvirt knows nothing of it: a manager, or a failed migration, left it there."""
-        self.unbidden = False
-        """Whether another manager (libvirt's autostart is one) brought it when the VM had long been dead here."""
+        self.idle_s = 0.0
+        """How long the VM had had no process here when this one was born."""
         self.state = NORMAL
         self.kill_pending = False
         self.respawns_after_s: float | None = None
@@ -61,6 +62,7 @@ class SimHost(Owner):
     """One host. Fields are what is the case; faults change them, scripts and looks read them."""
 
     __slots__ = (
+        "answers_for",
         "autostart",
         "bmc",
         "boot",
@@ -74,7 +76,9 @@ class SimHost(Owner):
         "machine_id",
         "memory_free_mib",
         "memory_total_mib",
+        "off_at",
         "qemus",
+        "serial",
         "slow_s",
         "sshd",
         "start_fault",
@@ -85,8 +89,14 @@ class SimHost(Owner):
     def __init__(self, name: HostName, machine_id: str) -> None:
         super().__init__(name)
         self.machine_id = machine_id
+        self.serial = int(machine_id, 16)
+        """What no other machine has: a clone has the same machine-id, and boots of its own."""
+        self.answers_for: SimHost = self
+        """The machine that answers at this host's address: another one, where that has taken it over."""
         self.boot = 1
         self.up = True
+        self.off_at = -math.inf
+        """When it was last without power, if it is up again."""
         self.sshd = "ok"
         """ok | gone | hung (no banner) | login (refused) | key (another one) | unknown (its key, to the admin) |
         forced (nobody may look, tunnels pass) | nosession (the same, by MaxSessions) | noforward."""
@@ -118,8 +128,8 @@ class SimHost(Owner):
 
     @property
     def boot_id(self) -> str:
-        """The kernel's word for this boot."""
-        return f"boot-{self.boot}"
+        """The id of its boot."""
+        return f"{self.serial:08x}-{self.boot:04x}"
 
     def living(self, vm: Uuid) -> list[Qemu]:
         """The VM's processes here that have a living task."""

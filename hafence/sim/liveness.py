@@ -1,4 +1,4 @@
-"""Rule 5 of the oracle: when every fault is mended, running the command again ends with exactly one copy of the VM, up.
+"""Rule 6 of the oracle: when every fault is mended, running the command again ends with exactly one copy of the VM, up.
 
 What comes of it depends only on what the case has left behind. Millions of cases leave a few hundred worlds; what
 is known of one is not tried again.
@@ -12,7 +12,7 @@ from ..core.model import Uuid
 from ..core.reasons import Reason
 from .commands import begin_command
 from .events import heal
-from .oracle import QUIET_S, Violation, check_runs, check_splits
+from .oracle import QUIET_S, Violation, check_runs, check_splits, check_starts
 from .simulation import Simulation
 from .world import EPOCH, World
 
@@ -36,9 +36,11 @@ def check_liveness(
         known = {}
     left = (admin, words, left_behind(simulation.world))
     if left not in known:
-        runs, splits = len(simulation.runs), len(simulation.world.splits)
+        world = simulation.world
+        runs, splits, sent = len(simulation.runs), len(world.splits), len(world.notes.sent)
         found = _run_again(simulation, admin, words, vm)
-        known[left] = found + check_runs(simulation, runs) + check_splits(simulation, splits)
+        found += check_runs(simulation, runs) + check_splits(simulation, splits) + check_starts(simulation, sent)
+        known[left] = found
     return known[left]
 
 

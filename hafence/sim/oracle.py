@@ -1,12 +1,13 @@
 """What must be true of every case, whatever happened in it. Nothing here knows how hafence decides.
 
-1. At no moment two living processes of a VM can write to its disks, one of which hafence has started: unless
-   a run had said, before that moment, that a qemu on that very host might still write. The bound: another manager
-   (libvirt's autostart is one) that brings the VM back when it has been dead for longer than `settle` is counted apart.
-2. A run that refused has started nothing and left the record as it was.
-3. What is recorded is true once the world is quiet.
-4. Every run ends within its budget, and in no unexpected exception.
-5. When every fault is mended, running the command again ends with exactly one copy of the VM, up (`liveness.py`).
+1. At no moment two living processes of a VM can write to its disks, one of which hafence has started: unless nobody who
+   was asked could have known (`grounds.py`). What is excused is counted, by its excuse.
+2. Every start that was sent stood on what its record says, whether or not harm came of it (`grounds.py`).
+3. A run that refused has started nothing and left the record as it was; one that says that it has started a VM saw no
+   other copy that could write.
+4. What is recorded is true once the world is quiet.
+5. Every run ends within its budget, and in no unexpected exception.
+6. When every fault is mended, running the command again ends with exactly one copy of the VM, up (`liveness.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from ..core.model import Settings
 from ..core.outcome import Decision
 from ..core.record import VmRecord, VmState
+from .grounds import lacks
 from .run import SimRun
 from .simulation import Simulation
 from .world import World
@@ -26,7 +28,7 @@ QUIET_S = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken promise. `rule` is one of split_brain, refusal, record, budget, bug, liveness."""
+    """One broken promise. `rule` is one of split_brain, grounds, refusal, copies, record, budget, bug, liveness."""
 
     rule: str
     says: str
@@ -44,7 +46,7 @@ def budget_s(settings: Settings, hosts: int) -> float:
 
 
 def check_runs(simulation: Simulation, first: int = 0) -> list[Violation]:
-    """Rules 2 and 4, for the runs that have been, from the first of that number on."""
+    """Rules 3 and 5, for the runs that have been, from the first of that number on."""
     found: list[Violation] = []
     world = simulation.world
     limit = budget_s(world.inventory.settings, len(world.hosts))
@@ -60,6 +62,7 @@ def check_runs(simulation: Simulation, first: int = 0) -> list[Violation]:
         if run.bug is not None:
             found.append(Violation("bug", f"{run.id} ended in {type(run.bug).__name__}: {run.bug}"))
         found += _check_refusal(world, run)
+        found += _check_copies(world, run)
     return found
 
 
@@ -78,23 +81,47 @@ def _check_refusal(world: World, run: SimRun) -> list[Violation]:
     return found
 
 
+def _check_copies(world: World, run: SimRun) -> list[Violation]:
+    """Whoever says that a VM runs on a host has looked, and saw no other process that could write."""
+    found = []
+    for outcome in run.outcomes:
+        looks = next((looks for looks in reversed(world.notes.looks) if looks.run == run.id), None)
+        if outcome.decision is not Decision.STARTED or outcome.dry_run or looks is None:
+            continue
+        others = set(looks.writers[outcome.uuid]) - {outcome.host}
+        if others or len(looks.writers[outcome.uuid]) > 1:
+            found.append(Violation("copies", f"{run.id} started it on {outcome.host} and saw a copy on {others}"))
+    return found
+
+
 def _settles(before: VmRecord | None, after: VmRecord) -> bool:
     """A start of an earlier run that was found to have come to nothing is no change of what is believed."""
     return before is not None and before.state is VmState.STARTING and after.state is VmState.STOPPED
 
 
 def check_splits(simulation: Simulation, first: int = 0) -> list[Violation]:
-    """Rule 1: split-brains that nobody had named, from the first of that number on."""
+    """Rule 1: split-brains that nothing excuses, from the first of that number on."""
     world = simulation.world
     return [
-        Violation("split_brain", f"{world.name_of(s.vm)}: {' and '.join(s.writers)} at {s.at:.3f}")
-        for s in world.splits[first:]
-        if not s.named and not s.unbidden
+        Violation("split_brain", f"{world.name_of(split.vm)}: {split.words} at {split.at:.3f}")
+        for split in world.splits[first:]
+        if split.excuse is None
     ]
 
 
+def check_starts(simulation: Simulation, first: int = 0) -> list[Violation]:
+    """Rule 2: starts whose grounds did not hold, from the first of that number on."""
+    world = simulation.world
+    found = []
+    for sent in world.notes.sent[first:]:
+        if lacking := lacks(world.inventory, world.notes, sent):
+            grounds = sent.grounds.value if sent.grounds else "nothing"
+            found.append(Violation("grounds", f"{sent.run} started it at {sent.at:.3f} on {grounds}: {lacking}"))
+    return found
+
+
 def check_records(simulation: Simulation) -> list[Violation]:
-    """Rule 3. A record that no run has written is the inventory's word and nobody's promise."""
+    """Rule 4. A record that no run has written is the inventory's word and nobody's promise."""
     world = simulation.world
     found = []
     for vm, record in world.store.records.items():

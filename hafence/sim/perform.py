@@ -12,21 +12,29 @@ from typing import Any
 from ..core.starts import HookResult
 from ..core.stored import Busy, Lease
 from ..effects import (
+    AddEntries,
     Answer,
     Ask,
+    AskClients,
+    AskPower,
     Effect,
+    EndWatch,
     Fence,
-    FenceStorage,
     Journalled,
     LeaseLost,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
     MemoryNeed,
+    NoteSecondLevel,
     Now,
-    PowerOff,
-    RenewStorageFence,
+    OwnAddresses,
+    RemoveEntries,
+    RenewLease,
     RunHooks,
+    SendOff,
     Settle,
+    SharedDisks,
+    SharedHostKeys,
     Sleep,
     Start,
     Startable,
@@ -36,13 +44,17 @@ from ..effects import (
     Together,
     Uptime,
     Witness,
+    WritableDisks,
 )
 from ..stores.ask import ask
+from .array import add_entries, ask_clients, list_entries, own_addresses, remove_entries, writable_disks
+from .bmc import ask_power, send_off
 from .kernel import Act, Join
 from .network import STORE
 from .run import SimRun
-from .second_level import fence_storage, lift_storage_fence, power_off, renew_storage_fence
 from .sessions import clock, fence, look_at, settle, start, witness
+from .watch import end_watch, renewed
+from .words import risk_words
 from .world import World
 
 STORE_S = 0.002
@@ -56,8 +68,8 @@ PART = " part"
 def perform(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
     """The act that does what the effect asks for and ends in its answer. The workflow gets LeaseLost and StoreError.
 
-    With the journal before and after it, as in `runner/player.py`: what is an intent does not begin where it can't be
-    written down, and if what came of it can't be, the next effect meets the failure.
+    With the journal before and after it, as in `runner/effect_runner.py`: what is an intent does not begin where it
+    can't be written down, and if what came of it can't be, the next effect meets the failure.
     """
     parts = effect.effects if isinstance(effect, Together) else (effect,)
     if run.journals and Journalled.INTENT in [part.journalled for part in parts] and not _store_answers(world, run):
@@ -113,14 +125,14 @@ def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:
 
 
 def _tell(world: World, run: SimRun, effect: Tell) -> None:
-    world.risks.append((world.now, effect.text))
-    world.say(run.id, effect.text)
+    if effect.risk is not None:
+        world.say(run.id, f"names the risk: {risk_words(effect.risk)}")
 
 
 def _ask(world: World, run: SimRun, effect: Ask) -> Act[Answer]:
     if world.operator != "nobody":
         yield PERSON_S
-    world.say(run.id, f"asks: {effect.question} The answer: {world.operator}")
+    world.say(run.id, f"asks; the answer: {world.operator}")
     return Answer(world.operator)
 
 
@@ -181,6 +193,13 @@ def _take_lease(world: World, run: SimRun, effect: TakeLease) -> Act[Lease | Bus
         yield wait_s
 
 
+def _renew_lease(world: World, run: SimRun, effect: RenewLease) -> Act[Lease]:
+    """Make the lease last from now on, and with it what watches by it."""
+    lease: Lease = yield from _ask_store(world, run, effect)
+    renewed(run, lease.vm, lease.expires_at)
+    return lease
+
+
 # ---------------------------------------------------------------- several at once
 
 
@@ -209,7 +228,12 @@ AT_ONCE: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Any]] = {
     Uptime: _uptime,
     MemoryNeed: _memory_need,
     Startable: _startable,
+    SharedHostKeys: lambda world, run, effect: (),
+    SharedDisks: lambda world, run, effect: (),
     Tell: _tell,
+    NoteSecondLevel: lambda world, run, effect: None,
+    WritableDisks: writable_disks,
+    OwnAddresses: own_addresses,
 }
 _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     Together: _together,
@@ -217,14 +241,18 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     Sleep: _sleep,
     RunHooks: _run_hooks,
     TakeLease: _take_lease,
+    RenewLease: _renew_lease,
     LookAt: look_at,
     Fence: fence,
+    EndWatch: end_watch,
     Witness: witness,
     Start: start,
     Settle: settle,
-    PowerOff: power_off,
-    FenceStorage: fence_storage,
-    LiftStorageFence: lift_storage_fence,
-    RenewStorageFence: renew_storage_fence,
+    AskPower: ask_power,
+    SendOff: send_off,
+    AskClients: ask_clients,
+    ListEntries: list_entries,
+    AddEntries: add_entries,
+    RemoveEntries: remove_entries,
 }
-"""What takes time, beside questions to the store."""
+"""What takes time, beside plain questions to the store."""

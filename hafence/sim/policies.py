@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..core.attempts import FenceOrder, Reply
-from ..core.replies import PROTOCOL, STATUS_DEAD
+from ..core.replies import STATUS_DEAD
+from ..core.wire import PROTOCOL
 from .run import Policy
 from .situations import Means
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..core.outcome import Decision
 from .case import Played
 from .events import Event
+from .grounds import Excuse
 from .oracle import Violation
 
 KEPT = 1000
@@ -34,11 +35,13 @@ class Report:
     searches: Counter[str] = field(default_factory=Counter)
     """How many of the cases are of which search."""
     split_brains: int = 0
-    """Cases with a split-brain that no run had named beforehand: each is a failure."""
+    """Cases with a split-brain that nothing excuses: each is a failure."""
     named_split_brains: int = 0
-    """Cases with a split-brain that a run had named as its residual risk before it started the VM."""
+    """Cases with a split-brain of a kind that a run names as its residual risk, and that nobody could have known."""
     unbidden_split_brains: int = 0
     """Cases in which another manager brought the VM back long after its death: beyond the bound of the promise."""
+    excused: Counter[str] = field(default_factory=Counter)
+    """Cases with an excused split-brain, by the excuse (grounds.Excuse)."""
     decisions: Counter[str] = field(default_factory=Counter)
     """What the first run of each case came to."""
     start_seconds: Counter[float] = field(default_factory=Counter)
@@ -78,8 +81,9 @@ class Report:
     def take(self, situation: str, events: tuple[Event, ...], played: Played) -> None:
         """Count one case."""
         self.cases += 1
-        self.named_split_brains += any(split.named for split in played.splits)
-        self.unbidden_split_brains += any(split.unbidden for split in played.splits)
+        self.named_split_brains += bool(played.excuses - {Excuse.UNBIDDEN})
+        self.unbidden_split_brains += Excuse.UNBIDDEN in played.excuses
+        self.excused.update(excuse.value for excuse in played.excuses)
         self.split_brains += any(violation.rule == "split_brain" for violation in played.violations)
         run = played.simulation.runs[0]
         decision = played.decision
@@ -98,6 +102,7 @@ class Report:
         self.split_brains += other.split_brains
         self.named_split_brains += other.named_split_brains
         self.unbidden_split_brains += other.unbidden_split_brains
+        self.excused.update(other.excused)
         self.decisions.update(other.decisions)
         self.start_seconds.update(other.start_seconds)
         self.failed += other.failed
@@ -113,6 +118,7 @@ class Report:
             "searches": dict(sorted(self.searches.items())),
             "named_split_brains": self.named_split_brains,
             "unbidden_split_brains": self.unbidden_split_brains,
+            "excused": dict(sorted(self.excused.items())),
             "decisions": dict(sorted(self.decisions.items())),
             "median_start_seconds": self.median_start_s,
             "held": self.held,

@@ -22,10 +22,11 @@ from ..inventory.yaml_tree import read_inventory, read_tree
 from .arguments import BadEvent, read_amount
 from .commands import schedule, verbs
 from .events import Event
-from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits
+from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits, check_starts
 from .run import Policy
 from .simulation import Simulation
 from .situations import ADMINS
+from .words import record_words
 from .world import EPOCH, World
 
 EXPECTED = "expect.log"
@@ -84,11 +85,12 @@ def play_events(
     world.log = lambda at, who, text: lines.append(f"{at:7.1f}  {who:9} {text}")
     for uuid, vm in inventory.vms.items():
         world.begin_qemu(uuid, world.hosts[vm.host])
+        world.hosts[vm.host].defined.add(uuid)
     for event in events:
         schedule(simulation, event)
     last = max((event.at for event in events), default=0.0)
     found = [] if simulation.play(last + QUIET_S) else [Violation("budget", "the world never comes to rest")]
-    found += check_records(simulation) + check_runs(simulation) + check_splits(simulation)
+    found += check_records(simulation) + check_runs(simulation) + check_splits(simulation) + check_starts(simulation)
     lines += ["", *_in_the_end(world)]
     return "\n".join(lines) + "\n", tuple(found)
 
@@ -98,7 +100,7 @@ def _in_the_end(world: World) -> list[str]:
     lines = []
     for uuid, vm in sorted(world.inventory.vms.items(), key=lambda item: item[1].name):
         record = world.store.records.get(uuid)
-        believed = record.words if record else f"running on {vm.host}, as the inventory says"
+        believed = record_words(record) if record else f"running host={vm.host}, as the inventory says"
         writers = world.writers(uuid)
         copies = [
             f"{qemu.host.name} ({'can write' if qemu in writers else 'cannot write'})"

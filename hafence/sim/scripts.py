@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
 from ..core.model import HostName, Uuid
-from ..core.replies import PROTOCOL, STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
+from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
 from ..core.starts import StartOrder, StartResult
+from ..core.wire import PROTOCOL, Hello
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act
 from .world import EPOCH, World
@@ -31,10 +32,12 @@ SPARE_S = 0.5
 
 
 class Printed(NamedTuple):
-    """What a script printed, and its exit status."""
+    """What a script printed, its exit status, and, for the oracle, what lived when it looked last."""
 
     stdout: str
     status: int
+    looked_at: float
+    living: frozenset[Uuid]
 
 
 class Settled(NamedTuple):
@@ -61,9 +64,13 @@ class Leftovers(NamedTuple):
 
 def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, until: float) -> Act[Printed]:
     """Find, destroy, kill, and look twice. After `until` (the world's time) nothing is killed any more."""
-    hello = f"{PROTOCOL} {nonce} hello clock={clock(world, host):.3f} machine={host.machine_id} host={host.name}"
+    known = Hello(clock(world, host), host.machine_id, host.boot_id)
+    who = f"machine={known.machine_id} host={host.name} boot={known.boot_id}"
+    hello = f"{PROTOCOL} {nonce} hello clock={known.clock:.3f} {who}"
     yield SCAN_S
     world.touch(host.name)
+    if wrong_machine(order, known) is not None:
+        return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
     first = {vm: host.living(vm) for vm in order.vms}
     if order.rehearse:
         ends = {vm: _rehearsed(living) for vm, living in first.items()}
@@ -78,7 +85,8 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
     words = {each.verdict for each in ends.values()}
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
-    return Printed("\n".join(lines), status)
+    living = frozenset(vm for vm in order.vms if host.living(vm) or vm in host.jobs)
+    return Printed("\n".join(lines), status, world.now, living)
 
 
 def libvirtd_is_busy(host: SimHost) -> bool:
@@ -158,7 +166,7 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
 
 def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object) -> Act[Settled]:
     name = world.name_of(order.vm)
-    if order.boot_id != host.boot_id and world.inventory.cluster_of(HostName(host.name)).is_kvm:
+    if _is_of_another_boot(world, host, order):
         world.say(
             host.name, f"the start of {name} by {by} does nothing: {host.name} has booted since it was looked into"
         )
@@ -234,10 +242,23 @@ def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float)
     return Settled(StartResult.CLEAN, "no copy of it is there and no start is under way")
 
 
-def _take_ticket(host: SimHost, order: StartOrder, kind: str) -> bool:
-    """Whether no later run has been here. A start is also refused where a settle of the same ticket has been."""
+def would_refuse(world: World, host: SimHost, order: StartOrder) -> bool:
+    """Whether a start that came now would do nothing: a later run was here, or a boot has come between."""
+    return _is_of_another_boot(world, host, order) or _is_overtaken(host, order, "start")
+
+
+def _is_of_another_boot(world: World, host: SimHost, order: StartOrder) -> bool:
+    return order.boot_id != host.boot_id and world.inventory.cluster_of(HostName(host.name)).is_kvm
+
+
+def _is_overtaken(host: SimHost, order: StartOrder, kind: str) -> bool:
+    """Whether a later run has been here. A start is also refused where a settle of the same ticket has been."""
     seen, seen_kind = host.tickets.get(order.vm, (-1, ""))
-    if seen > order.ticket or (seen == order.ticket and (seen_kind, kind) == ("settle", "start")):
+    return seen > order.ticket or (seen == order.ticket and (seen_kind, kind) == ("settle", "start"))
+
+
+def _take_ticket(host: SimHost, order: StartOrder, kind: str) -> bool:
+    if _is_overtaken(host, order, kind):
         return False
     host.tickets[order.vm] = (order.ticket, kind)
     return True

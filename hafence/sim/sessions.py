@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.attempts import FenceOrder, Reply
+from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.model import HostName, Uuid
+from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .network import seconds_to_meet, signs_seen, trouble_reaching
-from .run import SimRun
+from .observed import (
+    RUNS_NOTHING,
+    able_siblings,
+    answers,
+    glance,
+    note_attempt,
+    note_looks,
+    note_scan,
+    note_sent,
+    note_watch,
+)
+from .run import Session, SimRun
 from .scripts import Printed, Settled, fence_script, libvirtd_is_busy, settle_script, start_script
 from .scripts import clock as host_clock
+from .watch import watch_script
 from .world import EPOCH, World
 
 GRACE_S = 3.0
@@ -32,8 +45,6 @@ _OF_SIBLING = {
     Trouble.HOST_KEY_UNKNOWN: Trouble.SIBLING_HOST_KEY,
 }
 _LIBVIRT = {"ok": Libvirt.OK, "hung": Libvirt.HUNG, "gone": Libvirt.FAILED, "absent": Libvirt.ABSENT}
-_RUNS_NOTHING = frozenset({"forced", "nosession"})
-"""How an sshd is that takes the login and runs none of our scripts."""
 _BY_PING = frozenset({Sign.PING, Sign.ICMP_ERROR})
 
 
@@ -48,33 +59,51 @@ def clock(world: World, run: SimRun) -> float:
 # ---------------------------------------------------------------- fencing
 
 
-def fence(world: World, run: SimRun, effect: Fence) -> Act[Reply]:
-    """Carry out a fence order through its proxy."""
-    order = effect.order
+def fence(world: World, run: SimRun, effect: Fence) -> Act[FenceReport]:
+    """Carry out a fence order through its proxy, and read the reply by the product's own rule."""
+    reply = yield from _carry_out(world, run, effect.order)
+    return interpret(effect.order, run.policy.doctor(effect.order, reply))
+
+
+def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     begun = world.now
     nonce = f"{run.id}.{world.agenda.steps}"
-    suspect = world.host(order.suspect)
+    suspect = world.host(order.suspect).answers_for
     trouble = yield from _open(world, run, order)
     if trouble is None and suspect.sshd == "nosession":
         trouble = Trouble.SESSION_REFUSED
     if trouble is not None or suspect.sshd == "forced":
         status = None if trouble is not None else 1
-        reply = Reply(nonce, trouble, status, "", world.now - begun, clock(world, run))
-        return run.policy.doctor(order, reply)
+        return Reply(nonce, trouble, status, "", world.now - begun, clock(world, run))
     within_s = min(order.within_s, order.not_after - clock(world, run))
-    script = fence_script(world, suspect, order, nonce, world.now + within_s)
+    fencing = fence_script(world, suspect, order, nonce, world.now + within_s)
+    script = _fence_and_stay(world, run, order, suspect, fencing)
     task = world.agenda.spawn(script, suspect, f"{suspect.name} fence", suspect.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
     printed: Printed | None = None if trouble else task.value
+    if printed is not None and not order.rehearse:
+        note_scan(world, run, HostName(suspect.name), printed.looked_at, printed.living)
     text, status = (printed.stdout, printed.status) if printed else ("", None)
-    return run.policy.doctor(order, Reply(nonce, trouble, status, text, world.now - begun, clock(world, run)))
+    return Reply(nonce, trouble, status, text, world.now - begun, clock(world, run))
+
+
+def _fence_and_stay(
+    world: World, run: SimRun, order: FenceOrder, suspect: SimHost, script: Act[Printed]
+) -> Act[Printed]:
+    """The fence's script; one that is to watch stays where every VM is dead."""
+    printed = yield from script
+    if order.watch and printed.status == STATUS_DEAD:
+        session = Session(order, suspect, lambda: _way_back(world, run, suspect, order.proxy) is None)
+        run.watches.append(session)
+        world.agenda.spawn(watch_script(world, run, session), suspect, f"{suspect.name} watch")
+    return printed
 
 
 def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:
     """The way to the suspect: the sibling, then the tunnel and the login. What was met, or None."""
     timeout_s = run.inventory.settings.connect_timeout_s
     source = run.admin.name
-    suspect = world.host(order.suspect)
+    suspect = world.host(order.suspect).answers_for
     if order.proxy is not None:
         sibling = world.host(order.proxy)
         world.touch(sibling.name)
@@ -88,11 +117,13 @@ def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:
         source = sibling.name
     world.touch(suspect.name)
     trouble = trouble_reaching(world.network, source, suspect)
+    answered = answers(world.network, source, suspect)
     yield seconds_to_meet(trouble, timeout_s)
     if order.proxy is not None:
         world.touch(order.proxy)
         if trouble_reaching(world.network, run.admin.name, world.host(order.proxy)) is not None:
             return trouble if trouble in _SPOKE else Trouble.SIBLING_FROZEN
+        note_attempt(world, run, order, answered)
     if trouble is None and trouble_reaching(world.network, source, suspect) is not None:
         return Trouble.NO_REPLY_IN_TIME
     return trouble
@@ -157,7 +188,7 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
     world.touch(host.name)
     if trouble is None and not (host.up and world.network.passes(run.admin.name, host.name)):
         trouble = Trouble.NO_REPLY_IN_TIME
-    if trouble is not None or host.sshd in _RUNS_NOTHING:
+    if trouble is not None or host.sshd in RUNS_NOTHING:
         result = StartResult.CLEAN if isinstance(effect, Start) else StartResult.UNKNOWN
         return StartReply(result, met_straight(trouble) if trouble else "it runs no script", clock(world, run))
     until = world.now + min(order.within_s, not_after - clock(world, run))
@@ -165,6 +196,7 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
         run.sent.append((world.now, order.vm, order.target))
         if order.boot_id:  # by the clock of a target that was looked into, too
             until = min(until, world.now + not_after + order.clock_offset_s - host_clock(world, host))
+        note_sent(world, run, order, until)
         script = start_script(world, host, order, run.id, until)
     else:
         script = settle_script(world, host, order, until)
@@ -187,15 +219,16 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
     yield LOOK_S
     at, offset_s = clock(world, run), run.admin.clock_offset_s
     looks: dict[HostName, Look] = {}
+    note_looks(world, run, effect.hosts)
     slowest = 0.0
     for name in effect.hosts:
-        host = world.hosts[name]
+        host = world.hosts[name].answers_for
         world.touch(name)
         trouble = trouble_reaching(network, source, host)
         if trouble is not None:
             slowest = max(slowest, seconds_to_meet(trouble, timeout_s))
             looks[name] = Silence(name, at, trouble)
-        elif host.sshd in _RUNS_NOTHING:
+        elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
             looks[name] = _look(host, name, at, offset_s)
@@ -237,11 +270,13 @@ def _missing(host: SimHost) -> tuple[str, ...]:
 
 def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessReport, ...]]:
     """Everybody looks for signs of life, at once."""
-    suspect = world.host(effect.suspect)
+    suspect = world.host(effect.suspect).answers_for
     members = [h for h in run.inventory.members(run.inventory.hosts[effect.suspect].cluster) if h.name != suspect.name]
     working = [name for name in effect.siblings if _can_witness(world, run, name)]
+    able = able_siblings(world, run, suspect)
     yield LOOK_S
     world.touch(suspect.name)
+    first = glance(world, run, suspect)
     seen: dict[HostName | None, frozenset[Sign]] = {name: _signs(world, name, suspect) for name in working}
     seen[None] = signs_seen(world.network, run.admin.name, suspect, run.admin.same_segment)
     if not all(seen.values()):
@@ -252,6 +287,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
             for name in seen
             if name is None or _can_witness(world, run, name)
         }
+    note_watch(world, run, suspect, effect.siblings, able, first)
     reports = []
     for witness_name in (*effect.siblings, None):
         if witness_name not in seen:
@@ -265,7 +301,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
         sees = not (suspect.firewall == "reject-net" and signs)
         if witness_name and world.host(witness_name).lacks == "ping":
             sees, signs = False, signs - _BY_PING
-        says = ", ".join(sorted(sign.value for sign in signs)) or "no sign of life"
+        says = ", ".join(sorted(sign.says for sign in signs)) or "no sign of life"
         reports.append(WitnessReport(witness_name, clock(world, run), signs, sees, says, len(peers), reached))
     return tuple(reports)
 
@@ -278,7 +314,7 @@ def _by_tcp(world: World, witness: str, peer: HostName) -> bool:
 def _can_witness(world: World, run: SimRun, name: HostName) -> bool:
     world.touch(name)
     host = world.host(name)
-    return host.sshd not in _RUNS_NOTHING and trouble_reaching(world.network, run.admin.name, host) is None
+    return host.sshd not in RUNS_NOTHING and trouble_reaching(world.network, run.admin.name, host) is None
 
 
 def _signs(world: World, name: HostName, suspect: SimHost) -> frozenset[Any]:

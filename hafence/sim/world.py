@@ -5,14 +5,15 @@ The world knows nothing of decisions. Scripts, looks and faults read and change 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from ..core.model import HostName, Inventory, Uuid
 from ..stores.holder import Holder
+from .grounds import Excuse, Writer, excuse_of
 from .hosts import Qemu, SimHost
 from .kernel import Agenda, Owner
 from .network import STORAGE, STORE, Network
+from .notes import Notes
 from .storage import SimStorage
 from .store import SimStore
 
@@ -21,9 +22,6 @@ EPOCH = 1_763_824_000.0
 
 BOOT_S = 60.0
 """From power on to a host that answers."""
-
-
-_WORDS = re.compile(r"[ ;:,]+")
 
 
 class Admin(Owner):
@@ -43,16 +41,19 @@ class Admin(Owner):
 class Split:
     """A moment at which two living processes of a VM could write."""
 
-    __slots__ = ("at", "named", "unbidden", "vm", "writers")
+    __slots__ = ("at", "excuse", "vm", "writers")
 
-    def __init__(self, at: float, vm: Uuid, writers: tuple[str, ...], named: bool, unbidden: bool) -> None:
+    def __init__(self, at: float, vm: Uuid, writers: tuple[Writer, ...], excuse: Excuse | None) -> None:
         self.at = at
         self.vm = vm
         self.writers = writers
-        self.named = named
-        """Whether a run had said beforehand that this could be."""
-        self.unbidden = unbidden
-        """Whether nobody had, and another manager brought the VM back when it had long been dead: beyond the bound."""
+        self.excuse = excuse
+        """Why that is no broken promise, or None."""
+
+    @property
+    def words(self) -> str:
+        """The writers for people."""
+        return " and ".join(writer.words for writer in self.writers)
 
 
 class World:
@@ -69,9 +70,9 @@ class World:
         "lost",
         "network",
         "next_pid",
+        "notes",
         "operator",
         "qemus",
-        "risks",
         "runs_gone",
         "splits",
         "storage",
@@ -100,8 +101,8 @@ class World:
         self.unstartable: dict[Uuid, str] = {}
         """VMs that no host could start, and why."""
         self.runs_gone: set[str] = set()
-        self.risks: list[tuple[float, str]] = []
-        """What runs have told so far, and when; the residual risks are among it."""
+        self.notes = Notes()
+        """What was the case while runs asked and acted, for the oracle alone."""
         self.splits: list[Split] = []
         self.lost: dict[tuple[Uuid, str], float] = {}
         """When each VM last lost a process on each host."""
@@ -134,8 +135,7 @@ class World:
         self.next_pid += 1
         qemu = Qemu(vm, host, self.next_pid, self.now, by)
         qemu.stray = stray
-        died_at = self.lost.get((vm, host.name), 0.0)
-        qemu.unbidden = not by and self.now > 0 and self.now - died_at > self.inventory.settings.settle_s
+        qemu.idle_s = self.now - self.lost.get((vm, host.name), 0.0)
         host.qemus.append(qemu)
         self.qemus.setdefault(vm, []).append(qemu)
         self.storage.begins(qemu, self.network, self.now)
@@ -184,9 +184,14 @@ class World:
     # ---------------------------------------------------------------- writers
 
     def writers(self, vm: Uuid) -> list[Qemu]:
-        """The processes that could write to the VM's disks now."""
-        qemus = self.qemus.get(vm, ())
-        return [qemu for qemu in qemus if self.storage.can_write(qemu, self.network, self.now)]
+        """The processes that could write to the VM's disks now. The blocklist covers no disk that is not in Ceph."""
+        storage = self.storage
+        return [
+            qemu
+            for qemu in self.qemus.get(vm, ())
+            if storage.reaches(qemu, self.network)
+            and (not storage.blocklist or vm in self.uncovered or not storage.keeps_out(qemu, self.now))
+        ]
 
     def watch(self, vm: Uuid) -> None:
         """Note a split-brain, if this moment is one. Called whenever a writer may have been added."""
@@ -195,26 +200,16 @@ class World:
         writers = self.writers(vm)
         if len(writers) < 2 or not any(qemu.by for qemu in writers):
             return
-        where = tuple(f"{qemu.host.name}/{qemu.pid}" for qemu in writers)
-        if any(split.writers == where for split in self.splits):
+        found = tuple(
+            Writer(HostName(q.host.name), q.pid, q.by, q.born_at, q.idle_s, self.storage.lapsed(q, self.now))
+            for q in writers
+        )
+        if any(split.writers == found for split in self.splits):
             return
-        unnamed = [q for q in writers if not any(self._names(at, risk, q) for at, risk in self.risks)]
-        named = len(unnamed) <= 1
-        unbidden = not named and sum(not q.unbidden for q in unnamed) <= 1
-        self.splits.append(Split(self.now, vm, where, named, unbidden))
-        how = "which another manager brought about" if unbidden else "WHICH NOBODY HAD NAMED"
-        how = "which had been named as a risk" if named else how
-        self.say("world", f"SPLIT-BRAIN of {self.name_of(vm)}: {' and '.join(where)} can write, {how}")
-
-    def _names(self, at: float, risk: str, qemu: Qemu) -> bool:
-        """Whether a risk, told at that time, names what this process does now."""
-        if qemu.host.name not in _WORDS.split(risk):
-            return False
-        anew = "started there anew" in risk and qemu.born_at > at
-        if "moved there without hafence" in risk:
-            return not qemu.by
-        lapsed = "as long as the entries" in risk and self.storage.lapsed(qemu, self.now)
-        return anew or lapsed or "write to the same disks" in risk
+        split = Split(self.now, vm, found, excuse_of(self.inventory, self.notes, vm, found))
+        self.splits.append(split)
+        how = "WHICH NOTHING EXCUSES" if split.excuse is None else f"excused: {split.excuse.value}"
+        self.say("world", f"SPLIT-BRAIN of {self.name_of(vm)}: {split.words} can write, {how}")
 
     def watch_all(self) -> None:
         """Look at every VM: a link was mended, an entry ended, a host came back."""
@@ -243,6 +238,7 @@ class World:
         if host.up:
             return
         host.up = True
+        host.off_at = self.now
         host.boot += 1
         host.sshd = host.libvirtd = "ok"
         host.slow_s = 0.0

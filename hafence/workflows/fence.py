@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..core.decision import Allowed, Judgement
-from ..core.looks import HostLook, Look
+from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
 from ..core.reasons import PROOFS, Reason
@@ -32,7 +32,7 @@ from ..effects import (
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
-from .start_vm import known_suspect
+from .start_vm import known_suspect, same_machine
 from .starting import settle_earlier
 from .vm_run import (
     Request,
@@ -115,6 +115,13 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     suspect = run.inventory.hosts[name]
     looks = yield from do(LookAt(tuple(host.name for host in run.inventory.members(suspect.cluster))))
     yield from spend_refuted(run, memory, looks)
+    for vm, vm_run in going.items():
+        astray = same_machine(vm_run, name, looks)
+        if astray is not None:
+            outcomes[vm] = astray
+    going = {vm: vm_run for vm, vm_run in going.items() if vm not in outcomes}
+    if not going:
+        return outcomes
     refusal = yield from _ask(run, name, going, looks)
     if refusal:
         if run.dry_run:
@@ -124,6 +131,8 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     fenced = sum(isinstance(judgement, Allowed) for judgement in judgements.values())
     if fenced and not run.dry_run:
         yield from do(Quarantine(name, f"{fenced} VM(s) were fenced there"))
+        # what says that a VM runs elsewhere is younger than what says that it is dead here: it may have been moved
+        looks = yield from do(LookAt(tuple(host for host, look in looks.items() if not isinstance(look, Silence))))
     for vm, vm_run in going.items():
         outcomes[vm] = yield from _end(vm_run, name, judgements[vm], Observed(memory, looks))
     return outcomes

@@ -12,14 +12,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.attempts import FenceOrder, Reading, Reply, Verdict
-from ..core.decision import Allowed, Judgement, Refused, final_verdict, judge, wants_witnesses
-from ..core.evidence import Evidence, Proof, Sign, WitnessReport
+from ..core.attempts import Attempt, FenceOrder, FenceReport, Reading, Verdict, foretell
+from ..core.decision import Judgement, Refused, final_verdict, judge, wants_witnesses
+from ..core.evidence import Evidence, Observation, Proof, Sign
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import Host, HostName, Unreachable, Uuid
-from ..core.outcome import Attempt
 from ..core.reasons import Reason
-from ..core.replies import interpret
 from ..core.siblings import Candidates, choose_siblings
 from ..effects import (
     Fence,
@@ -38,17 +36,18 @@ from .vm_run import Request, VmRun
 
 MAX_SEEING = 2
 """How many witnesses that see the suspect accept connections are asked to fence it, one after the other."""
-WOULD_KILL = "would kill"
-"""How the detail of a finding begins that a rehearsal foretells."""
 
 
 def fence_suspect(
-    run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed
+    run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed, watch: bool = False
 ) -> Workflow[dict[Uuid, Judgement]]:
-    """Fence the VMs of `vm_runs` on `suspect`; each run of a VM gets its attempts, evidence and verdict written in."""
+    """Fence the VMs of `vm_runs` on `suspect`; each run of a VM gets its attempts, evidence and verdict written in.
+
+    With `watch` the session of a fence that has proved them dead stays there, until end_watch().
+    """
     hosts = run.inventory.members(suspect.cluster)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
-    fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)))
+    fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)), watch)
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
     yield from _second_look(fencing)
@@ -82,11 +81,11 @@ def _note_what_is_known(fencing: Fencing) -> None:
     if look is not None and shows_life(look):
         says = look.says if isinstance(look, Silence) else "it answered"
         words = f"{fencing.suspect.name} spoke to the admin node: {says}"
-        known.append(Evidence("look", "admin node", look.at, words, Proof.HOST_ALIVE))
+        known.append(Observation("look", "admin node", look.at, words, Proof.HOST_ALIVE))
     statement = fencing.view.memory.statements.get(fencing.suspect.name)
     if statement is not None and not known:  # a host that speaks has ended it
         words = f"{statement.who} stated that {statement.host} is powered off: {statement.reason}"
-        known.append(Evidence("statement", statement.who, statement.at, words, Proof.STATEMENT))
+        known.append(Observation("statement", statement.who, statement.at, words, Proof.STATEMENT))
     for vm in fencing.vm_runs:
         fencing.extra[vm] += known
 
@@ -131,29 +130,41 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         settle_s=settings.settle_s,
         not_after=not_after,
         rehearse=fencing.run.dry_run,
+        machine_id=fencing.view.memory.machine_ids.get(fencing.suspect.name),
+        others=_boot_ids(fencing),
+        watch=fencing.watch and not fencing.run.dry_run,
     )
-    reply = yield from _send(fencing, order, meanwhile)
-    readings = interpret(order, reply, fencing.view.memory.machine_ids.get(fencing.suspect.name))
+    report = yield from _send(fencing, order, meanwhile)
+    readings = report.readings
     if fencing.run.dry_run:
-        readings = {vm: _foretell(reading) for vm, reading in readings.items()}
+        readings = {vm: foretell(reading) for vm, reading in readings.items()}
     for vm, reading in readings.items():
-        fencing.readings[vm].append((proxy, reading, reply))
+        fencing.attempts[vm].append(Attempt(proxy, reading, report.seconds, report.at))
     yield from _learn(fencing, next(iter(readings.values())))
     return not any(reading.sibling_side for reading in readings.values())
 
 
-def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Workflow[Reply]:
+def _boot_ids(fencing: Fencing) -> tuple[tuple[HostName, str], ...]:
+    """Of the other hosts that answered in this round."""
+    looks = ((name, look) for name, look in sorted(fencing.view.looks.items()) if name != fencing.suspect.name)
+    return tuple((name, look.boot_id) for name, look in looks if isinstance(look, HostLook) and look.boot_id)
+
+
+def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Workflow[FenceReport]:
     """Send the order. From the moment it may have been sent, the courses say so, also if the run ends there."""
     try:
         if meanwhile is None:
-            reply = yield from do(Fence(order))
+            report = yield from do(Fence(order))
         else:
-            reply, fencing.reports = yield from do(Together((Fence(order), meanwhile)))
+            report, fencing.reports = yield from do(Together((Fence(order), meanwhile)))
     except Interrupted:
         _mark_fenced(fencing, order)
+        _mark_watched(fencing, order)
         raise
     _mark_fenced(fencing, order)
-    return reply
+    if all(reading.verdict is Verdict.CONFIRMED_DEAD for reading in report.readings.values()):
+        _mark_watched(fencing, order)
+    return report
 
 
 def _mark_fenced(fencing: Fencing, order: FenceOrder) -> None:
@@ -161,16 +172,10 @@ def _mark_fenced(fencing: Fencing, order: FenceOrder) -> None:
         fencing.vm_runs[vm].fenced = not order.rehearse
 
 
-def _foretell(reading: Reading) -> Reading:
-    """What a rehearsal that found a leftover foretells: that it would be killed, which is not proved."""
-    if reading.verdict is not Verdict.STILL_ALIVE:
-        return reading
-    if reading.facts.get("state") == "D":
-        return replace(reading, detail="a leftover is in state D: SIGKILL would not end it now")
-    found = reading.facts.get("found", "?")
-    leftovers = "1 leftover" if found == "1" else f"{found} leftovers"
-    detail = f"{WOULD_KILL} {leftovers} (foretold, nothing was killed)"
-    return replace(reading, verdict=Verdict.CONFIRMED_DEAD, detail=detail)
+def _mark_watched(fencing: Fencing, order: FenceOrder) -> None:
+    for vm in order.vms:
+        if order.watch:
+            fencing.vm_runs[vm].watched = order.suspect
 
 
 def _learn(fencing: Fencing, reading: Reading) -> Workflow[None]:
@@ -185,7 +190,7 @@ def _second_look(fencing: Fencing) -> Workflow[None]:
     if not any(fencing.verdict(vm) is Verdict.UNREACHABLE for vm in fencing.vm_runs):
         return
     chosen = fencing.candidates.chosen
-    tried = {proxy for tries in fencing.readings.values() for proxy, _, _ in tries}
+    tried = {attempt.proxy for attempts in fencing.attempts.values() for attempt in attempts}
     if any(wants_witnesses(fencing.case(vm)) for vm in fencing.vm_runs):
         proceed = fencing.run.inventory.settings.unreachable is Unreachable.PROCEED
         asked = tuple(name for name in chosen if name in tried) if proceed else chosen
@@ -199,33 +204,19 @@ def _second_look(fencing: Fencing) -> Workflow[None]:
 
 def _close(fencing: Fencing, vm_run: VmRun) -> Judgement:
     """Judge one VM and write into its run what the judgement stands on."""
-    vm = vm_run.vm.uuid
-    tried = fencing.readings[vm]
-    case = fencing.case(vm)
+    case = fencing.case(vm_run.vm.uuid)
     vm_run.verdict = final_verdict(case)
-    vm_run.attempts += tuple(Attempt(proxy, f.verdict, f.detail, round(r.seconds, 3)) for proxy, f, r in tried)
-    vm_run.evidence = (*(_of_attempt(*each) for each in tried), *map(_of_report, fencing.reports), *case.evidence)
+    vm_run.attempts += case.attempts
+    vm_run.evidence = case.evidence
     judgement = judge(case)
-    if isinstance(judgement, Allowed) and case.readings and case.readings[-1].detail.startswith(WOULD_KILL):
+    if judgement.reason is Reason.CONFIRMED_DEAD and case.attempts[-1].reading.foretold:
         # nobody has seen a death: the words are the rehearsal's
-        judgement = replace(judgement, message=f"the fence on {case.suspect} {case.readings[-1].detail}")
+        judgement = replace(judgement, message=f"the fence on {case.suspect} {case.attempts[-1].says}")
     if isinstance(judgement, Refused) and judgement.reason is Reason.NO_SIBLING and fencing.candidates.excluded:
         against = "; ".join(f"{name} {why}" for name, why in fencing.candidates.excluded)
         judgement = replace(judgement, message=f"{judgement.message}: {against}")
     vm_run.risks = () if isinstance(judgement, Refused) else judgement.risks
     return judgement
-
-
-_PROVES = {Verdict.CONFIRMED_DEAD: Proof.VM_DEAD, Verdict.STILL_ALIVE: Proof.VM_ALIVE}
-
-
-def _of_attempt(proxy: HostName, reading: Reading, reply: Reply) -> Evidence:
-    return Evidence("fence", f"through {proxy}", reply.at, reading.detail, _PROVES.get(reading.verdict, Proof.NOTHING))
-
-
-def _of_report(report: WitnessReport) -> Evidence:
-    proves = Proof.HOST_ALIVE if report.signs else Proof.SILENCE if report.could_look else Proof.NOTHING
-    return Evidence("witness", report.name, report.at, report.says, proves)
 
 
 def _boot_grace(run: Request) -> Workflow[str]:
@@ -237,15 +228,25 @@ def _boot_grace(run: Request) -> Workflow[str]:
     return f"this machine booted {up:.0f} s ago, within boot_grace ({grace:.0f} s)" if up < grace else ""
 
 
-def evidence_age(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> Workflow[float]:
-    """Seconds since the oldest observation that the permission stands on, the round of looks among them.
+def evidence_ends(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> float:
+    """When the oldest observation that the permission stands on, the round of looks among them, will be too old.
 
-    A person's statement has a life of its own and is left out.
+    In seconds since the epoch; inf where it stands on none. A person's statement has a life of its own and is left out.
     """
-    now = yield from do(Now())
-    times = [e.at for e in vm_run.evidence if e.proves in _AGEING]
+    times = [e.at for e in vm_run.evidence if e.proves in _AGEING or _met_silence(e)]
     times += [look.at for look in (looks or {}).values()]
-    return now - min(times, default=now)
+    return min(times, default=math.inf) + vm_run.run.inventory.settings.evidence_age_s
+
+
+def evidence_is_old(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> Workflow[bool]:
+    """Whether what the permission stands on has to be observed anew."""
+    now = yield from do(Now())
+    return now > evidence_ends(vm_run, looks)
+
+
+def _met_silence(evidence: Evidence) -> bool:
+    """Whether it is an attempt that nothing answered: with `proceed` a permission stands on that alone."""
+    return isinstance(evidence, Attempt) and evidence.reading.verdict is Verdict.UNREACHABLE
 
 
 _AGEING = frozenset({Proof.VM_DEAD, Proof.SILENCE, Proof.HOST_OFF, Proof.DISKS_FENCED})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..core.attempts import Reading, Reply, Verdict, weigh
-from ..core.decision import Case, SecondLevel, cut_off
-from ..core.evidence import Evidence, WitnessReport
+from ..core.attempts import Attempt, Verdict, weigh
+from ..core.decision import Case, SecondLevel, SilencePolicy, cut_off
+from ..core.evidence import CutOff, Evidence, NotSeen, WitnessReport
 from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Uuid
 from ..core.siblings import Candidates
@@ -34,7 +34,9 @@ class Fencing:
     candidates: Candidates
     grace: str
     """Why it is too early to call anyone silent, or ''."""
-    readings: dict[Uuid, list[tuple[HostName, Reading, Reply]]] = field(default_factory=dict)
+    watch: bool = False
+    """Whether a start follows, until whose end the suspect is watched."""
+    attempts: dict[Uuid, list[Attempt]] = field(default_factory=dict)
     reports: tuple[WitnessReport, ...] = ()
     extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)
     levels: dict[Uuid, list[SecondLevel]] = field(default_factory=dict)
@@ -42,7 +44,7 @@ class Fencing:
     def __post_init__(self) -> None:
         """Nothing is known of any VM yet."""
         for vm in self.vm_runs:
-            self.readings[vm], self.extra[vm], self.levels[vm] = [], [], []
+            self.attempts[vm], self.extra[vm], self.levels[vm] = [], [], []
 
     def open_vms(self) -> tuple[Uuid, ...]:
         """The VMs of which nothing final has been learnt yet."""
@@ -50,23 +52,25 @@ class Fencing:
 
     def verdict(self, vm: Uuid) -> Verdict | None:
         """The verdict so far."""
-        return weigh([reading for _, reading, _ in self.readings[vm]])
+        return weigh(attempt.reading for attempt in self.attempts[vm])
 
     def case(self, vm: Uuid) -> Case:
         """All that the gate may know of one VM."""
-        tried = self.readings[vm]
+        siblings = len(_enabled(self)) - (1 if self.suspect.state is HostState.ENABLED else 0)
         return Case(
             suspect=self.suspect.name,
-            policy=self.run.inventory.settings.unreachable,
-            readings=tuple(reading for _, reading, _ in tried),
-            proxies=tuple(proxy for proxy, _, _ in tried),
-            reports=self.reports,
-            evidence=tuple(self.extra[vm]),
+            policy=SilencePolicy(self.run.inventory.settings.unreachable, siblings),
+            evidence=(*self.attempts[vm], *self.reports, *self.extra[vm], *self._of_the_observer()),
             second_level=tuple(self.levels[vm]),
-            cluster_siblings=len(_enabled(self)) - (1 if self.suspect.state is HostState.ENABLED else 0),
-            cut_off=self.cut_off(),
-            unseen=_unseen(self),
         )
+
+    def _of_the_observer(self) -> Iterator[Evidence]:
+        """What is known of the observer's own sight."""
+        at = max((look.at for look in self.view.looks.values()), default=0.0)
+        if says := self.cut_off():
+            yield CutOff(at, says)
+        if hidden := _unseen(self):
+            yield NotSeen(at, hidden)
 
     def cut_off(self) -> str:
         """Why the observer seems to be the one who is cut off, or ''."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from ..core.looks import HostLook, Libvirt, Silence, shows_life
 from ..core.model import Host, Uuid, Vm
 from ..core.outcome import Exit
 from ..core.record import VmRecord, VmState, record_of
+from ..core.storage.results import NotKnown, StillThere
 from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
     Answer,
@@ -17,7 +20,6 @@ from ..effects import (
     Interrupted,
     LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
     LookAt,
     Now,
     Recall,
@@ -29,19 +31,43 @@ from ..effects import (
     Workflow,
     do,
 )
+from .storage_fence import lift_storage_fence
 from .vm_run import Request
+
+
+class HostReason(Enum):
+    """Why `confirm-dead` or `rejoin` ended as it did: stable words."""
+
+    STATED = "stated"
+    TAKEN_BACK = "taken_back"
+    ALIVE = "alive"
+    SILENT = "silent"
+    BLIND = "blind"
+    LEFTOVERS = "leftovers"
+    LIBVIRT = "libvirt"
+    STALE_DEFINITIONS = "stale_definitions"
+    NOT_AGREED = "not_agreed"
+    STORAGE_FENCE = "storage_fence"
+    BUSY = "busy"
+    LEASE_LOST = "lease_lost"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
-    """What came of `confirm-dead` or `rejoin`: whether it was done, and the sentence for people."""
+    """What came of `confirm-dead` or `rejoin`, and the sentence for people."""
 
     host: str
-    done: bool
+    reason: HostReason
     message: str
     ways_out: tuple[str, ...] = ()
     exit: Exit = Exit.REFUSED
     """Where it was not done."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the command did what it is for."""
+        return self.reason in (HostReason.STATED, HostReason.TAKEN_BACK)
 
 
 def confirm_dead(run: Request, host: Host, reason: str) -> Workflow[HostOutcome]:
@@ -53,14 +79,14 @@ def confirm_dead(run: Request, host: Host, reason: str) -> Workflow[HostOutcome]
         how = look.says if isinstance(look, Silence) else "it takes logins"
         if host.name in memory.statements:
             yield from do(SpendStatement(host.name, f"{host.name} was seen alive: {how}"))
-        return HostOutcome(host.name, False, f"{host.name} is not powered off: {how}. Nothing was recorded.")
+        return HostOutcome(host.name, HostReason.ALIVE, f"{host.name} is not powered off: {how}. Nothing was recorded.")
     lasts = run.inventory.settings.statement_age_s
     now = yield from do(Now())
     yield from do(RecordStatement(host.name, reason, now + lasts))
     message = (
         f"recorded: {host.name} is powered off. It holds for {lasts / 60:.0f} minutes, or until {host.name} is back."
     )
-    return HostOutcome(host.name, True, message)
+    return HostOutcome(host.name, HostReason.STATED, message)
 
 
 def rejoin(run: Request, host: Host) -> Workflow[HostOutcome]:
@@ -75,10 +101,12 @@ def rejoin(run: Request, host: Host) -> Workflow[HostOutcome]:
         busy = yield from _take_leases(run, host, memory, held)
         outcome = busy or (yield from _check_and_take_back(run, host, held))
     except Interrupted:
-        outcome = HostOutcome(host.name, False, f"interrupted; {host.name} stays in quarantine", (), Exit.INTERRUPTED)
+        outcome = HostOutcome(
+            host.name, HostReason.INTERRUPTED, f"interrupted; {host.name} stays in quarantine", (), Exit.INTERRUPTED
+        )
     except LeaseLost as why:
         message = f"this run lost a lease ({why}); {host.name} stays in quarantine"
-        outcome = HostOutcome(host.name, False, message, ("run the command again",), Exit.BUSY)
+        outcome = HostOutcome(host.name, HostReason.LEASE_LOST, message, ("run the command again",), Exit.BUSY)
     for lease in held:
         try:
             yield from do(DropLease(lease))
@@ -95,7 +123,7 @@ def _take_leases(run: Request, host: Host, memory: Recollection, held: list[Leas
         taken = yield from do(TakeLease(vm.uuid, run.wait_s))
         if isinstance(taken, Busy):
             message = f"{vm.name} is being handled by {taken.holder} (run {taken.run}); {host.name} stays as it is"
-            return HostOutcome(host.name, False, message, ("wait for it",), Exit.BUSY)
+            return HostOutcome(host.name, HostReason.BUSY, message, ("wait for it",), Exit.BUSY)
         held.append(taken)
     return None
 
@@ -105,9 +133,11 @@ def _check_and_take_back(run: Request, host: Host, held: list[Lease]) -> Workflo
     looks = yield from do(LookAt((host.name,)))
     look = looks[host.name]
     if isinstance(look, Silence):
-        return HostOutcome(host.name, False, f"{host.name} does not answer: {look.says}", ("bring it up first",))
+        return HostOutcome(
+            host.name, HostReason.SILENT, f"{host.name} does not answer: {look.says}", ("bring it up first",)
+        )
     if not isinstance(look, HostLook):
-        return HostOutcome(host.name, False, f"nobody can look into {host.name}: {look.says}")
+        return HostOutcome(host.name, HostReason.BLIND, f"nobody can look into {host.name}: {look.says}")
     memory = yield from do(Recall())
     refusal = _left_there(
         host, look, {uuid: (vm, record_of(vm, memory.records)) for uuid, vm in run.inventory.vms.items()}
@@ -115,15 +145,21 @@ def _check_and_take_back(run: Request, host: Host, held: list[Lease]) -> Workflo
     if refusal is not None:
         return refusal
     if not run.yes and (yield from do(Ask(f"{host.name} is clean. Take it back?"))) is not Answer.YES:
-        return HostOutcome(host.name, False, f"{host.name} is clean and stays in quarantine", ("use --yes",))
+        return HostOutcome(
+            host.name, HostReason.NOT_AGREED, f"{host.name} is clean and stays in quarantine", ("use --yes",)
+        )
     for number, lease in enumerate(held):
         held[number] = yield from do(RenewLease(lease))
-    lifted = yield from do(LiftStorageFence(host.name))
-    if lifted.startswith("failed"):
-        message = f"the storage fence of {host.name} could not be lifted: {lifted.removeprefix('failed: ')}"
-        return HostOutcome(host.name, False, message, ("mend Ceph's command lines and run the command again",))
+    not_after = min((lease.expires_at for lease in held), default=math.inf)
+    lifted = yield from lift_storage_fence(run.inventory, host, not_after)
+    if isinstance(lifted, NotKnown | StillThere):
+        message = f"the storage fence of {host.name} could not be lifted: {lifted.says}"
+        return HostOutcome(
+            host.name, HostReason.STORAGE_FENCE, message, ("mend Ceph's command lines and run the command again",)
+        )
     yield from do(LiftQuarantine(host.name, look.machine_id))
-    return HostOutcome(host.name, True, f"{host.name} is taken back" + (f"; {lifted}" if lifted else ""))
+    back = f"{host.name} is taken back"
+    return HostOutcome(host.name, HostReason.TAKEN_BACK, back if lifted is None else f"{back}; {lifted.says}")
 
 
 def _left_there(host: Host, look: HostLook, vms: Mapping[Uuid, tuple[Vm, VmRecord]]) -> HostOutcome | None:
@@ -140,12 +176,14 @@ def _left_there(host: Host, look: HostLook, vms: Mapping[Uuid, tuple[Vm, VmRecor
     if leftovers:
         ways = tuple(f"'hafence fence {vm.name} --host {host.name}'" for vm in leftovers)
         names = ", ".join(vm.name for vm in leftovers)
-        return HostOutcome(host.name, False, f"{host.name} still runs {names}, recorded elsewhere", ways)
+        return HostOutcome(host.name, HostReason.LEFTOVERS, f"{host.name} still runs {names}, recorded elsewhere", ways)
     if look.libvirt is not Libvirt.OK:
-        return HostOutcome(host.name, False, f"libvirt on {host.name}: {look.libvirt.value}", ("start libvirtd there",))
+        return HostOutcome(
+            host.name, HostReason.LIBVIRT, f"libvirt on {host.name}: {look.libvirt.value}", ("start libvirtd there",)
+        )
     if stale:
         ways = tuple(f"on {host.name}: 'virsh undefine {vm.uuid}'" for vm in stale)
         names = ", ".join(vm.name for vm in stale)
         which = "which run elsewhere" if len(stale) > 1 else "which runs elsewhere"
-        return HostOutcome(host.name, False, f"{host.name} still defines {names}, {which}", ways)
+        return HostOutcome(host.name, HostReason.STALE_DEFINITIONS, f"{host.name} still defines {names}, {which}", ways)
     return None

@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.decision import AUDIT, Allowed, Refused, risks_of
-from ..core.looks import Look
+from ..core.decision import AUDIT, Allowed, Judgement, Refused
+from ..core.looks import HostLook, Libvirt, Look, Silence, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
 from ..core.reasons import Reason
 from ..core.record import VmState, mark_stopped, record_of, unseen
+from ..core.risks import Risk, RiskKind, risks_of
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
 from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do
-from .fencing import evidence_age, fence_suspect, note_plan
+from .fencing import evidence_is_old, fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
 from .starting import settle_earlier, start_somewhere
@@ -49,7 +50,7 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
     members = vm_run.run.inventory.members(suspect.cluster)
     looks = yield from do(LookAt(tuple(host.name for host in members)))
     yield from spend_refuted(vm_run.run, memory, looks)
-    early = yield from check_copies(vm_run, memory, looks)
+    early = same_machine(vm_run, suspect.name, looks) or (yield from check_copies(vm_run, memory, looks))
     if early is not None:
         if vm_run.run.dry_run and early.reason is Reason.SUSPECT_HEALTHY:
             return (yield from _with_plan(vm_run, early, Observed(memory, looks), suspect))
@@ -86,7 +87,7 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
     refusal = yield from _hooks(vm_run, suspect, placement.targets[0])
     if refusal is not None:
         return refusal
-    if (yield from evidence_age(vm_run, view.looks)) > vm_run.run.inventory.settings.evidence_age_s:
+    if (yield from evidence_is_old(vm_run, view.looks)):
         view = Observed(view.memory, (yield from do(LookAt(tuple(view.looks)))))
         early = yield from check_copies(vm_run, view.memory, view.looks)
         if early is not None:
@@ -94,15 +95,75 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
         judgement = yield from _fence(vm_run, suspect, view)
         if isinstance(judgement, Refused):
             return refused_by(vm_run, judgement)
+    judgement = yield from nowhere_else(vm_run, suspect, view, judgement)
+    if isinstance(judgement, Refused):
+        return refused_by(vm_run, judgement)
     yield from vm_run.renew()
     yield from do(Quarantine(suspect.name, f"{vm_run.vm.name} was fenced there ({judgement.reason.value})"))
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
-    return (yield from start_somewhere(vm_run, placement, judgement, lambda: _fence(vm_run, suspect, view)))
+    return (yield from start_somewhere(vm_run, placement, judgement, lambda: _fence_again(vm_run, suspect, view)))
+
+
+def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed) -> Workflow[Judgement]:
+    """See that no copy is anywhere else, younger than what says that none is on the suspect; the refusal otherwise.
+
+    The look before the fence proves nothing by now: a live migration may have ended in between, on a host that had been
+    looked into already. Who was silent a moment ago is not waited for. Where nothing of the VM was found on the
+    suspect, somebody may have moved it, to another cluster of the inventory too: those hosts are looked into as well.
+    """
+    off = {suspect.name} if allowed.reason is Reason.POWERED_OFF else set()
+    answered = [name for name, look in view.looks.items() if not isinstance(look, Silence) and name not in off]
+    found = any(attempt.reading.found_something for attempt in vm_run.attempts)
+    others = [] if found else _of_other_clusters(vm_run, suspect)
+    looks = yield from do(LookAt((*answered, *others)))
+    kept_out = {suspect.name} if allowed.reason is Reason.STORAGE_FENCED else set()
+    harmless = (yield from shut_out_hosts(vm_run, view.memory)) | kept_out
+    copies = rival_copies(vm_run, looks, harmless)
+    if suspect.name in copies:
+        message = f"{vm_run.vm.name} was believed dead on {suspect.name}, and runs there: something starts it anew"
+        ways = (f"stop what starts it on {suspect.name}, end it there, then run the command again",)
+        return Refused(Reason.STILL_ALIVE, message, ways, suspect.name)
+    if copies:
+        return _runs_elsewhere(vm_run, suspect.name, next(iter(copies)))
+    risks = list(allowed.risks)
+    if hidden := tuple(name for name in others if not isinstance(looks[name], HostLook)):
+        risks.append(Risk(RiskKind.MOVED_UNSEEN, hidden))
+    if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(looks.get(suspect.name), vm_run.vm):
+        risks.append(Risk(RiskKind.NEVER_THERE, (suspect.name,)))
+    vm_run.risks = tuple(risks)
+    return replace(allowed, risks=vm_run.risks)
+
+
+def _of_other_clusters(vm_run: VmRun, suspect: Host) -> list[HostName]:
+    """The KVM hosts of the inventory beyond the suspect's cluster that should be up."""
+    inventory = vm_run.run.inventory
+    others = (host for _, host in sorted(inventory.hosts.items()) if host.cluster != suspect.cluster)
+    return [h.name for h in others if h.state is HostState.ENABLED and inventory.cluster_of(h.name).is_kvm]
+
+
+def _knows_nothing(look: Look | None, vm: Vm) -> bool:
+    """Whether a host's libvirt answers and has never heard of the VM."""
+    return isinstance(look, HostLook) and look.libvirt is Libvirt.OK and vm.uuid not in look.defined
+
+
+def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refused:
+    """A copy was found where none is recorded: a start would make two."""
+    message = f"{vm_run.vm.name} runs on {where}, not on {suspect} where it is recorded"
+    way = f"nothing needs to be started; to fence that copy: 'hafence fence {vm_run.vm.name} --host {where}'"
+    return Refused(Reason.RUNNING_ELSEWHERE, message, (way,), where)
 
 
 def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | Refused]:
-    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view)
+    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view, watch=True)
     return judgements[vm_run.vm.uuid]
+
+
+def _fence_again(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Judgement]:
+    """For a start whose evidence has grown old: the fence and the look at everybody else, anew."""
+    judgement = yield from _fence(vm_run, suspect, view)
+    if isinstance(judgement, Refused):
+        return judgement
+    return (yield from nowhere_else(vm_run, suspect, view, judgement))
 
 
 def known_suspect(vm_run: VmRun) -> Host | Outcome:
@@ -118,6 +179,16 @@ def known_suspect(vm_run: VmRun) -> Host | Outcome:
     return suspect
 
 
+def same_machine(vm_run: VmRun, suspect: HostName, looks: Mapping[HostName, Look]) -> Outcome | None:
+    """The refusal where the suspect's address is answered by another host of the round: a fence would go astray."""
+    twin = twin_of(suspect, looks)
+    if twin is None:
+        return None
+    message = f"{suspect} and {twin} are one machine: whoever answers at the address of {suspect} is {twin}"
+    ways = (f"find out which machine holds the address of {suspect}", "give each host a host key of its own")
+    return refuse(vm_run, Reason.AMBIGUOUS, message, ways)
+
+
 def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[Outcome | None]:
     """What the round of looks says of the VM itself: two copies, a copy elsewhere, or a healthy one."""
     suspect = vm_run.record.suspect
@@ -130,11 +201,7 @@ def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, L
         ways = (f"if it is no migration, choose one and fence the other: 'hafence fence {vm_run.vm.name} --host HOST'",)
         return refuse(vm_run, Reason.TWO_COPIES, message, ways, exit=Exit.NEEDS_PERSON)
     if elsewhere:
-        message = f"{vm_run.vm.name} runs on {elsewhere[0]}, not on {suspect} where it is recorded"
-        ways = (
-            f"nothing needs to be started; to fence that copy: 'hafence fence {vm_run.vm.name} --host {elsewhere[0]}'",
-        )
-        return refuse(vm_run, Reason.RUNNING_ELSEWHERE, message, ways, host=elsewhere[0])
+        return refused_by(vm_run, _runs_elsewhere(vm_run, suspect, elsewhere[0]))
     if not copies:
         return None
     if (yield from _started_just_now(vm_run)):
@@ -182,7 +249,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
     placement = choose_targets(suspect.name, hosts, room, memory.quarantine, looks, vm_run.run.to, looked)
     if vm_run.run.dry_run:
         vm_run.notes.append(f"targets in order: {', '.join(placement.targets) or 'none'}")
-        vm_run.notes += [f"target {name} not chosen: {why}" for name, why in placement.excluded]
+        vm_run.notes += [f"target {name} not chosen: {unfit.says}" for name, unfit in placement.excluded]
     return placement
 
 
@@ -207,10 +274,11 @@ def no_target(vm_run: VmRun, placement: Placement) -> Outcome:
     """Nothing is killed where nothing could be started."""
     to = vm_run.run.to
     if to is not None:
-        why = dict(placement.excluded).get(to, f"is not in the cluster of {vm_run.record.suspect}")
+        unfit = dict(placement.excluded).get(to)
+        why = unfit.says if unfit else f"is not in the cluster of {vm_run.record.suspect}"
         message = f"{vm_run.vm.name} can't be started on {to}, which was asked for: {to} {why}"
         return refuse(vm_run, Reason.NO_TARGET, message, ("leave out --to, or name another host with it",))
-    against = "; ".join(f"{name} {why}" for name, why in placement.excluded)
+    against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded)
     message = f"no host can take {vm_run.vm.name}: {against or 'the cluster has no other host'}"
     return refuse(vm_run, Reason.NO_TARGET, message, ("free or bring back a host of the cluster",))
 

@@ -10,18 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..core.attempts import FenceOrder, Verdict
-from ..core.decision import Allowed, Judgement, Refused, risks_of
+from ..core.decision import Allowed, Judgement, Refused
 from ..core.looks import HostLook
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.reasons import Reason
 from ..core.record import VmState, mark_clean, mark_running, mark_starting, restore
-from ..core.replies import interpret
+from ..core.risks import risks_of
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Tell, Workflow, do
-from .fencing import evidence_age
-from .vm_run import VmRun, conclude, rival_copies, shut_out_hosts
+from .fencing import evidence_ends, evidence_is_old
+from .vm_run import VmRun, conclude, end_watch, rival_copies, shut_out_hosts
 
 TICKETS_PER_LEASE = 1000
 """Tickets of one lease lie between its token times this and the next token's: a later run's are always higher."""
@@ -34,7 +34,7 @@ def start_somewhere(
     failures: list[str] = []
     yield from _name_risks(allowed)
     for number, target in enumerate(placement.targets):
-        if fence_again is not None and (yield from evidence_age(vm_run)) > vm_run.run.inventory.settings.evidence_age_s:
+        if fence_again is not None and (yield from evidence_is_old(vm_run)):
             judgement = yield from fence_again()
             if isinstance(judgement, Refused):
                 failures.append(f"the evidence grew old, and then {judgement.message}")
@@ -60,12 +60,16 @@ def start_somewhere(
 def _name_risks(allowed: Allowed) -> Workflow[None]:
     """A risk is told before it is taken: a run that is killed in between has said it, and its journal holds it."""
     for risk in allowed.risks:
-        yield from do(Tell(risk))
+        yield from do(Tell(risk.says, risk))
 
 
 def _start_on(vm_run: VmRun, target: HostName, number: int, seen: HostLook | None) -> Workflow[StartReply]:
-    """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself."""
-    not_after = yield from vm_run.renew()
+    """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself.
+
+    A run that is held up between here and there must not start a VM on what it saw long ago: the start bears the end
+    of the evidence as well as that of the lease.
+    """
+    not_after = min((yield from vm_run.renew()), evidence_ends(vm_run))
     ticket = _first_ticket(vm_run) + 1 + 2 * number
     yield from vm_run.write(mark_starting(vm_run.record, target, vm_run.run.id, ticket))
     within_s = vm_run.run.inventory.settings.start_timeout_s
@@ -143,11 +147,17 @@ def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcom
     if cluster.is_kvm:
         looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
         copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
+        if target in copies and vm_run.watched in copies and vm_run.watched != target:
+            # Started there anew a moment ago, and about to be ended: the watch's end tells whether it is.
+            yield from end_watch(vm_run)
+            looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
+            copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
     if copies not in ({}, {target: 1}):
         return (yield from _two_copies(vm_run, target, copies))
     if not copies:
         return (yield from _gone_again(vm_run, target))
     yield from vm_run.renew()
+    yield from end_watch(vm_run)
     now = yield from do(Now())
     yield from vm_run.write(mark_running(vm_run.record, target, vm_run.run.id, now))
     vm_run.in_flight = None
@@ -185,8 +195,8 @@ def _two_copies(vm_run: VmRun, target: HostName, copies: dict[HostName, int]) ->
     not_after = yield from vm_run.renew()
     order = FenceOrder(target, None, (vm_run.vm.uuid,), settings.ssh_timeout_s, settings.settle_s, not_after)
     vm_run.fenced = True  # whatever ends the run from here on, it can't say that nothing was killed
-    reply = yield from do(Fence(order))
-    gone = interpret(order, reply)[vm_run.vm.uuid].verdict is Verdict.CONFIRMED_DEAD
+    report = yield from do(Fence(order))
+    gone = report.readings[vm_run.vm.uuid].verdict is Verdict.CONFIRMED_DEAD
     where = " and ".join(others) or f"{target} itself, more than once"
     if gone:
         vm_run.in_flight = None

@@ -6,19 +6,21 @@ import math
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, assert_never
 
-from ..core.attempts import Verdict
+from ..core.attempts import Attempt, Verdict
 from ..core.decision import Refused
 from ..core.evidence import Evidence
 from ..core.looks import Look, copies_of
 from ..core.model import HostName, Inventory, Vm
-from ..core.outcome import Attempt, Decision, Exit, Outcome
+from ..core.outcome import Decision, Exit, Outcome
 from ..core.reasons import Reason
 from ..core.record import VmRecord, kept_from_writing
+from ..core.risks import Risk, RiskKind
 from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
     DropLease,
+    EndWatch,
     Interrupted,
     LeaseLost,
     Now,
@@ -60,12 +62,16 @@ class VmRun:
     attempts: tuple[Attempt, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     verdict: Verdict | None = None
-    risks: tuple[str, ...] = ()
+    risks: tuple[Risk, ...] = ()
     notes: list[str] = field(default_factory=list)
     fenced: bool = False
     """Something may have been killed in this run."""
+    watched: HostName | None = None
+    """Where a fence of this run may have left its session, which ends what is started there anew."""
     shut_out_until: float | None = None
     """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
+    clients: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The suspect's clients that this run has seen on each volume: one that was shut out is no watcher any more."""
     in_flight: HostName | None = None
     """Where a start has been sent whose outcome is not settled yet."""
 
@@ -105,7 +111,7 @@ def conclude(
         decision=decision,
         verdict=vm_run.verdict,
         reason=reason,
-        message=message,
+        says=message,
         host=host,
         dry_run=vm_run.run.dry_run,
         attempts=vm_run.attempts,
@@ -128,14 +134,12 @@ def refuse(
 ) -> Outcome:
     """Chose not to act: nothing was started and the record is as it was."""
     sentence = f"{message}. {vm_run.vm.name} stays recorded as {vm_run.record.words}."
-    if ways_out:
-        sentence += f" Way out: {'; or '.join(ways_out)}."
     return conclude(vm_run, Decision.REFUSED, reason, sentence, exit=exit, host=host, ways_out=ways_out)
 
 
 def refused_by(vm_run: VmRun, judgement: Refused) -> Outcome:
     """The gate's refusal as an outcome."""
-    return refuse(vm_run, judgement.reason, judgement.message, judgement.ways_out)
+    return refuse(vm_run, judgement.reason, judgement.message, judgement.ways_out, host=judgement.host)
 
 
 def shut_out_hosts(vm_run: VmRun, memory: Recollection | None = None) -> Workflow[frozenset[HostName]]:
@@ -175,8 +179,20 @@ def under_lease(vm_run: VmRun, body: Callable[[VmRun], Workflow[Outcome]]) -> Wo
             yield from vm_run.renew()
     except (LeaseLost, StoreError, Interrupted) as why:
         outcome = ended_early(vm_run, why)
+    with suppress(LeaseLost, StoreError, Interrupted):
+        yield from end_watch(vm_run)
     yield from give_back(vm_run)
     return outcome
+
+
+def end_watch(vm_run: VmRun) -> Workflow[None]:
+    """End the watch on the suspect, if there is one. What came back there is a risk from now on, and is said."""
+    if vm_run.watched is None:
+        return
+    suspect, vm_run.watched = vm_run.watched, None
+    report = yield from do(EndWatch(suspect, vm_run.vm.uuid))
+    if report.came.get(vm_run.vm.uuid):
+        vm_run.risks += (Risk(RiskKind.CAME_BACK, (suspect,)),)
 
 
 def busy(vm_run: VmRun, other: Busy) -> Outcome:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from hafence.cli.show.documents import outcome_object, outcomes_object
 from hafence.cli.show.times import seconds, timestamp
-from hafence.core.attempts import Verdict
-from hafence.core.evidence import Evidence, Proof
+from hafence.core.attempts import Attempt, Facts, Reading, Verdict
 from hafence.core.model import HostName, Uuid
-from hafence.core.outcome import Attempt, Decision, Exit, Outcome
+from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.reasons import Reason
+from hafence.core.risks import Risk, RiskKind
 
 KEYS = {"run", "vm", "suspect", "decision", "verdict", "reason", "message", "host", "dry_run", "attempts", "evidence"}
 KEYS |= {"residual_risk"}
@@ -24,8 +24,10 @@ BARE = Outcome(
     decision=Decision.REFUSED,
     verdict=None,
     reason=Reason.BUSY,
-    message="busy",
+    says="busy",
 )
+READING = Reading(Verdict.CONFIRMED_DEAD, Facts(found=1, killed=1))
+KILLED = Attempt(HostName("kvm-02"), READING, 0.41, 1763824000.1239)
 FULL = replace(
     BARE,
     suspect=HostName("kvm-01"),
@@ -33,9 +35,9 @@ FULL = replace(
     verdict=Verdict.CONFIRMED_DEAD,
     reason=Reason.CONFIRMED_DEAD,
     host=HostName("kvm-03"),
-    attempts=(Attempt(HostName("kvm-02"), Verdict.CONFIRMED_DEAD, "1 leftover killed", 0.41),),
-    evidence=(Evidence("fence", "through kvm-02", 1763824000.1239, "1 leftover killed", Proof.VM_DEAD),),
-    residual_risk=("nobody could look",),
+    attempts=(KILLED,),
+    evidence=(KILLED,),
+    residual_risk=(Risk(RiskKind.SILENT_SUSPECT, (HostName("kvm-01"),)),),
 )
 
 
@@ -55,14 +57,14 @@ def test_a_start_with_all_that_it_stands_on() -> None:
         "confirmed_dead",
     )
     assert document["attempts"] == [
-        {"proxy": "kvm-02", "verdict": "confirmed_dead", "detail": "1 leftover killed", "seconds": 0.41}
+        {"proxy": "kvm-02", "verdict": "confirmed_dead", "detail": KILLED.says, "seconds": 0.41}
     ]
     assert document["evidence"] == [
         {
             "kind": "fence",
             "source": "through kvm-02",
             "at": "2025-11-22T15:06:40.123Z",
-            "says": "1 leftover killed",
+            "says": KILLED.says,
             "proves": "vm_dead",
         }
     ]
@@ -75,7 +77,7 @@ def test_several_vms_stand_in_one_object() -> None:
 
 
 def test_a_store_that_fails_in_a_run_is_an_outcome_and_an_error_object() -> None:
-    gone = replace(BARE, reason=Reason.STORE_ERROR, message="the store is gone", exit=Exit.STORE)
+    gone = replace(BARE, reason=Reason.STORE_ERROR, says="the store is gone", exit=Exit.STORE)
     document = outcome_object(gone)
     assert document.keys() >= KEYS
     assert document["error"] == {"exit": 7, "message": "the store is gone", "errors": []}

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hafence.cli.show.times import timestamp
+from hafence.core.attempts import Facts, FenceOrder, FenceReport, Reading, Verdict
 from hafence.core.model import HostName, Uuid
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
 from hafence.core.stored import Lease
+from hafence.effects import Fence
+from hafence.runner.journal import StoreJournal
 from hafence.stores import open_store
 from hafence.stores.holder import Holder
 from hafence.stores.port import RunRow, StepRow, Store
@@ -158,6 +161,29 @@ def test_explain_shows_what_was_begun_and_never_ended(desk: Desk) -> None:
     words = "fence of web-01 on kvm-01 through kvm-02: begun; how it ended is not known"
     assert words in desk.type("explain", "r2").out
     assert words not in desk.type("explain", "r1").out
+
+
+def test_explain_of_a_run_that_was_killed_after_its_fence_knows_the_verdict(desk: Desk) -> None:
+    store = store_of(desk)
+    details = {"vms": {WEB: "web-01"}, "format": 2, "hafence": "0.1.0"}
+    store.begin_run(RunRow("r1", 1763800000, "ann@admin", "start-vm", (Uuid(WEB),), details))
+    order = FenceOrder(KVM_01, HostName("kvm-02"), (Uuid(WEB),), 20.0, 1.0, 1763800100.0)
+    effect, reading = Fence(order), Reading(Verdict.CONFIRMED_DEAD, Facts(found=1, killed=1))
+    journal = StoreJournal(store, "r1")
+    journal.intends(effect)
+    journal.records(effect, FenceReport({Uuid(WEB): reading}, 1.5, 1763800002.0), 1.5)
+    store.add_step("r1", StepRow(1763800003, "of_a_later_version", None, {"a": 1}))
+    store.add_step("r1", StepRow(1763800003, "look_at", None, {"hosts": "odd"}))
+    store.close()
+    text = desk.type("explain").out
+    assert "fence of web-01 on kvm-01 through kvm-02: confirmed_dead: 1 leftover killed; " in text
+    assert "it goes on, or it was killed" in text
+    assert "asked by ann@admin at 2025-11-22T08:26:40.000Z, hafence 0.1.0" in text
+    assert "of a later version" in text
+    assert "look_at: what is recorded of it is not known to this version" in text
+    document = desk.type("explain", "--json").document
+    assert (document["format"], document["hafence"]) == (2, "0.1.0")
+    assert document["steps"][1]["data"]["readings"][WEB]["verdict"] == "confirmed_dead"
 
 
 def test_explain_of_a_run_that_was_killed_says_so(desk: Desk) -> None:

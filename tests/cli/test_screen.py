@@ -22,11 +22,12 @@ from hafence.cli.show.output import out_folded
 from hafence.cli.show.steps import Mark, Steps
 from hafence.cli.show.terminal import is_screen
 from hafence.cli.show.voices import PlainVoice
-from hafence.core.attempts import FenceOrder, Reply
+from hafence.core.attempts import FenceOrder, FenceReport, Reply
 from hafence.core.looks import Silence
 from hafence.core.model import Cluster, Host, HostName, Inventory, Settings, Uuid, Vm
-from hafence.core.replies import PROTOCOL
+from hafence.core.replies import interpret
 from hafence.core.troubles import Trouble
+from hafence.core.wire import PROTOCOL
 from hafence.effects import Fence, Interrupted, LookAt, StoreError
 from hafence.voice import Voice
 
@@ -45,10 +46,11 @@ LOOK = LookAt((KVM_01,))
 SILENT = {KVM_01: Silence(KVM_01, 0.0, Trouble.TIMED_OUT)}
 
 
-def reply(state: str, status: int, facts: str) -> Reply:
-    """What the script on the suspect says of the VM."""
+def reply(state: str, status: int, facts: str) -> FenceReport:
+    """What is read of what the script on the suspect says of the VM."""
     words = ("hello clock=1.0 machine=- host=kvm-01", f"vm {VM} {state} {facts}", "end vms=1")
-    return Reply("n1", None, status, "".join(f"{PROTOCOL} n1 {word}\n" for word in words), 1.25, 0.0)
+    text = "".join(f"{PROTOCOL} n1 {word}\n" for word in words)
+    return interpret(FENCE.order, Reply("n1", None, status, text, 1.25, 0.0))
 
 
 DEAD = reply("dead", 0, "killed=1")

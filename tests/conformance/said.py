@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hafence.core.attempts import Reading
+from hafence.core.attempts import NO_FACTS, Reading
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Blind, HostLook, Look, Silence, shows_life
 from hafence.core.model import Inventory, Uuid
-from hafence.core.replies import interpret
+from hafence.core.second_level import SecondLevelReply
+from hafence.core.storage.ceph import Client
+from hafence.core.storage.port import ClientsSeen, EntriesSeen, Unanswered
 from hafence.core.troubles import Trouble
 from hafence.effects import (
+    AskClients,
+    AskPower,
     Effect,
     Fence,
-    FenceStorage,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
-    PowerOff,
-    RenewStorageFence,
-    SecondLevelReply,
     Settle,
     Start,
     Together,
@@ -45,22 +45,18 @@ def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [f"look {host}: {_look(names, each)}" for host, each in answer.items()]
         case Fence(order):
             how = f"{'rehearsal' if order.rehearse else 'fence'} {order.suspect} through {order.proxy or 'nobody'}"
-            readings = interpret(order, answer)
-            return [f"{how}, {names[vm]}: {_reading(each, order.rehearse)}" for vm, each in readings.items()]
+            return [f"{how}, {names[vm]}: {_reading(each, order.rehearse)}" for vm, each in answer.readings.items()]
         case Witness(suspect):
             return [f"witness {report.name} of {suspect}: {_report(report)}" for report in answer]
         case Start(order) | Settle(order):
             what = type(effect).__name__.lower()
             return [f"{what} {names[order.vm]} on {order.target}: {answer.result.value}"]
-        case PowerOff(host):
-            return [f"power off {host}: {_second_level(answer)}"]
-        case FenceStorage(suspect):
-            return [f"storage fence of {names[vm]} on {suspect}: {_second_level(each)}" for vm, each in answer.items()]
-        case LiftStorageFence(host):
-            return [f"lift {host}: {'failed' if answer.startswith('failed') else 'well'}"]
-        case RenewStorageFence(host):
-            what = "failed" if answer.startswith("failed") else "renewed" if answer else "nothing to do"
-            return [f"renew {host}: {what}"]
+        case AskPower(device):
+            return [f"power of {device.host}: {answer.power.value}"]
+        case AskClients(asker):
+            return [f"clients, by {asker.says}: {_clients(inventory, answer)}"]
+        case ListEntries(asker):
+            return [f"shut out, by {asker.says}: {_entries(inventory, answer)}"]
     raise AssertionError(f"nothing tells what is read of {effect}")
 
 
@@ -107,11 +103,11 @@ def _reading(reading: Reading, rehearse: bool) -> str:
         said += f", {_trouble(reading.trouble, fast=True)}"
     if reading.sibling_side:
         said += ", on the sibling's side"
-    if reading.facts:
-        facts = reading.facts
-        said += f"; found {facts['found']}, killed {facts['killed']}, {facts['why'] or 'no more to say'}"
+    facts = reading.facts
+    if facts != NO_FACTS:
+        said += f"; found {facts.found}, killed {facts.killed}, {facts.why or 'no more to say'}"
         if rehearse:
-            said += f", {'in' if facts['state'] == 'D' else 'not in'} state D"
+            said += f", {'in' if facts.state == 'D' else 'not in'} state D"
     return f"{said}; machine {'played' if reading.machine_id else 'not played'}"
 
 
@@ -122,7 +118,31 @@ def _report(report: WitnessReport) -> str:
     return f"{signs}; {report.peers_reached} of {report.peers_asked} others reached"
 
 
-def _second_level(reply: SecondLevelReply) -> str:
+def _clients(inventory: Inventory, answer: ClientsSeen[Client] | Unanswered) -> str:
+    """By host: the numbers of processes are each world's own."""
+    if isinstance(answer, Unanswered):
+        return "no answer"
+    volumes = (
+        f"{[_whose(inventory, each) for each in volume.watchers]} watch,"
+        f" {[_whose(inventory, each) for each in volume.lockers]} have the lock"
+        for volume in answer.volumes.values()
+    )
+    return f"{'; '.join(volumes)}; asked from {'its own' if answer.source else 'no'} address"
+
+
+def _entries(inventory: Inventory, answer: EntriesSeen[Client] | Unanswered) -> str:
+    if isinstance(answer, Unanswered):
+        return "no answer"
+    return str(sorted(_whose(inventory, entry.client) for entry in answer.entries))
+
+
+def _whose(inventory: Inventory, client: Client) -> str:
+    [host] = [name for name, host in inventory.hosts.items() if client.ip in (host.address, host.storage_address)]
+    return host if client.nonce else f"all of {host}"
+
+
+def second_level(reply: SecondLevelReply) -> str:
+    """What is read of what a power or storage fence came to."""
     proofs = ", ".join(sorted({each.proves.value for each in reply.evidence})) or "no evidence"
     lasts = "shut out for long" if reply.shut_out_until is not None else "not shut out as a whole"
     return f"{'done' if reply.done else 'not done'}; {proofs}; {lasts}"

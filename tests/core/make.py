@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from hafence.core.attempts import Reading
-from hafence.core.decision import Case
+from collections.abc import Sequence
+
+from hafence.core.attempts import Attempt, Reading
+from hafence.core.decision import Case, SecondLevel, SilencePolicy
+from hafence.core.evidence import CutOff, Evidence, NotSeen, WitnessReport
 from hafence.core.looks import HostLook, Libvirt, Silence
 from hafence.core.model import Cluster, Host, HostName, HostState, Inventory, Settings, Unreachable, Uuid, Vm
 from hafence.core.troubles import Trouble
@@ -24,8 +27,8 @@ def look(name: str, *vms: Uuid, **more: object) -> HostLook:
         host=HostName(name),
         at=100.0,
         clock_offset_s=0.0,
-        machine_id="0" * 32,
-        boot_id=more.pop("boot_id", "boot-1"),  # type: ignore[arg-type]
+        machine_id=more.pop("machine_id", name.encode().hex().zfill(32)),  # type: ignore[arg-type]
+        boot_id=more.pop("boot_id", f"boot of {name}"),  # type: ignore[arg-type]
         libvirt=more.pop("libvirt", Libvirt.OK),  # type: ignore[arg-type]
         copies=dict.fromkeys(vms, 1),
         active=frozenset(vms),
@@ -43,21 +46,23 @@ def vm(number: int, **more: object) -> Vm:
     return Vm(uuid(number), name, home, **more)  # type: ignore[arg-type]
 
 
-def case(*readings: Reading, **more: object) -> Case:
-    """Of three siblings, as many have tried as there are findings, and nothing else is known."""
-    known = {
-        "suspect": HostName("kvm-01"),
-        "policy": Unreachable.CONFIRM,
-        "readings": readings,
-        "proxies": tuple(HostName(name) for name in ("kvm-02", "kvm-03", "kvm-04")[: len(readings)]),
-        "reports": (),
-        "evidence": (),
-        "second_level": (),
-        "cluster_siblings": 3,
-        "cut_off": "",
-        "unseen": (),
-    }
-    return Case(**(known | more))  # type: ignore[arg-type]
+def case(
+    *readings: Reading,
+    policy: Unreachable = Unreachable.CONFIRM,
+    reports: Sequence[WitnessReport] = (),
+    evidence: Sequence[Evidence] = (),
+    second_level: tuple[SecondLevel, ...] = (),
+    cluster_siblings: int = 3,
+    cut_off: str = "",
+    unseen: tuple[HostName, ...] = (),
+) -> Case:
+    """Of three siblings, as many have tried as there are readings, and nothing else is known."""
+    proxies = [HostName(name) for name in ("kvm-02", "kvm-03", "kvm-04")]
+    attempts = [Attempt(proxy, reading, 0.4, 100.0) for proxy, reading in zip(proxies, readings, strict=False)]
+    observer: list[Evidence] = [CutOff(100.0, cut_off)] if cut_off else []
+    observer += [NotSeen(100.0, unseen)] if unseen else []
+    seen: tuple[Evidence, ...] = (*attempts, *reports, *evidence, *observer)
+    return Case(HostName("kvm-01"), SilencePolicy(policy, cluster_siblings), seen, second_level)
 
 
 def inventory(hosts: list[Host] | None = None, vms: list[Vm] | None = None, **settings: object) -> Inventory:

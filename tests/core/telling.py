@@ -11,13 +11,30 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from hafence.core.evidence import Sign
+from hafence.core.troubles import Trouble, met_straight
+
 FOLDER = Path(__file__).parent / "told"
 BLESSING = os.environ.get("HAFENCE_BLESS") == "1"
 
 
-def assert_told(name: str, told: Mapping[str, Iterable[str]]) -> None:
-    """Every case with its lines reads as in the file."""
-    text = "\n".join(f"{case}\n" + "".join(f"    {line}\n" for line in lines) for case, lines in told.items())
+OF_OTHERS = [(trouble.says, trouble.value) for trouble in Trouble]
+OF_OTHERS += [(met_straight(trouble), trouble.value) for trouble in Trouble]
+OF_OTHERS += [(sign.says, sign.value) for sign in Sign]
+"""Sentences that stand in the middle of others, and that have a file of their own: elsewhere their word stands for
+them, so that a reworded one changes one file."""
+
+
+def _masked(line: str) -> str:
+    for sentence, word in OF_OTHERS:
+        line = line.replace(sentence, f"<{word}>")
+    return line
+
+
+def assert_told(name: str, told: Mapping[str, Iterable[str]], whole: bool = False) -> None:
+    """Every case with its lines reads as in the file. `whole`: this is the file of the sentences of others."""
+    lines_of = {case: [line if whole else _masked(line) for line in lines] for case, lines in told.items()}
+    text = "\n".join(f"{case}\n" + "".join(f"    {line}\n" for line in lines) for case, lines in lines_of.items())
     path = FOLDER / f"{name}.txt"
     if BLESSING:
         path.write_text(text)

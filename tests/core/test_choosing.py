@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from hafence.core.looks import Blind, HostLook, Libvirt, Look, shows_life
+from hafence.core.looks import Blind, HostLook, Libvirt, Look, copies_of, shows_life
 from hafence.core.model import Host, HostName, HostState, Vm
-from hafence.core.placement import Placement, Room, choose_targets, free_memory, keeps_apart
+from hafence.core.placement import Against, Placement, Room, Unfit, choose_targets, free_memory, keeps_apart
 from hafence.core.siblings import Candidates, choose_siblings
 from hafence.core.troubles import Trouble
 
@@ -120,7 +122,7 @@ def test_to_overrides_the_order_but_not_the_safety() -> None:
 def test_a_host_that_cannot_take_the_vm_is_excluded_with_its_reason(bad: Look, says: str) -> None:
     got = targets(bad, look("kvm-03"))
     assert got.targets == ("kvm-03",)
-    assert says in dict(got.excluded)[HostName("kvm-02")]
+    assert says in dict(got.excluded)[HostName("kvm-02")].says
 
 
 def test_a_host_that_only_cannot_be_a_witness_can_take_a_vm() -> None:
@@ -131,11 +133,11 @@ def test_suspect_disabled_quarantined_and_unlooked_hosts_are_no_targets() -> Non
     hosts = [host("kvm-02", state=HostState.MAINTENANCE), host("kvm-03"), host("kvm-04")]
     got = targets(look("kvm-01"), look("kvm-02"), look("kvm-03"), hosts=hosts, quarantined=("kvm-03",))
     assert got.targets == ()
-    assert {name: why.split()[0] for name, why in got.excluded} == {
-        "kvm-01": "is",
-        "kvm-02": "is",
-        "kvm-03": "is",
-        "kvm-04": "was",
+    assert {name: unfit.against for name, unfit in got.excluded} == {
+        "kvm-01": Against.SUSPECT,
+        "kvm-02": Against.STATE,
+        "kvm-03": Against.QUARANTINE,
+        "kvm-04": Against.NOT_LOOKED_AT,
     }
 
 
@@ -143,7 +145,7 @@ def test_anti_affinity_beats_load_and_two_that_need_each_others_absence_are_refu
     a, b = vm(1, anti_affinity=("web",)), vm(2, anti_affinity=("web",))
     got = targets(look("kvm-02", b.uuid), look("kvm-03", uuid(7), uuid(8)), wanted=a, neighbours={b.uuid: b})
     assert got.targets == ("kvm-03",)
-    assert "vm-02" in dict(got.excluded)[HostName("kvm-02")]
+    assert "vm-02" in dict(got.excluded)[HostName("kvm-02")].says
     assert targets(look("kvm-02", b.uuid), wanted=a, neighbours={b.uuid: b}).targets == ()
 
 
@@ -172,7 +174,8 @@ def test_the_vms_that_run_on_a_host_count_against_what_it_is_granted() -> None:
     assert choose_targets(HostName("kvm-01"), granted, room, {}, busy).targets == ("kvm-02",)
     more = Room(1024, {}, {HostName("kvm-02"): frozenset({uuid(6)})}, {uuid(5): 1024, uuid(6): 4096})
     got = choose_targets(HostName("kvm-01"), granted, more, {}, busy)
-    assert got.excluded == (("kvm-02", "has 0 MiB free, the VM needs 1024"),)
+    assert got.excluded == (("kvm-02", Unfit(Against.MEMORY, "has 0 MiB free, the VM needs 1024")),)
+    assert got.lacks_memory
 
 
 def test_hosts_that_cannot_be_looked_into_are_chosen_by_the_records() -> None:
@@ -193,3 +196,32 @@ def test_a_look_sees_a_copy_with_either_eye() -> None:
     assert only_libvirt.runs(uuid(1))
     assert only_libvirt.load == 1
     assert not only_libvirt.runs(uuid(2))
+
+
+ELSEWHERE = uuid(2)
+HERE: dict[str, HostLook] = {
+    "a process": look("kvm-02", uuid(1)),
+    "libvirt's word": replace(look("kvm-02"), active=frozenset({uuid(1)})),
+    "a start under way": replace(look("kvm-02"), starting=frozenset({uuid(1)})),
+    "a doubt": replace(look("kvm-02"), doubtful={uuid(1): "kvm.real"}),
+}
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_whatever_speaks_for_a_copy_is_a_copy(name: str) -> None:
+    seen = HERE[name]
+    assert (seen.runs(uuid(1)), seen.lacks(uuid(1))) == (True, False)
+    assert (seen.runs(ELSEWHERE), seen.lacks(ELSEWHERE)) == (False, True)
+    assert copies_of(uuid(1), {seen.host: seen}) == {seen.host: 1}
+
+
+@pytest.mark.parametrize("libvirt", Libvirt)
+def test_nothing_found_is_no_proof_where_libvirt_could_not_be_asked(libvirt: Libvirt) -> None:
+    seen = look("kvm-02", libvirt=libvirt)
+    assert seen.lacks(uuid(1)) == (libvirt in (Libvirt.OK, Libvirt.DOWN, Libvirt.ABSENT))
+    assert replace(seen, cleared=frozenset({uuid(1)})).lacks(uuid(1))
+    assert not replace(seen, cleared=frozenset({uuid(1)}), copies={uuid(1): 1}).lacks(uuid(1))
+
+
+def test_a_vm_that_is_being_started_takes_room() -> None:
+    assert replace(look("kvm-02", uuid(1)), starting=frozenset({ELSEWHERE})).load == 2

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 
-from hafence.core.attempts import Reading, Verdict
+from hafence.core.attempts import Facts, Reading, Verdict
 from hafence.core.decision import Allowed, Case, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
-from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
+from hafence.core.evidence import Evidence, Observation, Proof, Sign, WitnessReport
 from hafence.core.model import HostName, Unreachable
 from hafence.core.reasons import Reason
+from hafence.core.risks import Risk, RiskKind
+from hafence.core.second_level import SecondLevelKind
 from hafence.core.troubles import Trouble
 
 from . import make
@@ -23,10 +24,10 @@ PROXIES = (HostName("kvm-02"), HostName("kvm-03"), HostName("kvm-04"))
 def found(verdict: Verdict | None, trouble: Trouble | None = None) -> Reading:
     """A finding; None stands for an attempt that failed on the sibling's side."""
     if verdict is None:
-        return Reading(Verdict.AMBIGUOUS, "lost", {}, Trouble.SIBLING_LOST)
+        return Reading(Verdict.AMBIGUOUS, trouble=Trouble.SIBLING_LOST)
     if verdict is Verdict.UNREACHABLE and trouble is None:
         trouble = Trouble.TIMED_OUT
-    return Reading(verdict, verdict.value, {}, trouble)
+    return Reading(verdict, trouble=trouble)
 
 
 def report(witness: str | None, *signs: Sign, could_look: bool = True) -> WitnessReport:
@@ -34,11 +35,11 @@ def report(witness: str | None, *signs: Sign, could_look: bool = True) -> Witnes
 
 
 def proof(*proves: Proof) -> tuple[Evidence, ...]:
-    return tuple(Evidence("test", "test", 100.0, each.value, each) for each in proves)
+    return tuple(Observation("test", "test", 100.0, each.value, each) for each in proves)
 
 
 def case(*verdicts: Verdict | None, policy: Unreachable = Unreachable.CONFIRM, **more: object) -> Case:
-    return make.case(*(found(v) for v in verdicts), policy=policy, **more)
+    return make.case(*(found(v) for v in verdicts), policy=policy, **more)  # type: ignore[arg-type]
 
 
 SILENT = (report("kvm-02"), report("kvm-03"), report(None))
@@ -62,7 +63,7 @@ def test_every_answer_of_three_siblings_under_every_policy_and_proof(
 ) -> None:
     """The rules at the top of decision.py, said a second time as a table and held against the code."""
     for proofs, reports, failed, off in itertools.product(ALL_PROOFS, [(), SILENT], [False, True], ["", "storm"]):
-        levels = (SecondLevel("power", not failed, "said so"),)
+        levels = (SecondLevel(SecondLevelKind.POWER, not failed, "said so"),)
         it = case(*verdicts, policy=policy, evidence=proof(*proofs), reports=reports, second_level=levels, cut_off=off)
         got = judge(it)
         assert got.reason is expected(set(verdicts) - {None}, set(proofs), policy, bool(reports), failed, bool(off)), it
@@ -114,7 +115,7 @@ def test_any_sign_of_life_ends_unreachable(sign: Sign, who: str | None, policy: 
     it = case(Verdict.UNREACHABLE, policy=policy, reports=(*SILENT, report(who, sign)))
     got = judge(it)
     assert got.reason is Reason.UNREACHABLE_UNCONFIRMED
-    assert sign.value in got.message
+    assert sign.says in got.message
     assert final_verdict(it) is Verdict.AMBIGUOUS
 
 
@@ -154,14 +155,15 @@ def test_a_witness_that_could_not_look_is_named() -> None:
 def test_a_start_on_silence_names_what_it_could_not_prove() -> None:
     got = judge(case(Verdict.UNREACHABLE, reports=SILENT))
     assert isinstance(got, Allowed)
-    assert any("nobody could look into kvm-01" in risk for risk in got.risks)
+    assert Risk(RiskKind.SILENT_SUSPECT, (HostName("kvm-01"),)) in got.risks
     assert judge(case(Verdict.CONFIRMED_DEAD)).risks == ()  # type: ignore[union-attr]
 
 
 def test_a_storage_fence_names_the_network_identity() -> None:
     got = judge(case(Verdict.STILL_ALIVE, evidence=proof(Proof.DISKS_FENCED)))
     assert isinstance(got, Allowed)
-    assert "network identity" in got.risks[0]
+    assert got.risks == (Risk(RiskKind.LEFTOVER_LIVES, (HostName("kvm-01"),)),)
+    assert "network identity" in got.risks[0].says
 
 
 def test_a_fast_no_route_wants_a_witness_even_under_proceed() -> None:
@@ -186,7 +188,11 @@ def test_every_refusal_has_a_way_out(verdict: Verdict) -> None:
 
 
 def test_a_failed_power_fence_names_the_ways_out_of_a_bmc_without_power() -> None:
-    got = judge(case(Verdict.UNREACHABLE, reports=SILENT, second_level=(SecondLevel("power", False, "BMC silent"),)))
+    got = judge(
+        case(
+            Verdict.UNREACHABLE, reports=SILENT, second_level=(SecondLevel(SecondLevelKind.POWER, False, "BMC silent"),)
+        )
+    )
     assert isinstance(got, Refused)
     assert "confirm-dead kvm-01" in " ".join(got.ways_out)
     assert "ceph" in " ".join(got.ways_out)
@@ -197,12 +203,13 @@ def test_a_start_names_the_hosts_into_which_nobody_could_look(verdict: Verdict) 
     hidden = (HostName("kvm-03"), HostName("kvm-04"))
     got = judge(case(verdict, reports=SILENT, unseen=hidden))
     assert isinstance(got, Allowed)
-    assert "kvm-03 and kvm-04; a copy that was moved there without hafence" in got.risks[-1]
+    assert got.risks[-1] == Risk(RiskKind.MOVED_UNSEEN, hidden)
+    assert "kvm-03 and kvm-04; a copy that was moved there without hafence" in got.risks[-1].says
 
 
 def test_a_vm_that_was_found_on_the_suspect_was_not_moved_away() -> None:
-    killed = Reading(Verdict.CONFIRMED_DEAD, "", {"found": "1", "killed": "1"})
-    got = judge(replace(case(Verdict.CONFIRMED_DEAD, unseen=(HostName("kvm-03"),)), readings=(killed,)))
+    killed = Reading(Verdict.CONFIRMED_DEAD, Facts(found=1, killed=1))
+    got = judge(make.case(killed, unseen=(HostName("kvm-03"),)))
     assert isinstance(got, Allowed)
     assert got.risks == ()
 

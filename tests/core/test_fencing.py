@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ def lines(*words: str) -> str:
 
 
 def verdict(stdout: str, status: int | None = 0, known: str | None = None, *vms: Uuid) -> Verdict:
-    found = interpret(order(*vms), reply(stdout, status), known)
+    found = interpret(replace(order(*vms), machine_id=known), reply(stdout, status)).readings
     assert set(found) == set(vms or (VM,))
     verdicts = {reading.verdict for reading in found.values()}
     assert len(verdicts) == 1
@@ -50,10 +51,10 @@ def test_a_whole_reply_is_the_verdict_that_it_bears() -> None:
 
 def test_each_vm_of_an_order_gets_its_own_verdict() -> None:
     text = lines(f"vm {VM} dead found=0", f"vm {OTHER} alive found=1 state=D", "end vms=2")
-    found = interpret(order(VM, OTHER), reply(text, 10))
+    found = interpret(order(VM, OTHER), reply(text, 10)).readings
     assert found[VM].verdict is Verdict.CONFIRMED_DEAD
     assert found[OTHER].verdict is Verdict.STILL_ALIVE
-    assert found[OTHER].facts["state"] == "D"
+    assert found[OTHER].facts.state == "D"
 
 
 ODD = {
@@ -108,7 +109,8 @@ def test_another_machine_behind_the_address_is_ambiguous() -> None:
 
 
 def test_another_machine_names_the_way_to_take_a_reinstalled_host_back() -> None:
-    assert "'hafence rejoin kvm-01'" in interpret(order(), reply(GOOD), "f" * 32)[VM].detail
+    other = replace(order(), machine_id="f" * 32)
+    assert "'hafence rejoin kvm-01'" in interpret(other, reply(GOOD)).readings[VM].detail
 
 
 @pytest.mark.parametrize(
@@ -123,30 +125,30 @@ def test_a_trouble_met_on_the_way_to_any_other_host_speaks_of_no_suspect_and_no_
 
 @pytest.mark.parametrize("trouble", Trouble)
 def test_a_trouble_is_never_a_verdict_but_the_networks_silence(trouble: Trouble) -> None:
-    found = interpret(order(), reply(GOOD, 0, trouble))[VM]
+    found = interpret(order(), reply(GOOD, 0, trouble)).readings[VM]
     silent = {Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE}
     assert found.verdict is (Verdict.UNREACHABLE if trouble in silent else Verdict.AMBIGUOUS)
-    assert trouble.value in found.detail
+    assert trouble.says in found.detail
     assert way_out(trouble)
 
 
 @given(st.text(alphabet=st.sampled_from("hafence/1 n0vmdeadliv\n=-"), max_size=300), st.sampled_from([0, 10, 11, 255]))
 def test_no_text_but_the_protocol_confirms_a_death(text: str, status: int) -> None:
-    assert interpret(order(), reply(text, status))[VM].verdict is Verdict.AMBIGUOUS
+    assert interpret(order(), reply(text, status)).readings[VM].verdict is Verdict.AMBIGUOUS
 
 
 @given(st.data())
 def test_a_good_reply_with_any_line_lost_doubled_or_moved_is_not_believed(data: st.DataObject) -> None:
     whole = lines(f"vm {VM} dead found=1", f"vm {OTHER} dead found=0", "end vms=2").splitlines()
     mutant = list(data.draw(st.lists(st.sampled_from(whole), min_size=0, max_size=6)))
-    found = interpret(order(VM, OTHER), reply("\n".join(mutant), 0))
+    found = interpret(order(VM, OTHER), reply("\n".join(mutant), 0)).readings
     believed = {f.verdict for f in found.values()} == {Verdict.CONFIRMED_DEAD}
     right = mutant[:1] == whole[:1] and sorted(mutant[1:3]) == sorted(whole[1:3]) and mutant[3:] == whole[3:]
     assert believed == right
 
 
 def reading(verdict: Verdict, sibling_side: bool = False) -> Reading:
-    return Reading(verdict, "", {}, Trouble.SIBLING_LOST if sibling_side else None)
+    return Reading(verdict, trouble=Trouble.SIBLING_LOST if sibling_side else None)
 
 
 @pytest.mark.parametrize("told", list(itertools.product([*Verdict, None], repeat=3)))
@@ -162,6 +164,6 @@ def test_of_three_siblings_one_alive_beats_all_then_proof_then_doubt(told: tuple
 
 def test_what_failed_on_the_siblings_side_says_nothing_about_the_suspect() -> None:
     for trouble in SIBLING_SIDE:
-        found = interpret(order(), reply("", None, trouble))[VM]
+        found = interpret(order(), reply("", None, trouble)).readings[VM]
         assert found.sibling_side
         assert weigh([found]) is None

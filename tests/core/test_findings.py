@@ -7,17 +7,18 @@ from dataclasses import replace
 import pytest
 
 from hafence.core.attempts import Reading, Verdict
-from hafence.core.audit import Code, Severity, Survey, find_all, worst
+from hafence.core.audit import find_all, worst
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import HostName
 from hafence.core.reasons import Reason
 from hafence.core.record import mark_running, mark_starting, mark_stopped, unseen
+from hafence.core.survey import Code, Severity, SharedDisk, Survey
 from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
 
-DEAD = Reading(Verdict.CONFIRMED_DEAD, "rehearsed", {})
-BAD = Reading(Verdict.AMBIGUOUS, "the suspect refused the login", {}, Trouble.LOGIN_FAILED)
+DEAD = Reading(Verdict.CONFIRMED_DEAD)
+BAD = Reading(Verdict.AMBIGUOUS, trouble=Trouble.LOGIN_FAILED)
 K1, K2, K3 = (HostName(f"kvm-0{n}") for n in (1, 2, 3))
 NAMES = [HostName(f"kvm-0{n}") for n in (1, 2, 3, 4)]
 
@@ -161,3 +162,25 @@ def test_what_is_certain_outranks_what_is_unknown() -> None:
     assert worst(find_all(unlooked)) is Severity.UNKNOWN
     unlooked.looks[K1] = look("kvm-01")  # type: ignore[index]
     assert worst(find_all(unlooked)) is Severity.CRITICAL
+
+
+def test_hosts_that_are_one_machine_or_can_not_be_told_apart_are_named() -> None:
+    one = scene(looks={K2: look(K2, boot_id="b-1"), K3: look(K3, boot_id="b-1")})
+    assert [(f.code, f.severity, f.subject) for f in find_all(one) if f.code is Code.CLONE] == [
+        (Code.CLONE, Severity.CRITICAL, K2)
+    ]
+    cloned = scene(looks={K2: look(K2, machine_id="f" * 32, boot_id="b-1"), K3: look(K3, machine_id="f" * 32)})
+    (found,) = [f for f in find_all(cloned) if f.code is Code.CLONE]
+    assert (found.severity, found.subject) == (Severity.WARNING, K2)
+    assert "has the machine-id of kvm-03" in found.saw
+    keys = scene(shared_keys=((K2, K3),))
+    (found,) = [f for f in find_all(keys) if f.code is Code.CLONE]
+    assert "shows the same SSH host key as kvm-03" in found.saw
+    unnamed = scene(looks={K2: replace(look(K2), machine_id=None), K3: replace(look(K3), machine_id=None)})
+    assert not [f for f in find_all(unnamed) if f.code is Code.CLONE]
+
+
+def test_a_disk_that_two_vms_would_write_to_is_named() -> None:
+    (found,) = find_all(scene(shared_disks=(SharedDisk("/d/1.raw", ("db-01", "web-01")),)))
+    assert (found.code, found.severity, found.subject) == (Code.SHARED_DISK, Severity.CRITICAL, "db-01")
+    assert "db-01 and web-01 have one writable disk, /d/1.raw" in found.saw

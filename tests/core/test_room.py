@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hafence.core.audit import Survey, find_all
+from hafence.core.audit import find_all
 from hafence.core.looks import Look
 from hafence.core.model import HostName, Vm
 from hafence.core.placement import Room, choose_targets
+from hafence.core.survey import Survey
 
 from .make import host, inventory, look, uuid, vm
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hafence.core.attempts import FenceOrder, Reply, Verdict
+from hafence.core.attempts import Facts, FenceOrder, Reply, Verdict
+from hafence.core.evidence import CutOff, NotSeen, Proof, Sign
 from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
 from hafence.core.model import HostName, HostState, Uuid
-from hafence.core.placement import Room, choose_targets, keeps_apart
-from hafence.core.replies import interpret
+from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_apart
+from hafence.core.replies import interpret, wrong_machine
 from hafence.core.siblings import choose_siblings
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
+from hafence.core.whys import SENTENCES, sentence
+from hafence.core.wire import Faulty, Hello, ReplyFault, read_hello
 
 from .make import host, look, silence, uuid, vm
 from .telling import assert_told
@@ -46,6 +49,9 @@ REPLIES = {
     "alive": reply(f"vm {VM} alive found=1", "end vms=1", status=10),
     "unknown": reply(f"vm {VM} unknown", "end vms=1", status=11),
     "unknown, grep is missing": reply(f"vm {VM} unknown why=lacks-grep", "end vms=1", status=11),
+    "unknown, who is in the way": reply(
+        f"vm {VM} unknown why=another-program-writes-to-its-disk program=qemu-nbd pid=7", "end vms=1", status=11
+    ),
     "a trouble": reply(DEAD, "end vms=1", trouble=Trouble.TIMED_OUT),
     "a trouble with a note": reply(DEAD, "end vms=1", trouble=Trouble.LOGIN_FAILED, note="3 keys tried"),
     "another protocol": said("hafence/2 n0nce hello"),
@@ -73,32 +79,65 @@ REPLIES = {
 def test_what_is_said_of_each_reply() -> None:
     told = {}
     for name, each in REPLIES.items():
-        finding = interpret(order(VM), each)[VM]
-        told[name] = [f"{finding.verdict.value}: {finding.detail}"]
+        reading = interpret(order(VM), each).readings[VM]
+        told[name] = [f"{reading.verdict.value}: {reading.detail}"]
     assert_told("replies", told)
 
 
 def test_another_machine_is_named_with_the_way_back() -> None:
-    detail = interpret(order(VM), reply(DEAD, "end vms=1"), "f" * 32)[VM].detail
+    other = replace(order(VM), machine_id="f" * 32)
+    detail = interpret(other, reply(DEAD, "end vms=1")).readings[VM].detail
     assert detail == (
         "another machine answered (not the machine-id that kvm-01 had; if reinstalled: 'hafence rejoin kvm-01')"
     )
 
 
 def test_a_reply_without_vms_answers_an_order_without_vms() -> None:
-    assert interpret(order(), reply("end vms=0", status=11)) == {}
-    assert interpret(order(), reply("end vms=0", status=0)) == {}
+    assert interpret(order(), reply("end vms=0", status=11)).readings == {}
+    assert interpret(order(), reply("end vms=0", status=0)).readings == {}
 
 
 def test_what_the_script_counted_and_who_answered_come_with_the_verdict() -> None:
-    found = interpret(order(VM), reply(f"vm {VM} dead found=2 killed=1 destroy=ok", "end vms=1"))[VM]
-    assert found.facts == {"found": "2", "killed": "1", "destroy": "ok"}
+    found = interpret(order(VM), reply(f"vm {VM} dead found=2 killed=1 destroy=ok", "end vms=1")).readings[VM]
+    assert found.facts == Facts(found=2, killed=1, more=(("destroy", "ok"),))
     assert (found.machine_id, found.trouble) == (MACHINE, None)
     nameless = replace(reply(DEAD, "end vms=1"), stdout=reply(DEAD, "end vms=1").stdout.replace(MACHINE, "-"))
-    assert interpret(order(VM), nameless)[VM].machine_id is None
+    assert interpret(order(VM), nameless).readings[VM].machine_id is None
     for nothing in (reply("end vms=0"), reply(trouble=Trouble.CUT)):
-        assert interpret(order(VM), nothing)[VM].facts == {}
-        assert interpret(order(VM), nothing)[VM].machine_id is None
+        assert interpret(order(VM), nothing).readings[VM].facts == Facts()
+        assert interpret(order(VM), nothing).readings[VM].machine_id is None
+
+
+def test_what_a_script_said_of_a_key_is_to_be_had_as_text() -> None:
+    facts = Facts(2, None, "D", "", (("destroy", "ok"),))
+    words = [facts.word(key) for key in ("found", "killed", "state", "why", "destroy", "autostart")]
+    assert words == ["2", "", "D", "", "ok", ""]
+
+
+def test_a_hello_is_one_under_its_own_nonce_alone() -> None:
+    line = f"hafence/1 n0nce hello clock=1.5 machine={MACHINE} host=kvm-01"
+    assert read_hello("n0nce", line) == Hello(1.5, MACHINE)
+    assert read_hello("n0nce", line.replace(MACHINE, "-")) == Hello(1.5, None)
+    for other in (line.replace("n0nce", "other"), line.replace("/1", "/2"), "hafence/1 n0nce end vms=1", ""):
+        assert read_hello("n0nce", other) is None
+
+
+def test_another_host_of_the_round_behind_the_address_is_known_by_its_boot() -> None:
+    order_of = replace(order(VM), others=((HostName("kvm-03"), "b-3"), (HostName("kvm-04"), "b-4")))
+    hello = Hello(1.5, MACHINE, "b-1")
+    assert wrong_machine(order_of, hello) is None
+    assert wrong_machine(order_of, replace(hello, boot_id=None)) is None
+    wrong = wrong_machine(order_of, replace(hello, boot_id="b-4"))
+    assert wrong == Faulty(ReplyFault.SAME_MACHINE, "kvm-04")
+    assert "it is the same machine as kvm-04" in wrong.says
+    cut = f"hafence/1 n0nce hello clock=1.5 machine={MACHINE} host=kvm-04 boot=b-4\n"
+    assert interpret(order_of, said(cut, 11)).readings[VM].fault == wrong
+
+
+def test_whose_sight_is_meant_is_told_with_the_evidence() -> None:
+    hidden = NotSeen(1.0, (HostName("kvm-02"), HostName("kvm-03")))
+    assert (hidden.says, hidden.proves) == ("nobody could look into kvm-02, kvm-03", Proof.NOTHING)
+    assert (CutOff(1.0, "3 of 4 are silent").proves, hidden.source) == (Proof.NOTHING, "admin node")
 
 
 def hello(clock: str = "1.5", machine: str = MACHINE, name: str = "kvm-01") -> Reply:
@@ -120,9 +159,9 @@ def test_the_shape_of_a_reply_is_kept_to_the_letter() -> None:
     bad += [reply(DEAD, f"end vms={end}") for end in ("", "1 ", "01 x", "0000001", "-1", "one", "٣")]
     good += [reply(DEAD, "end vms=000001")]
     for each in good:
-        assert interpret(order(VM), each)[VM].verdict is Verdict.CONFIRMED_DEAD, each.stdout
+        assert interpret(order(VM), each).readings[VM].verdict is Verdict.CONFIRMED_DEAD, each.stdout
     for each in bad:
-        assert interpret(order(VM), each)[VM].verdict is Verdict.AMBIGUOUS, each.stdout
+        assert interpret(order(VM), each).readings[VM].verdict is Verdict.AMBIGUOUS, each.stdout
 
 
 def test_each_trouble_in_words_and_what_can_be_done_about_it() -> None:
@@ -130,11 +169,11 @@ def test_each_trouble_in_words_and_what_can_be_done_about_it() -> None:
     for trouble in Trouble:
         side = "sibling" if trouble in SIBLING_SIDE else "suspect"
         told[f"{trouble.name.lower()} ({side})"] = [
-            trouble.value,
+            trouble.says,
             f"straight: {met_straight(trouble)}",
             f"way out: {way_out(trouble)}",
         ]
-    assert_told("troubles", told)
+    assert_told("troubles", told | {f"sign {sign.value}": [sign.says] for sign in Sign}, whole=True)
 
 
 def test_a_trouble_met_straight_carries_its_note() -> None:
@@ -191,7 +230,7 @@ def test_targets_with_the_reason_against_each() -> None:
     room = Room(1024, {near.uuid: near}, {HostName("kvm-12"): frozenset({near.uuid})})
     got = choose_targets(K1, hosts, room, {HostName("kvm-11"): "fenced"}, looks)
     assert got.targets == ()
-    assert_told("targets", {name: [why] for name, why in got.excluded})
+    assert_told("targets", {name: [unfit.says] for name, unfit in got.excluded})
 
 
 def test_a_host_that_was_not_asked_for_is_named_with_the_one_that_was() -> None:
@@ -199,7 +238,7 @@ def test_a_host_that_was_not_asked_for_is_named_with_the_one_that_was() -> None:
     looks: dict[HostName, Look] = {name: look(name) for name in (K2, K3)}
     got = choose_targets(K1, [host("kvm-02"), host("kvm-03")], room, {}, looks, K3)
     assert got.targets == (K3,)
-    assert dict(got.excluded) == {K2: "is not kvm-03, which was asked for"}
+    assert dict(got.excluded) == {K2: Unfit(Against.NOT_ASKED_FOR, "is not kvm-03, which was asked for")}
 
 
 def test_memory_that_is_enough_to_the_last_mib_is_enough() -> None:
@@ -229,3 +268,11 @@ def test_neighbours_are_kept_apart_by_the_records_where_nobody_looks() -> None:
 def test_two_vms_without_a_word_on_each_other_are_not_kept_apart() -> None:
     assert not keeps_apart(vm(1), vm(2))
     assert not keeps_apart(vm(1, anti_affinity=("a",)), vm(2, anti_affinity=("b",)))
+
+
+def test_what_a_script_could_not_tell_is_told() -> None:
+    told = {why: [sentence(why, "kvm.real", "4711")] for why in SENTENCES}
+    told["nobody is named"] = [sentence("a-program-bears-its-uuid")]
+    told["a word of its own"] = [sentence("did-not-settle")]
+    told["no word"] = [sentence("")]
+    assert_told("whys", told)

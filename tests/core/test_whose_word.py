@@ -7,14 +7,15 @@ import pytest
 from hafence.core.attempts import Reading, Verdict
 from hafence.core.decision import judge
 from hafence.core.troubles import Trouble
+from hafence.core.wire import Faulty, ReplyFault
 
 from .make import case
 
-ALIVE = Reading(Verdict.STILL_ALIVE, "a task of the VM lives", {})
+ALIVE = Reading(Verdict.STILL_ALIVE)
 LATER = {
-    "in doubt": Reading(Verdict.AMBIGUOUS, "the reply is truncated", {}),
-    "silent": Reading(Verdict.UNREACHABLE, "timed out", {}, Trouble.TIMED_OUT),
-    "lost on the way": Reading(Verdict.AMBIGUOUS, "the sibling was lost", {}, Trouble.SIBLING_LOST),
+    "in doubt": Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.TRUNCATED)),
+    "silent": Reading(Verdict.UNREACHABLE, trouble=Trouble.TIMED_OUT),
+    "lost on the way": Reading(Verdict.AMBIGUOUS, trouble=Trouble.SIBLING_LOST),
 }
 
 

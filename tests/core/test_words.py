@@ -7,8 +7,7 @@ from enum import Enum
 import pytest
 
 from hafence.core.attempts import FenceOrder, Reply, Verdict
-from hafence.core.audit import Severity
-from hafence.core.evidence import Evidence, Proof, Sign, WitnessReport
+from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
 from hafence.core.looks import HostLook, Libvirt
 from hafence.core.model import (
     CephSettings,
@@ -16,6 +15,7 @@ from hafence.core.model import (
     Host,
     HostName,
     HostState,
+    PidNamespace,
     PowerDevice,
     Settings,
     SshSettings,
@@ -26,6 +26,7 @@ from hafence.core.model import (
 from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
+from hafence.core.survey import Severity
 from hafence.core.troubles import Trouble
 
 from .make import inventory, uuid
@@ -37,7 +38,8 @@ WORDS: dict[type[Enum], str] = {
     HostState: "enabled disabled maintenance",
     Unreachable: "proceed confirm prove",
     StartMode: "persistent transient command",
-    Libvirt: "ok hung failed absent",
+    Libvirt: "ok busy hung failed down absent",
+    PidNamespace: "initial any",
     Proof: "vm_dead vm_alive host_alive silence host_off disks_fenced statement nothing",
 }
 
@@ -76,7 +78,7 @@ def test_exit_codes_are_these(kind: type[Enum]) -> None:
 
 @pytest.mark.parametrize("kind", [Trouble, Sign], ids=lambda kind: kind.__name__)
 def test_each_trouble_and_each_sign_of_life_has_a_sentence_of_its_own(kind: type[Enum]) -> None:
-    sentences = [member.value for member in kind.__members__.values()]
+    sentences = [str(member.says) for member in kind]  # type: ignore[attr-defined]
     assert all(isinstance(sentence, str) and " " in sentence for sentence in sentences)
     assert len(set(sentences)) == len(sentences)
 
@@ -96,6 +98,8 @@ def test_what_holds_where_the_inventory_says_nothing() -> None:
         storm_share=0.5,
         unreachable=Unreachable.CONFIRM,
         pre_fence=True,
+        libvirt_timeout_s=5.0,
+        pid_namespace=PidNamespace.INITIAL,
     )
     assert SshSettings() == SshSettings("root", 22, None, None, False, None)
     assert CephSettings() == CephSettings("/etc/ceph/ceph.conf", "admin", None, (), 30 * 24 * 3600.0)
@@ -123,8 +127,9 @@ def test_what_nobody_has_said_of_an_observation() -> None:
     assert WitnessReport("kvm-02", 100.0, frozenset(), True, "").name == "kvm-02"
     look = HostLook(name, 100.0, 0.0, None, None, Libvirt.OK, {})
     assert look == HostLook(
-        name, 100.0, 0.0, None, None, Libvirt.OK, {}, frozenset(), frozenset(), frozenset(), None, None, ()
-    )
+        name, 100.0, 0.0, None, None, Libvirt.OK, {}, frozenset(), frozenset(), frozenset(), None, None, (),
+        frozenset(), {}, frozenset(),
+    )  # fmt: skip
 
 
 def test_what_a_new_record_and_a_new_outcome_hold() -> None:
@@ -136,7 +141,7 @@ def test_what_a_new_record_and_a_new_outcome_hold() -> None:
     assert told == ((), (), (), (), ())
 
 
-@pytest.mark.parametrize("value", [Evidence("k", "s", 1.0, "x", Proof.NOTHING), Settings(), SshSettings()])
+@pytest.mark.parametrize("value", [Observation("k", "s", 1.0, "x", Proof.NOTHING), Settings(), SshSettings()])
 def test_a_value_cannot_be_changed(value: object) -> None:
     field = next(iter(value.__dataclass_fields__))  # type: ignore[attr-defined]
     with pytest.raises(AttributeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +36,8 @@ def run_of(said: str, status: int | None) -> ProgramResult:
 
 
 def fenced(said: str, status: int | None, machine: str | None = None) -> Reading:
-    return interpret(ORDER, Reply(NONCE, None, status, said, 0.1, 0.0), machine)[VM]
+    order = replace(ORDER, machine_id=machine)
+    return interpret(order, Reply(NONCE, None, status, said, 0.1, 0.0)).readings[VM]
 
 
 def looked(said: str, status: int | None) -> Look:

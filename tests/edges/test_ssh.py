@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
-from hafence.adapters.ssh.keys import Keys, read_known_hosts
+from hafence.adapters.ssh.keys import Keys
+from hafence.adapters.ssh.known_hosts import read_known_hosts
 from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import Silence, shows_life
 from hafence.core.model import Host, HostName, SshSettings, Uuid
@@ -106,7 +107,7 @@ def check(speaker: Speaker, known_hosts: Path, says: bytes) -> None:
     assert shows_life(Silence(NAME, 0.0, run.trouble, run.note)), run.trouble
     order = FenceOrder(NAME, HostName("kvm-02"), (VM,), 20.0, 1.0, 1e10)
     reply = Reply("0" * 16, run.trouble, run.exit_status, run.stdout, run.seconds, time.time(), run.note)
-    assert interpret(order, reply)[VM].verdict is Verdict.AMBIGUOUS
+    assert interpret(order, reply).readings[VM].verdict is Verdict.AMBIGUOUS
 
 
 @settings(max_examples=examples(12))

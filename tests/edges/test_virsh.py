@@ -76,7 +76,7 @@ class Bench:
         order = FenceOrder(self.host.name, None, (self.vm,), 8.0, 0.05, time.time() + 60, rehearse=True)
         run = run_here(kvm.fence_program(order, {}, NONCE, self.host, time.time), 30)
         reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time())
-        return interpret(order, reply)[self.vm].verdict
+        return interpret(order, reply).readings[self.vm].verdict
 
     def start(self, vm: Uuid) -> StartReply:
         order = StartOrder(vm, self.host.name, int(time.time()), time.time() + 60, 2.0, BOOT_ID)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hafence.core.model import CephSettings
+from hafence.core.storage.ceph import CephFence
 from hafence.inventory.domain_xml import MAX_BYTES, Disk, DomainError, read_domain, read_domain_file
-from hafence.inventory.domains import check_domains
+from hafence.inventory.domains import check_domains, shared_disks
 from hafence.inventory.faults import InventoryError
 from hafence.inventory.yaml_tree import read_inventory
+from tests.core.make import vm
 
 from .write import OTHER_UUID, UUID, read, text
 
@@ -30,6 +34,12 @@ def xml(
 
 def disks(devices: str) -> tuple[Disk, ...]:
     return read_domain(xml(devices=devices)).disks
+
+
+def images(disk: Disk) -> tuple[str, ...]:
+    """The RBD images that a storage fence would claim of a VM with this disk."""
+    domain = replace(read_domain(xml()), disks=(disk,))
+    return CephFence(CephSettings()).volumes_of(vm(1), domain.writable).names
 
 
 def test_who_it_is_and_what_it_needs() -> None:
@@ -63,7 +73,8 @@ def test_an_rbd_disk_with_its_monitors() -> None:
         "<target dev='vda'/></disk>"
     )
     assert disk == Disk("network", "disk", "rbd:vms/web-01", ("10.0.0.21:3300", "mon2"), "vda")
-    assert (disk.rbd_image, disk.writable) == ("vms/web-01", True)
+    assert disk.writable
+    assert images(disk) == ("vms/web-01",)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +82,8 @@ def test_an_rbd_disk_with_its_monitors() -> None:
 )
 def test_an_odd_rbd_name_is_no_image_that_a_fence_may_claim(name: str) -> None:
     (disk,) = disks(f"<disk type='network'><source protocol='rbd' name='{name}'/></disk>")
-    assert disk.rbd_image is None
     assert disk.writable
+    assert images(disk) == ()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +104,7 @@ def test_an_odd_rbd_name_is_no_image_that_a_fence_may_claim(name: str) -> None:
 )
 def test_other_disks(devices: str, source: str, writable: bool) -> None:
     (disk,) = disks(devices)
-    assert (disk.source, disk.writable, disk.rbd_image) == (source, writable, None)
+    assert (disk.source, disk.writable, images(disk)) == (source, writable, ())
 
 
 def test_the_backing_chain_is_not_the_disk() -> None:
@@ -244,3 +255,29 @@ def test_the_example_is_valid_as_it_is_shipped() -> None:
     inventory = read_inventory(str(Path(__file__).parents[2] / "inventory.example.yaml"))
     assert [domain.name for domain in check_domains(inventory).values()] == ["web-01"]
     assert sorted(inventory.hosts) == ["kvm-01", "kvm-02", "kvm-03"]
+
+
+def test_two_vms_with_one_writable_disk_are_named_and_a_shareable_or_read_only_one_is_not(tmp_path: Path) -> None:
+    disk = "<disk type='file'><source file='/d/{}'/>{}</disk>".format
+    devices = {
+        "web-01": disk("a", "") + disk("b", ""),
+        "web-02": disk("a", "") + disk("c", "<shareable/>"),
+        "web-03": disk("c", "<shareable/>") + disk("b", "<readonly/>"),
+        "far-01": disk("a", ""),
+    }
+    lines = ["clusters: {prod: {}, far: {}}", "hosts:", "  kvm-01: {cluster: prod, address: 10.0.0.1}"]
+    lines += ["  far-01: {cluster: far, address: 10.0.1.1}", "vms:"]
+    for number, (name, inside) in enumerate(devices.items(), 1):
+        uuid = f"{UUID[:-1]}{number}"
+        (tmp_path / f"{name}.xml").write_text(xml(devices=inside, name=name, uuid=uuid))
+        host = "far-01" if name == "far-01" else "kvm-01"
+        lines.append(f"  {name}: {{uuid: {uuid}, host: {host}, domain_xml: {name}.xml}}")
+    (tmp_path / "odd.xml").write_text("<not a domain")
+    lines.append(f"  other: {{uuid: {UUID[:-1]}9, host: kvm-01, disks: ['rbd:p/x'], domain_xml: odd.xml}}")
+    lines.append(f"  twin: {{uuid: {UUID[:-1]}8, host: kvm-01, disks: ['rbd:p/x']}}")
+    (tmp_path / "inventory.yaml").write_text("\n".join(lines) + "\n")
+    shared = shared_disks(read_inventory(str(tmp_path / "inventory.yaml")))
+    assert [(each.source, each.vms) for each in shared] == [
+        ("rbd:p/x", ("other", "twin")),
+        ("/d/a", ("web-01", "web-02")),
+    ]

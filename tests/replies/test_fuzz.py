@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import ProgramResult
-from hafence.adapters.hosts.talk import read_pairs, read_said
 from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import HostLook
 from hafence.core.model import HostName
 from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
+from hafence.core.wire import Faulty, read_message, read_pairs
 
 from .golden import NONCE, VM, Golden, goldens
 
@@ -44,7 +44,7 @@ def is_answer(kind: str, stdout: str, exit_status: int | None) -> bool:
     run = ProgramResult(None, "", exit_status, stdout, "", 0.1)
     if kind == "fence":
         reply = Reply(NONCE, None, exit_status, stdout, 0.1, 0.0)
-        return interpret(ORDER, reply)[VM].verdict is Verdict.CONFIRMED_DEAD
+        return interpret(ORDER, reply).readings[VM].verdict is Verdict.CONFIRMED_DEAD
     if kind == "look":
         return isinstance(kvm.parse_look(NONCE, run, HOST, 0.0, 1.0), HostLook)
     if kind == "start":
@@ -114,11 +114,13 @@ def test_pairs_are_read_or_refused(text: str) -> None:
 
 
 @given(shuffled)
-def test_what_is_read_as_whole_has_its_end_last(text: str) -> None:
-    said = read_said(NONCE, text)
-    if not isinstance(said, str):
-        assert said.lines[-1].startswith("end")
-        assert sum(line == "end" or line.startswith("end ") for line in said.lines) == 1
+def test_what_is_read_as_whole_has_one_end_and_it_comes_last(text: str) -> None:
+    message = read_message(NONCE, text, 0)
+    if not isinstance(message, Faulty):
+        ours = [line for line in text.split("\n") if line.startswith("hafence/")]
+        assert ours[-1].split(" ")[2] == "end"
+        assert len(message.lines) == len(ours) - 2
+        assert not any(line == "end" or line.startswith("end ") for line in message.lines)
 
 
 @settings(max_examples=200)

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from hafence.core.model import HostName, Settings
+from hafence.core.power import DeviceId
 from hafence.effects import (
     Answer,
     Effect,
     Interrupted,
     LookAt,
     Now,
-    PowerOff,
+    SendOff,
     Sleep,
     StoreError,
     Tell,
@@ -105,12 +106,12 @@ def test_people_are_shown_how_long_an_effect_may_take_by_its_class_and_the_setti
 
     def looks() -> Workflow[None]:
         yield from do(LookAt((host,)))
-        yield from do(Together((PowerOff(host, 100.0), Now())))
+        yield from do(Together((SendOff(DeviceId(host, 1, 1, "ipmi"), 100.0), Now())))
 
     log = Log()
     settings = Settings(connect_timeout_s=7.0, power_timeout_s=31.0)
     Player(lambda _: None, settings, log, log).play(looks())
-    assert log.budgets == [("LookAt", 12.0), ("PowerOff", 31.0), ("Now", None)]
+    assert log.budgets == [("LookAt", 12.0), ("SendOff", 31.0), ("Now", None)]
 
 
 def test_ctrl_c_reaches_the_story_as_interrupted_where_it_waits() -> None:

@@ -15,7 +15,7 @@ from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Program, ProgramResult
 from hafence.adapters.local.here import run_here
 from hafence.core.attempts import FenceOrder, Reading, Reply
-from hafence.core.model import Host, HostName, Uuid
+from hafence.core.model import Host, HostName, PidNamespace, Settings, Uuid
 from hafence.core.replies import interpret
 
 from ..lab.cluster import Lab
@@ -23,6 +23,8 @@ from .processes import Zoo
 
 NONCE = "00112233445566778899aabbccddeeff"
 HERE = Host(HostName("here"), "lab", "127.0.0.1")
+ANYWHERE = Settings(pid_namespace=PidNamespace.ANY)
+"""The lab's hosts are namespaces, and these tests may themselves run in a container."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Shell:
 
     command: tuple[str, ...]
     root: str = ""
+    settings: Settings = ANYWHERE
 
     def run(self, program: Program, within_s: float = 30.0) -> ProgramResult:
         return run_here(Program(program.text, program.on_line, self.command), within_s)
@@ -50,11 +53,15 @@ class Shell:
         uuids = tuple(Uuid(vm) for vm in vms)
         return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
 
-    def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> dict[Uuid, Reading]:
+    def fence_program(self, order: FenceOrder, names: Mapping[Uuid, str] | None = None) -> Program:
+        return kvm.fence_program(order, names or {}, NONCE, self.host, time.time, settings=self.settings)
+
+    def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> Mapping[Uuid, Reading]:
         """Fence and read the reply as hafence does. `names` holds those of the VMs that it knows by name."""
         known = {Uuid(vm): name for vm, name in (names or {}).items()}
-        run = self.run(kvm.fence_program(order, known, NONCE, self.host, time.time))
-        return interpret(order, Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time()))
+        run = self.run(self.fence_program(order, known))
+        reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time())
+        return interpret(order, reply).readings
 
     def fence(self, vm: str, **settings: float) -> Reading:
         return self.fence_all(self.order(vm, **settings))[Uuid(vm)]  # type: ignore[arg-type]

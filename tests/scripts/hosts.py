@@ -17,14 +17,16 @@ from .conftest import NONCE, Shell
 HOST = "kvm-01"
 
 
-def look(shell: Shell) -> Look:
+def look(shell: Shell, *vms: LabVm) -> Look:
+    """Look, at these VMs above all, and knowing them by their names."""
     sent = time.time()
-    run = shell.run(kvm.look_program(NONCE, shell.host))
-    return kvm.parse_look(NONCE, run, HostName(HOST), sent, time.time())
+    run = shell.run(kvm.look_program(NONCE, shell.host, [Uuid(vm.uuid) for vm in vms], settings=shell.settings))
+    names = {vm.name: Uuid(vm.uuid) for vm in vms}
+    return kvm.parse_look(NONCE, run, HostName(HOST), sent, time.time(), names.get)
 
 
-def looked(shell: Shell) -> HostLook:
-    seen = look(shell)
+def looked(shell: Shell, *vms: LabVm) -> HostLook:
+    seen = look(shell, *vms)
     assert isinstance(seen, HostLook), seen
     return seen
 
@@ -49,10 +51,12 @@ def run_start(
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, until, within_s, boot_id, clock_offset_s)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
     text = xml or vm.xml.read_text()
-    return inside.run(kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time))
+    program = kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time, settings=inside.settings)
+    return inside.run(program)
 
 
 def settle(inside: Shell, vm: LabVm, ticket: int = 1, within_s: float = 10) -> StartReply:
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
-    run = inside.run(kvm.settle_program(order, {order.vm: vm.name}, NONCE, inside.host, time.time))
+    names = {order.vm: vm.name}
+    run = inside.run(kvm.settle_program(order, names, NONCE, inside.host, time.time, settings=inside.settings))
     return kvm.parse_start(NONCE, run, time.time())

@@ -28,14 +28,14 @@ def test_hundred_leftovers_are_killed_in_one_go(shell: Shell, zoo: Zoo) -> None:
     qemus = [zoo.start(zoo.program(of="/bin/dash"), "-c", "while :; do sleep 60; done", "-uuid", vm) for vm in vms]
     findings = shell.fence_all(shell.order(*vms, within_s=25))
     assert {finding.verdict for finding in findings.values()} == {Verdict.CONFIRMED_DEAD}
-    assert {finding.facts["killed"] for finding in findings.values()} == {"1"}
+    assert {finding.facts.word("killed") for finding in findings.values()} == {"1"}
     assert not any(is_living(qemu.pid) for qemu in qemus)
 
 
 def test_of_two_vms_each_has_its_own_verdict(shell: Shell, zoo: Zoo, vm: str) -> None:
     gone, here = str(uuid.uuid4()), zoo.qemu("-uuid", vm)
     findings = shell.fence_all(shell.order(gone, vm, rehearse=True))
-    assert [findings[name].facts["found"] for name in (gone, vm)] == ["0", "1"]  # type: ignore[index]
+    assert [findings[name].facts.word("found") for name in (gone, vm)] == ["0", "1"]  # type: ignore[index]
     assert is_living(here.pid)
 
 
@@ -48,33 +48,33 @@ def test_a_rehearsal_kills_nothing_and_says_what_is_there(shell: Shell, zoo: Zoo
     only_as_root()
     qemu = zoo.qemu("-uuid", vm)
     finding = shell.rehearse(vm)
-    assert (finding.verdict, finding.facts["found"]) == (Verdict.STILL_ALIVE, "1")
+    assert (finding.verdict, finding.facts.word("found")) == (Verdict.STILL_ALIVE, "1")
     assert is_living(qemu.pid)
 
 
 def test_a_rehearsal_finds_nothing_where_nothing_is(shell: Shell, vm: str) -> None:
     only_as_root()
     finding = shell.rehearse(vm)
-    assert (finding.verdict, finding.facts["found"]) == (Verdict.CONFIRMED_DEAD, "0")
+    assert (finding.verdict, finding.facts.word("found")) == (Verdict.CONFIRMED_DEAD, "0")
 
 
 def test_a_rehearsal_by_a_user_who_may_not_kill_is_no_success(shell: Shell, vm: str) -> None:
     if os.geteuid() != 0:
-        assert shell.rehearse(vm).facts["why"] == "not-root"
+        assert shell.rehearse(vm).facts.word("why") == "not-root"
         return
     nobody = Shell(("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *shell.command))
     assert nobody.rehearse(vm).verdict is Verdict.AMBIGUOUS
-    assert nobody.rehearse(vm).facts["why"] == "not-root"
+    assert nobody.rehearse(vm).facts.word("why") == "not-root"
 
 
 def test_a_qemu_that_comes_again_is_alive(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.program(of="/bin/dash")
     manager = f"while :; do {qemu} -c 'while :; do sleep 60; done' -uuid {vm}; sleep 0.05; done"
     respawner = zoo.start("/bin/sh", "-c", manager)
-    wait_until(lambda: shell.rehearse(vm).facts["found"] == "1", "the manager has started it")
+    wait_until(lambda: shell.rehearse(vm).facts.word("found") == "1", "the manager has started it")
     finding = shell.fence(vm, settle_s=1.0)
     assert finding.verdict is Verdict.STILL_ALIVE
-    assert finding.facts["why"] == "respawned"
+    assert finding.facts.word("why") == "respawned"
     assert is_living(respawner.pid)
 
 
@@ -100,7 +100,7 @@ def test_a_qemu_that_comes_again_is_alive(shell: Shell, zoo: Zoo, vm: str) -> No
 )
 def test_without_its_release_word_for_word_nothing_is_killed(shell: Shell, zoo: Zoo, vm: str, answer: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
+    text = shell.fence_program(shell.order(vm)).text
     with subprocess.Popen(
         shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as script:
@@ -121,7 +121,7 @@ def test_after_the_deadline_nothing_is_killed(shell: Shell, zoo: Zoo, vm: str) -
     order = dataclasses.replace(shell.order(vm), not_after=time.time() - 1)
     finding = shell.fence_all(order)[order.vms[0]]
     assert finding.verdict is Verdict.STILL_ALIVE
-    assert finding.facts["why"] == "not-killed"
+    assert finding.facts.word("why") == "not-killed"
     assert is_living(qemu.pid)
 
 
@@ -129,12 +129,12 @@ def test_after_the_deadline_nothing_is_called_dead(shell: Shell, vm: str) -> Non
     order = dataclasses.replace(shell.order(vm), not_after=time.time() - 1)
     finding = shell.fence_all(order)[order.vms[0]]
     assert finding.verdict is Verdict.AMBIGUOUS
-    assert finding.facts["why"] == "deadline-passed"
+    assert finding.facts.word("why") == "deadline-passed"
 
 
 def test_a_host_that_freezes_and_wakes_up_after_the_deadline_kills_nothing(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
+    text = shell.fence_program(shell.order(vm)).text
     with subprocess.Popen(
         shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as script:
@@ -189,7 +189,7 @@ def test_a_script_is_released_once_and_only_by_its_own_hello() -> None:
 
 def test_a_program_that_arrives_in_part_does_nothing(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
+    text = shell.fence_program(shell.order(vm)).text
     assert text.endswith("\nmain\n")
     for length in [*range(0, len(text) - 5, 331), *range(len(text) - 12, len(text) - 1)]:
         run = shell.run(Program(text[:length]))
@@ -200,7 +200,7 @@ def test_a_program_that_arrives_in_part_does_nothing(shell: Shell, zoo: Zoo, vm:
 
 def test_the_connection_may_go_once_the_fence_is_released(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    program = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time)
+    program = shell.fence_program(shell.order(vm))
     script = subprocess.Popen(shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert script.stdin is not None
     assert script.stdout is not None
@@ -242,7 +242,7 @@ def test_a_grep_that_does_not_do_its_work_is_never_nothing_found(
     grep.chmod(0o755)
     finding = shell.at(root).fence_named(vm, "web-01")
     assert finding.verdict is Verdict.AMBIGUOUS
-    assert finding.facts["why"] == why
+    assert finding.facts.word("why") == why
 
 
 def test_a_busybox_without_some_options_is_never_nothing_found(shell: Shell, zoo: Zoo, vm: str, root: Path) -> None:
@@ -274,14 +274,14 @@ def test_a_sleep_that_does_not_sleep_proves_nothing(shell: Shell, vm: str, root:
     (root / "bin/sleep").write_text("#!/bin/sh\nexit 0\n")
     (root / "bin/sleep").chmod(0o755)
     finding = shell.at(root).fence(vm, settle_s=1.0)
-    assert (finding.verdict, finding.facts["why"]) == (Verdict.AMBIGUOUS, "did-not-settle")
+    assert (finding.verdict, finding.facts.word("why")) == (Verdict.AMBIGUOUS, "did-not-settle")
 
 
 def test_without_proc_nothing_is_dead(shell: Shell, vm: str, root: Path) -> None:
     (root / "proc").unlink()
-    assert shell.at(root).fence(vm).facts["why"] == "no-proc"
+    assert shell.at(root).fence(vm).facts.word("why") == "no-proc"
     (root / "proc").mkdir()
-    assert shell.at(root).fence(vm).facts["why"] == "proc-hides-processes"
+    assert shell.at(root).fence(vm).facts.word("why") == "proc-hides-processes"
 
 
 def test_where_proc_hides_others_processes_nothing_is_dead(shell: Shell, vm: str) -> None:
@@ -301,7 +301,7 @@ def test_where_proc_hides_others_processes_nothing_is_dead(shell: Shell, vm: str
         )
     )
     finding = nobody.fence(vm)
-    assert (finding.verdict, finding.facts["why"]) == (Verdict.AMBIGUOUS, "proc-hides-processes")
+    assert (finding.verdict, finding.facts.word("why")) == (Verdict.AMBIGUOUS, "proc-hides-processes")
 
 
 def test_a_proc_of_other_numbers_kills_nobody(shell: Shell, zoo: Zoo, vm: str) -> None:
@@ -310,7 +310,7 @@ def test_a_proc_of_other_numbers_kills_nobody(shell: Shell, zoo: Zoo, vm: str) -
     qemu = zoo.qemu("-uuid", vm)
     foreign = Shell(("unshare", "-p", "--fork", "--kill-child", *shell.command))
     finding = foreign.fence(vm)
-    assert (finding.verdict, finding.facts["why"]) == (Verdict.AMBIGUOUS, "foreign-proc")
+    assert (finding.verdict, finding.facts.word("why")) == (Verdict.AMBIGUOUS, "foreign-proc")
     assert is_living(qemu.pid)
 
 

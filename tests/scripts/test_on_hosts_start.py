@@ -134,7 +134,8 @@ def test_a_start_after_the_deadline_does_not_begin(lab: Lab, inside: Shell) -> N
     vm = lab.define_vm(HOST, "web-01")
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), 1, time.time() - 1, 10, inside.boot_id)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
-    program = kvm.start_program(order, whole, vm.xml.read_text(), StartMode.PERSISTENT, NONCE, inside.host, time.time)
+    xml, mode = vm.xml.read_text(), StartMode.PERSISTENT
+    program = kvm.start_program(order, whole, xml, mode, NONCE, inside.host, time.time, settings=inside.settings)
     reply = kvm.parse_start(NONCE, inside.run(program), time.time())
     assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
     assert reply.result is not StartResult.RUNNING

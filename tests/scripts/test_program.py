@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import hafence.adapters
+import hafence.adapters.hosts
 from hafence.adapters.hosts.program import Program, compose, remote_command
 from hafence.adapters.local.here import run_here
-from hafence.core.model import Host, HostName, SshSettings
+from hafence.core.attempts import Verdict
+from hafence.core.model import Host, HostName, SshSettings, Uuid
+from hafence.core.wire import ReplyFault
 
 from ..lab.require import lack
-from .conftest import HERE, NONCE
+from .conftest import HERE, NONCE, Shell
+from .processes import Zoo, is_living
 
-SCRIPTS = sorted((Path(hafence.adapters.__file__).parent / "scripts").glob("*.sh"))
+SCRIPTS = sorted((Path(hafence.adapters.hosts.__file__).parent / "scripts").glob("*.sh"))
 
 
 def test_there_are_scripts() -> None:
-    assert {path.stem for path in SCRIPTS} >= {"lib", "scan", "fence", "look", "start", "settle", "witness"}
+    assert {path.stem for path in SCRIPTS} >= {"lib", "identity", "absence", "fence", "look", "start", "settle"}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -81,3 +85,18 @@ def test_the_command_line_runs(tmp_path: Path) -> None:
     command = remote_command(HERE, 5)
     run = run_here(Program("echo $((6 * 7)); exit 10\n", command=("/bin/sh", "-c", command)), 10)
     assert (run.trouble, run.exit_status, run.stdout) == (None, 10, "42\n")
+
+
+def test_a_machine_that_is_not_meant_is_told_to_end_and_nothing_is_killed(shell: Shell, zoo: Zoo, vm: str) -> None:
+    qemu = zoo.qemu("-uuid", vm)
+    machine = "e" * 32
+    order = replace(shell.order(vm), machine_id=machine)
+    reading = shell.fence_all(order)[Uuid(vm)]
+    assert (reading.verdict, reading.fault and reading.fault.fault) == (Verdict.AMBIGUOUS, ReplyFault.OTHER_MACHINE)
+    assert is_living(qemu.pid)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    taken = replace(shell.order(vm), others=((HostName("kvm-03"), boot),))
+    reading = shell.fence_all(taken)[Uuid(vm)]
+    assert (reading.verdict, reading.fault and reading.fault.fault) == (Verdict.AMBIGUOUS, ReplyFault.SAME_MACHINE)
+    assert is_living(qemu.pid)
+    assert shell.fence(vm).verdict is Verdict.CONFIRMED_DEAD

@@ -5,6 +5,7 @@ from hafence.core.reasons import Reason
 from hafence.sim.case import Played, play_case
 from hafence.sim.events import Event
 from hafence.sim.explore import first_case
+from hafence.sim.grounds import Excuse
 from hafence.sim.situations import SUSPECT, VM, Means, inventory
 
 
@@ -37,10 +38,10 @@ def test_a_target_that_a_run_has_settled_can_be_started_on_by_the_same_run() -> 
     assert not played.violations
 
 
-def test_a_risk_is_told_before_it_is_taken_so_that_a_run_killed_in_between_has_told_it() -> None:
+def test_a_start_that_its_run_does_not_live_to_see_stands_on_what_the_run_had_seen() -> None:
     alone = story("isolated")
     sent_at = alone.simulation.runs[0].sent[0][0]
     played = story("isolated", Event(sent_at + 0.5, "crash", "admin-1"))
     assert played.simulation.runs[0].crashed
-    assert played.named_splits == 1
+    assert played.excuses == {Excuse.SILENCE}
     assert not played.violations

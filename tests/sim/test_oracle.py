@@ -3,7 +3,10 @@ prove nothing."""
 
 from dataclasses import replace
 
+import pytest
+
 from hafence.core.attempts import FenceOrder, Reply
+from hafence.core.model import HostName
 from hafence.core.outcome import Decision, Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import mark_stopped, unseen
@@ -11,15 +14,17 @@ from hafence.core.replies import STATUS_ALIVE, STATUS_DEAD
 from hafence.core.starts import StartOrder, StartReply, StartResult
 from hafence.core.troubles import Trouble
 from hafence.effects import Now, Workflow, do
-from hafence.sim.case import CasePlayer, play_case
+from hafence.sim.case import CasePlayer, Played, play_case
 from hafence.sim.events import Event
 from hafence.sim.explore import cases, first_case
+from hafence.sim.grounds import Excuse, lacks
+from hafence.sim.notes import Sent
 from hafence.sim.oracle import check_records, check_runs
 from hafence.sim.pairs import pair_cases
 from hafence.sim.policies import SshFailureIsDeath
 from hafence.sim.run import Policy
 from hafence.sim.simulation import Simulation
-from hafence.sim.situations import SUSPECT, VM, VM_UUID, Means, inventory
+from hafence.sim.situations import SITUATIONS, SUSPECT, VM, VM_UUID, Means, inventory
 from hafence.sim.world import World
 
 WORLD = inventory(Means("confirm"))
@@ -57,6 +62,10 @@ class NothingIsDead(Policy):
         return replace(reply, trouble=Trouble.REFUSED, exit_status=None, stdout="")
 
 
+def rules(played: Played) -> set[str]:
+    return {violation.rule for violation in played.violations}
+
+
 def broken_rules(situation: str, policy: Policy, faults: int = 0) -> set[str]:
     found = cases(CasePlayer(WORLD, policy), first_case(situation), faults)
     return {violation.rule for _, played in found for violation in played.violations}
@@ -65,14 +74,13 @@ def broken_rules(situation: str, policy: Policy, faults: int = 0) -> set[str]:
 # ---------------------------------------------------------------- 1: no two living writers
 
 
-def test_reading_alive_as_dead_is_a_split_brain() -> None:
-    assert broken_rules("unkillable", Policy()) == set()
-    assert "split_brain" in broken_rules("unkillable", AliveIsDead())
-
-
-def test_reading_a_respawned_vm_as_dead_is_a_split_brain() -> None:
-    assert broken_rules("respawns", Policy()) == set()
-    assert "split_brain" in broken_rules("respawns", AliveIsDead())
+@pytest.mark.parametrize("how", ["unkillable", "respawns"])
+def test_reading_alive_as_dead_is_a_split_brain_where_the_admin_node_can_not_see_it_for_itself(how: str) -> None:
+    """Where it can, the look after the fence is a second guard."""
+    assert broken_rules(how, AliveIsDead()) == set()
+    unseen = (*SITUATIONS["admin-cannot-see"], *first_case(how))
+    assert not play_case(WORLD, unseen).violations
+    assert "split_brain" in {violation.rule for violation in play_case(WORLD, unseen, AliveIsDead()).violations}
 
 
 def test_not_settling_a_start_in_flight_is_a_split_brain_that_the_search_finds() -> None:
@@ -87,40 +95,77 @@ def test_a_slow_start_that_is_taken_for_none_is_a_split_brain() -> None:
     assert "split_brain" in {violation.rule for violation in played.violations}
 
 
-def test_the_same_split_brain_is_a_violation_only_where_no_run_had_named_it() -> None:
-    named = play_case(WORLD, first_case("isolated"))
-    assert named.named_splits == 1
-    assert not named.violations
-    risks = named.simulation.runs[0].outcomes[0].residual_risk
-    assert any("kvm-01" in risk for risk in risks)
+def test_the_same_split_brain_is_a_violation_where_the_start_had_no_grounds() -> None:
+    silent = play_case(WORLD, first_case("isolated"))
+    assert silent.excuses == {Excuse.SILENCE}
+    assert not silent.violations
 
-    silent = play_case(WORLD, first_case("isolated"), SshFailureIsDeath())
-    assert silent.simulation.runs[0].outcomes[0].residual_risk == ()
-    assert [split.writers for split in silent.splits] == [split.writers for split in named.splits]
-    assert {violation.rule for violation in silent.violations} == {"split_brain"}
-
-
-def test_a_risk_that_was_named_of_another_host_excuses_nothing() -> None:
-    played = play_case(WORLD, first_case("isolated"), liveness=False)
-    world = played.simulation.world
-    world.splits.clear()
-    world.risks[:] = [(at, risk.replace("kvm-01", "kvm-03")) for at, risk in world.risks]
-    world.watch(VM_UUID)
-    assert [(split.named, split.unbidden) for split in world.splits] == [(False, False)]
+    believed = play_case(WORLD, first_case("isolated"), SshFailureIsDeath())
+    assert [split.words for split in believed.splits] == [split.words for split in silent.splits]
+    assert rules(believed) == {"split_brain", "grounds"}
 
 
 def test_a_copy_that_a_manager_brings_back_within_settle_is_no_bound_and_one_after_it_is() -> None:
     late = play_case(WORLD, first_case("respawns-late"))
-    assert [(split.named, split.unbidden) for split in late.splits] == [(False, True)]
+    assert late.excuses == {Excuse.UNBIDDEN}
     assert not late.violations
     soon = play_case(WORLD, first_case("respawns"))
     assert not soon.splits
     assert soon.simulation.runs[0].outcomes[0].reason is Reason.STILL_ALIVE
-    believed = play_case(WORLD, first_case("respawns"), AliveIsDead())
-    assert [split.unbidden for split in believed.splits] == [False]
+    believed = play_case(WORLD, (*SITUATIONS["admin-cannot-see"], *first_case("respawns")), AliveIsDead())
+    assert [split.excuse for split in believed.splits] == [None]
 
 
-# ---------------------------------------------------------------- 2: a refusal started nothing
+# ---------------------------------------------------------------- 2: a start stood on its grounds
+
+
+def test_a_start_without_grounds_is_a_violation_also_where_no_harm_comes_of_it() -> None:
+    assert rules(play_case(WORLD, first_case("host-dead"), SshFailureIsDeath())) == {"grounds"}
+
+
+@pytest.mark.parametrize(
+    ("situation", "lacking"),
+    [
+        ("one-sibling-sees", "kvm-04 could tell that kvm-01 lives"),
+        ("firewalled", "kvm-02 could tell that kvm-01 lives"),
+        ("sshd-gone", "admin-1 could tell that kvm-01 lives"),
+        ("half-the-cluster-silent", "too few siblings have looked"),
+    ],
+)
+def test_what_was_to_be_seen_is_held_against_a_start_on_silence(situation: str, lacking: str) -> None:
+    """The run itself refused: had it started the VM on silence, this is what would be held against it."""
+    simulation = play_case(WORLD, first_case(situation, f"start-vm {VM}"), liveness=False).simulation
+    [outcome] = simulation.runs[0].outcomes
+    assert outcome.decision is not Decision.STARTED or outcome.reason is not Reason.UNREACHABLE_CONFIRMED
+    notes = simulation.world.notes
+    at = notes.sent[0].at if notes.sent else simulation.world.now
+    silent = Reason.UNREACHABLE_CONFIRMED
+    start = Sent(at, "run-1", VM_UUID, HostName("kvm-02"), SUSPECT, silent, 0.0, False, False)
+    told = lacks(replace(WORLD, settings=replace(WORLD.settings, evidence_age_s=1e6)), notes, start)
+    assert told == lacking
+
+
+def test_a_start_that_comes_after_its_own_deadline_is_none() -> None:
+    alone = play_case(WORLD, first_case("healthy"), liveness=False).simulation
+    sent_at = alone.runs[0].sent[0][0]
+    held = (Event(sent_at - 0.03, "hold", "admin-1"), Event(sent_at + 90.0, "release", "admin-1"))
+    played = play_case(WORLD, (*first_case("healthy"), *held))
+    first = played.simulation.runs[0].sent[0][0]
+    assert first > sent_at + 89.0
+    assert all(sent.at > first for sent in played.simulation.world.notes.sent)
+    assert not played.violations
+
+
+def test_a_disk_that_the_blocklist_does_not_cover_is_written_to_all_the_same() -> None:
+    covered = play_case(inventory(Means("confirm", storage=True)), first_case("unkillable"), liveness=False)
+    assert not covered.splits
+    world = covered.simulation.world
+    assert len(world.writers(VM_UUID)) == 1
+    world.uncovered = frozenset({VM_UUID})
+    assert len(world.writers(VM_UUID)) == 2
+
+
+# ---------------------------------------------------------------- 3: what a run says that it did
 
 
 def refused() -> Simulation:
@@ -143,7 +188,16 @@ def test_a_refusal_that_changed_the_record_is_a_violation() -> None:
     assert [violation.rule for violation in check_runs(simulation)] == ["refusal"]
 
 
-# ---------------------------------------------------------------- 3: what is recorded is true
+def test_who_says_that_a_vm_was_started_and_saw_another_copy_breaks_the_promise() -> None:
+    simulation = play_case(WORLD, first_case("healthy"), liveness=False).simulation
+    assert check_runs(simulation) == []
+    looks = simulation.world.notes.looks
+    for where in ((HostName("kvm-02"), SUSPECT), (SUSPECT,), (HostName("kvm-02"), HostName("kvm-02"))):
+        looks[-1] = looks[-1]._replace(writers={VM_UUID: where})
+        assert [violation.rule for violation in check_runs(simulation)] == ["copies"]
+
+
+# ---------------------------------------------------------------- 4: what is recorded is true
 
 
 def test_a_record_of_a_copy_that_is_not_there_is_a_violation() -> None:
@@ -167,7 +221,7 @@ def test_a_start_that_is_believed_unseen_is_caught_by_the_look_after_it() -> Non
     assert "no longer" in first.message
 
 
-# ---------------------------------------------------------------- 4: every run ends, and in no bug
+# ---------------------------------------------------------------- 5: every run ends, and in no bug
 
 
 def test_a_run_that_never_ends_breaks_its_budget() -> None:
@@ -193,7 +247,7 @@ def test_an_unexpected_exception_in_a_story_is_a_bug() -> None:
     assert [violation.rule for violation in check_runs(simulation)] == ["bug"]
 
 
-# ---------------------------------------------------------------- 5: liveness
+# ---------------------------------------------------------------- 6: liveness
 
 
 def test_a_command_that_never_brings_the_vm_up_breaks_liveness() -> None:
@@ -201,6 +255,7 @@ def test_a_command_that_never_brings_the_vm_up_breaks_liveness() -> None:
     assert "liveness" in broken_rules("vm-gone", NothingIsDead())
 
 
+@pytest.mark.slow
 def test_worlds_that_are_told_apart_by_nothing_that_counts_come_to_the_same() -> None:
     """What is known of a world that was left behind is what running the command again there shows."""
     for policy in (Policy(), UnknownIsClean(), NothingIsDead()):

@@ -5,18 +5,22 @@ Here: one run with one fault, and two runs without; `test_search_two_runs.py` ha
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from hafence.core.model import CephSettings, Cluster, Vm, parse_uuid
 from hafence.core.outcome import Decision
 from hafence.core.reasons import Reason
 from hafence.sim.case import CasePlayer, Played, play_case
 from hafence.sim.comparison import as_json, table
+from hafence.sim.events import Event
 from hafence.sim.explore import Events, cases, first_case
+from hafence.sim.grounds import Excuse
 from hafence.sim.pairs import pair_cases
 from hafence.sim.policies import arm_of
 from hafence.sim.search import at_random, compare, exhaustive, shortest
-from hafence.sim.situations import SITUATIONS, Means, inventory
+from hafence.sim.situations import SITUATIONS, SUSPECT, VM, Means, inventory
 
 PROOFS = [("prove", False, False), ("prove", True, False), ("prove", False, True), ("confirm", True, False)]
 """Policies and fences under which nothing writes twice."""
@@ -45,6 +49,7 @@ def test_every_situation_keeps_every_promise_without_a_fault(policy: str, storag
     assert report.cases == len(SITUATIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "storage", "power"), PROOFS)
 def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage: bool, power: bool) -> None:
     """Exhaustive for one run and one fault. Two bounds, both named: what a person states wrongly is believed, and
@@ -57,37 +62,65 @@ def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage
         reasons = {o.reason for run in grown.simulation.runs for o in run.outcomes if o.decision is Decision.STARTED}
         if reasons == {Reason.STORAGE_FENCED}:
             shut_out += 1
-            assert not grown.splits, (events, [split.writers for split in grown.splits])
+            assert not grown.splits, (events, [split.words for split in grown.splits])
         for split in grown.splits:
-            if split.named:
-                assert {"state", "autostarts"} & verbs_and_words(events), (events, split.writers)
+            said = verbs_and_words(events)
+            if split.excuse is Excuse.UNBIDDEN:
+                assert {"autostarts", "respawns"} & said, (events, split.words)
             else:
-                assert split.unbidden
-                assert {"autostarts", "respawns"} & verbs_and_words(events), (events, split.writers)
+                assert split.excuse in (Excuse.STATEMENT, Excuse.ANEW), (events, split.words)
+                assert {"state", "autostarts"} & said, (events, split.words)
     assert cases > 7000
     assert (shut_out > 1000) == (storage and not power)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "storage"), [("prove", False), ("confirm", True)])
 def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: bool) -> None:
     player = CasePlayer(inventory(Means(policy, storage)))
     for situation in ("healthy", "isolated", "unkillable", "host-dead", "out-of-memory"):
         for events, grown in pair_cases(player, situation, 0):
             assert not grown.violations, (events, grown.violations)
-            assert not grown.splits, (events, [split.writers for split in grown.splits])
+            assert not grown.splits, (events, [split.words for split in grown.splits])
 
 
-def test_with_confirm_a_risk_comes_true_only_where_the_run_had_named_it() -> None:
+def test_making_a_storage_fence_last_breaks_no_promise_whatever_happens_meanwhile() -> None:
+    """As in the scenario storage-fence-made-to-last, with a fault before every step of the run that renews."""
+    plain = inventory(Means("confirm", storage=True), hosts=3)
+    more = Vm(parse_uuid("6d6f6a5a-0000-4000-8000-000000000004"), "db-01", SUSPECT, domain_xml="domains/db-01.xml")
+    short = {"prod-a": Cluster("prod-a", ceph=CephSettings(expire_s=600.0))}
+    player = CasePlayer(replace(plain, clusters=short, vms={**plain.vms, more.uuid: more}))
+    begin = (
+        Event(0.0, "qemu", f"{VM} {SUSPECT} unkillable"),
+        Event(40.0, "run", f"admin-1: start-vm {VM} --yes"),
+        Event(100.0, "run", "admin-1: start-vm db-01 --yes"),
+        Event(410.0, "run", "admin-2: audit --renew"),
+    )
+    renewed = lapsed = 0
+    for events, grown in cases(player, begin, 1, after=409.0):
+        assert not grown.violations, (events, grown.violations)
+        whole = grown.simulation.world.storage.blocklist.get((SUSPECT, None))
+        renewed += whole is not None
+        lapsed += any(split.excuse is not None for split in grown.splits)
+    assert renewed > 50
+    assert lapsed > 10
+
+
+@pytest.mark.slow
+def test_with_confirm_what_nobody_could_know_comes_true_only_where_the_run_had_named_it() -> None:
     named = 0
     for events, grown in every_tale("confirm", storage=False, power=False, faults=1):
         assert not grown.violations, (events, grown.violations)
-        for split in grown.splits:
-            named += split.named
-            risks = [risk for at, risk in grown.simulation.world.risks if at <= split.at and "kvm-01" in risk]
-            assert split.unbidden or risks, (events, split.writers)
+        foreseen = [split for split in grown.splits if split.excuse is not Excuse.UNBIDDEN]
+        named += bool(foreseen)
+        for run in grown.simulation.runs[:1] if foreseen else ():
+            started = [outcome for outcome in run.outcomes if outcome.decision is Decision.STARTED]
+            assert all(SUSPECT in risk.hosts for o in started for risk in o.residual_risk[:1]), events
+            assert all(outcome.residual_risk for outcome in started), events
     assert named > 1000
 
 
+@pytest.mark.slow
 def test_random_tales_keep_every_promise() -> None:
     report = at_random("confirm", runs=3000, faults=5, seed="test")
     assert report.held, played(list(report.failures))
@@ -101,6 +134,7 @@ def test_the_same_seed_tells_the_same_tales() -> None:
     assert one != other
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds() -> None:
     alone = exhaustive("confirm", faults=0, pairs=True, situations=("healthy", "host-dead"), jobs=1)
     shared = exhaustive("confirm", faults=0, pairs=True, situations=("healthy", "host-dead"), jobs=2)
@@ -108,6 +142,7 @@ def test_two_processes_find_what_one_finds() -> None:
     assert alone.searches == {"one run": 2, "two runs": alone.cases - 2}
 
 
+@pytest.mark.slow
 def test_the_table_compares_the_policies_and_shows_what_the_drafts_cost() -> None:
     rows = compare(runs=300, faults=2, seed="table")
     assert len(rows) == 3 * 2 * 2 + 1

@@ -100,8 +100,8 @@ def test_after_close_nothing_is_begun(sshd: NewServer, hosts: Hosts) -> None:
 LEAVE = """
 import sys, threading
 from dataclasses import replace
-from hafence.adapters.program import Program
-from hafence.adapters.ssh import Hosts
+from hafence.adapters.hosts.program import Program
+from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import Host, HostName, SshSettings
 
 address, port, identity, known_hosts, user = sys.argv[1:6]

@@ -10,7 +10,7 @@ import pytest
 
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
-from hafence.adapters.ssh.keys import known_name, read_known_hosts
+from hafence.adapters.ssh.known_hosts import known_name, read_known_hosts, shared_keys
 from hafence.adapters.ssh.scan import scan_keys
 from hafence.core.model import Host, HostName, SshSettings
 from hafence.core.troubles import Trouble
@@ -108,3 +108,17 @@ def test_a_scan_tells_of_each_host_that_gave_no_key(sshd: NewServer, silent_port
 
 def test_a_scan_of_nobody_is_empty() -> None:
     assert scan_keys([], 1) == {}
+
+
+def test_hosts_that_known_hosts_can_not_tell_apart_are_named_and_revoked_keys_are_not_counted(tmp_path: Path) -> None:
+    one, other = (public(make_key(tmp_path / name)).split()[1] for name in ("one", "other"))
+    file = tmp_path / "known_hosts"
+    lines = [f"10.0.0.1 ssh-ed25519 {one}", f"10.0.0.2,10.0.0.3 ssh-ed25519 {one}", f"10.0.0.3 ssh-ed25519 {other}"]
+    lines += [f"@revoked 10.0.0.4 ssh-ed25519 {one}", f"10.0.0.4 ssh-ed25519 {other}x"]
+    file.write_text("\n".join(lines) + "\n")
+    ssh = SshSettings(known_hosts=str(file))
+    hosts = [Host(HostName(f"kvm-0{n}"), "prod", f"10.0.0.{n}", ssh=ssh) for n in range(1, 5)]
+    unset = Host(HostName("kvm-09"), "prod", "10.0.0.1")
+    missing = replace(unset, ssh=SshSettings(known_hosts=str(tmp_path / "nowhere")))
+    assert shared_keys([*hosts, unset, missing]) == (("kvm-01", "kvm-02", "kvm-03"),)
+    assert shared_keys(hosts[2:]) == ()

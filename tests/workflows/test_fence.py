@@ -17,10 +17,8 @@ from hafence.effects import (
     Answer,
     Ask,
     Fence,
-    FenceStorage,
     Interrupted,
     LeaseLost,
-    PowerOff,
     Recall,
     RenewLease,
     Settle,
@@ -34,7 +32,7 @@ from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
 from .drive import ALIVE, DEAD, EMPTY, UNKNOWN, Desk, fails, started
-from .stage import DB, K1, K2, K3, RUNNING, STARTING, STOPPED, WEB, book, memory, power, seen, storage
+from .stage import DB, K1, K2, K3, RUNNING, STARTING, STOPPED, WEB, Teller, book, memory, power, seen, storage
 
 BOTH = (WEB, DB)
 THIRD = vm(3, name="third", host="kvm-03", domain_xml="/x")
@@ -55,9 +53,12 @@ class It:
     answers: dict[type[Any], Any] = field(default_factory=dict)
     wishes: dict[str, Any] = field(default_factory=lambda: dict(YES))
 
-    def lines(self) -> list[str]:
+    def play(self, teller: Teller) -> list[str]:
         desk = Desk(self.inventory, list(self.looks), self.memory, dict(self.answers))
-        return stage.dialogue(desk, fence(stage.run(self.inventory, **self.wishes), self.vms, self.host))
+        return teller(desk, fence(stage.run(self.inventory, **self.wishes), self.vms, self.host))
+
+    def lines(self) -> list[str]:
+        return self.play(stage.dialogue)
 
 
 def busy_with(*numbers: int) -> Any:
@@ -69,7 +70,10 @@ def usual_but(numbers: tuple[int, ...]) -> Any:
     return lambda effect: busy(effect) or Lease(effect.vm, 7, 220.0)
 
 
+TAKEN_OVER = seen(k1=look("kvm-01", boot_id="b-3"), k3=look("kvm-03", boot_id="b-3"))
+
 CASES = {
+    "another host answers at the suspect's address": It(BOTH, looks=[TAKEN_OVER]),
     "one VM": It(),
     "one VM, dry": It(answers={Fence: ALIVE}, wishes=DRY),
     "one VM, dry and yes": It(answers={Fence: ALIVE}, wishes={**DRY, **YES}),
@@ -140,14 +144,12 @@ CASES = {
     "still alive": It(answers={Fence: ALIVE}),
     "ambiguous": It(answers={Fence: UNKNOWN}),
     "silent": It(looks=[seen(k1=silence("kvm-01"))], answers={Fence: fails(Trouble.TIMED_OUT)}, wishes={}),
-    "still alive, power works": It(
-        inventory=stage.with_power(book(WEB, DB)), answers={Fence: ALIVE, PowerOff: power(True)}
-    ),
+    "still alive, power works": It(inventory=stage.with_power(book(WEB, DB)), answers={Fence: ALIVE, **power(True)}),
     "two still alive, the storage of one is fenced": It(
         BOTH,
         looks=[seen(k1=BOTH)],
         inventory=stage.with_ceph(book(*BOTH)),
-        answers={Fence: ALIVE, FenceStorage: storage(True, WEB, until=7000.0)},
+        answers={Fence: ALIVE, **storage(True, WEB)},
     ),
     "busy": It(answers={TakeLease: Busy(uuid(1), "admin-2", "run-9", 200.0)}),
     "one of two is busy": It(BOTH, looks=[seen(k1=BOTH)], answers={TakeLease: usual_but((1,))}),

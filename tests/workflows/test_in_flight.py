@@ -11,17 +11,18 @@ from hafence.core.looks import Look
 from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import mark_starting
+from hafence.core.risks import Risk, RiskKind
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
-from hafence.effects import Fence, FenceStorage, Interrupted, LeaseLost, Settle, Start, StoreError, Tell, WriteRecord
+from hafence.effects import Fence, Interrupted, LeaseLost, Settle, Start, StoreError, Tell, WriteRecord
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import look, silence
 
 from . import stage
 from .drive import ALIVE, DEAD, Desk, fails, started
-from .stage import K2, K3, ON_SILENCE, STARTING, WEB, book, memory, seen, storage
+from .stage import K1, K2, K3, ON_SILENCE, STARTING, WEB, book, memory, seen, storage
 
-RISK = "nobody could look into kvm-01; a qemu there that still reaches the storage would write to the same disks"
+RISK = Risk(RiskKind.SILENT_SUSPECT, (K1,))
 CLEAN, RUNNING, UNKNOWN = (started(StartResult[name]) for name in ("CLEAN", "RUNNING", "UNKNOWN"))
 
 
@@ -48,22 +49,22 @@ def test_a_settle_outranks_the_start_that_it_settles_also_where_leases_are_count
 
 
 def test_every_start_and_settle_of_a_run_has_a_ticket_above_the_one_before() -> None:
-    it = desk(seen(k1=(WEB,)), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]})
+    it = desk(seen(k1=(WEB,)), seen(), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]})
     assert start(it, yes=True).host == K3
     assert [each.order.ticket for each in it.of(Start)] == [7001, 7003]
     assert [each.order.ticket for each in it.of(Settle)] == [7002]
 
 
-def test_a_settle_may_act_until_the_end_of_the_lease_as_it_was_renewed_after_the_start() -> None:
-    it = desk(seen(k1=(WEB,)), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]}, takes={Start: 30.0})
+def test_a_start_may_act_while_the_evidence_holds_and_its_settle_until_the_end_of_the_lease() -> None:
+    it = desk(seen(k1=(WEB,)), seen(), seen(k3=(WEB,)), answers={Start: [UNKNOWN, RUNNING]}, takes={Start: 30.0})
     start(it, yes=True)
-    assert [each.order.not_after for each in it.of(Start)] == [220.0, 250.0]
+    assert [each.order.not_after for each in it.of(Start)] == [160.0, 160.0]
     assert [each.order.not_after for each in it.of(Settle)] == [250.0]
 
 
 def test_each_start_is_for_the_boot_and_the_clock_of_its_target_as_the_look_has_seen_them() -> None:
     k2, k3 = (replace(look(name), boot_id=f"boot of {name}", clock_offset_s=s) for name, s in ((K2, 3.5), (K3, -2.0)))
-    it = desk(seen(k1=(WEB,), k2=k2, k3=k3), seen(k3=(WEB,)), answers={Start: [CLEAN, RUNNING]})
+    it = desk(seen(k1=(WEB,), k2=k2, k3=k3), seen(), seen(k3=(WEB,)), answers={Start: [CLEAN, RUNNING]})
     assert start(it, yes=True).host == K3
     assert [(each.order.target, each.order.boot_id, each.order.clock_offset_s) for each in it.of(Start)] == [
         (K2, "boot of kvm-02", 3.5),
@@ -94,6 +95,7 @@ def test_a_run_that_ends_while_it_settles_an_earlier_start_says_that_this_is_in_
 
 def test_a_run_that_destroyed_the_new_one_of_two_copies_never_says_that_nothing_was_killed() -> None:
     it = desk(
+        seen(),
         seen(),
         seen(k2=(WEB,), k3=(WEB,)),
         inventory=book(pre_fence=False),
@@ -126,6 +128,8 @@ def test_a_risk_that_a_second_fence_brings_is_told_before_the_next_start_takes_i
     silent = silence("kvm-01")
     it = desk(
         seen(k1=silent),
+        seen(k1=silent),
+        seen(),
         seen(k1=silent, k3=(WEB,)),
         answers={Fence: [DEAD, fails(Trouble.TIMED_OUT)], Start: [CLEAN, RUNNING]},
         takes={Start: 61.0},
@@ -133,7 +137,7 @@ def test_a_risk_that_a_second_fence_brings_is_told_before_the_next_start_takes_i
     assert start(it).residual_risk == (RISK,)
     assert [each for each in it.asked if isinstance(each, Tell | Start)] == [
         it.of(Start)[0],
-        Tell(RISK),
+        Tell(RISK.says, RISK),
         it.of(Start)[1],
     ]
 
@@ -141,9 +145,10 @@ def test_a_risk_that_a_second_fence_brings_is_told_before_the_next_start_takes_i
 def test_after_a_fence_of_single_clients_the_old_process_is_no_second_copy_of_the_start_that_it_allowed() -> None:
     it = desk(
         seen(k1=(WEB,)),
+        seen(k1=(WEB,)),
         seen(k1=(WEB,), k2=(WEB,)),
         inventory=stage.with_ceph(book()),
-        answers={Fence: ALIVE, FenceStorage: storage(True, WEB, until=None)},
+        answers={Fence: ALIVE, **storage(True, WEB)},
     )
     outcome = start(it, yes=True)
     assert (outcome.decision, outcome.reason, outcome.host) == (Decision.STARTED, Reason.STORAGE_FENCED, K2)

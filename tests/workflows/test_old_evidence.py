@@ -14,7 +14,7 @@ from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
-from hafence.effects import Fence, FenceStorage, LookAt, PowerOff, Recall, RunHooks, SecondLevelReply, Start
+from hafence.effects import Fence, LookAt, Recall, RunHooks, Start
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import silence
 
@@ -22,7 +22,6 @@ from . import stage
 from .drive import DEAD, UNKNOWN, Desk, fails, started
 from .stage import K1, K2, K3, RUNNING, WEB, book, memory, power, seen, storage
 
-FOUND_OFF = SecondLevelReply("power", True, "switched off", ())
 ALL = (K1, K2, K3)
 SLOW = [started(StartResult.CLEAN, "slow"), started(StartResult.RUNNING)]
 
@@ -47,7 +46,7 @@ def fresh(it: Desk) -> Desk:
 def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_vm_is_marked(
     hooks_s: float, fences: int
 ) -> None:
-    it = fresh(desk(seen(k1=(WEB,)), *[seen()] * (fences - 1), seen(k2=(WEB,)), takes={RunHooks: hooks_s}))
+    it = fresh(desk(seen(k1=(WEB,)), *[seen()] * fences, seen(k2=(WEB,)), takes={RunHooks: hooks_s}))
     assert start(it, yes=True).decision is Decision.STARTED
     assert len(it.of(Fence)) == fences
 
@@ -56,25 +55,30 @@ def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_vm_i
 def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_next_start(
     start_s: float, fences: int
 ) -> None:
-    it = fresh(desk(seen(k1=(WEB,)), seen(k3=(WEB,)), answers={Start: SLOW}, takes={Start: start_s}))
+    it = fresh(
+        desk(seen(k1=(WEB,)), *[seen()] * fences, seen(k3=(WEB,)), answers={Start: SLOW}, takes={Start: start_s})
+    )
     assert start(it, yes=True).host == K3
     assert len(it.of(Fence)) == fences
 
 
 def test_the_looks_are_part_of_the_evidence_however_fresh_the_fence_is() -> None:
-    it = fresh(desk(seen(k1=(WEB,)), seen(), seen(k2=(WEB,)), takes={Fence: 40.0, RunHooks: 30.0}))
+    it = fresh(desk(seen(k1=(WEB,)), seen(), seen(), seen(k2=(WEB,)), takes={Fence: 40.0, RunHooks: 30.0}))
     assert start(it, yes=True).decision is Decision.STARTED
     # the looks are 70 s old after the hooks, the fence 30 s
-    assert [each.hosts for each in it.of(LookAt)] == [ALL, ALL, ALL]
+    assert [each.hosts for each in it.of(LookAt)] == [ALL, ALL, ALL, ALL]
     assert len(it.of(Fence)) == 2
 
 
 GROUNDS: dict[Reason, tuple[Look, dict[type[Any], Any]]] = {
     Reason.CONFIRMED_DEAD: (seen()[K1], {}),
-    Reason.UNREACHABLE_CONFIRMED: (silence("kvm-01"), {Fence: fails(Trouble.TIMED_OUT), PowerOff: FOUND_OFF}),
-    Reason.POWERED_OFF: (seen()[K1], {Fence: UNKNOWN, PowerOff: power(True)}),
-    Reason.STORAGE_FENCED: (seen()[K1], {Fence: UNKNOWN, FenceStorage: storage(True, WEB)}),
+    Reason.UNREACHABLE_CONFIRMED: (silence("kvm-01"), {Fence: fails(Trouble.TIMED_OUT)}),
+    Reason.POWERED_OFF: (seen()[K1], {Fence: UNKNOWN, **power(True)}),
+    Reason.STORAGE_FENCED: (seen()[K1], {Fence: UNKNOWN, **storage(True, WEB)}),
 }
+
+
+CONFIGURED = {Reason.POWERED_OFF: stage.with_power(book()), Reason.STORAGE_FENCED: stage.with_ceph(book())}
 
 
 @pytest.mark.parametrize("reason", GROUNDS, ids=lambda reason: reason.value)
@@ -82,8 +86,10 @@ def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> 
     suspect, answers = GROUNDS[reason]
     it = desk(
         seen(k1=suspect),
+        seen(k1=suspect),
+        seen(k1=suspect),
         seen(k1=suspect, k3=(WEB,)),
-        inventory=stage.with_ceph(book()) if FenceStorage in answers else stage.with_power(book()),
+        inventory=CONFIGURED.get(reason, book()),
         answers={**answers, Start: SLOW},
         takes={Start: 61.0},
     )
@@ -92,23 +98,47 @@ def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> 
     assert [type(each) for each in it.asked if isinstance(each, Fence | Start)] == [Fence, Start, Fence, Start]
 
 
-def test_a_persons_word_does_not_grow_old_with_what_was_observed() -> None:
+@pytest.mark.parametrize(
+    ("settings", "not_after"),
+    [
+        ({}, 160.0),
+        ({"evidence_age_s": 90.0}, 190.0),
+        ({"evidence_age_s": 300.0}, 220.0),
+        ({"pre_fence": False}, 220.0),
+    ],
+    ids=["evidence", "longer evidence", "lease", "no fencing"],
+)
+def test_a_start_may_begin_while_what_it_stands_on_holds_and_the_lease(
+    settings: dict[str, Any], not_after: float
+) -> None:
+    """A run that is held up between the decision and the start must not start the VM on what it saw long ago."""
+    it = desk(seen(), seen(), seen(k2=(WEB,)), inventory=book(**settings))
+    assert start(it, yes=True).decision is Decision.STARTED
+    assert [each.order.not_after for each in it.of(Start)] == [not_after]
+
+
+@pytest.mark.parametrize(("start_s", "fences"), [(60.0, 1), (60.5, 2)])
+@pytest.mark.parametrize("stated", [False, True], ids=["one sibling's word", "and a person's"])
+def test_the_silence_that_one_sibling_met_grows_old_too(start_s: float, fences: int, stated: bool) -> None:
+    """With `proceed` a start stands on it alone. A person's word has a life of its own, what was seen beside it not."""
     it = desk(
-        seen(k1=silence("kvm-01")),
+        *[seen(k1=silence("kvm-01"))] * (1 + fences),
         seen(k1=silence("kvm-01"), k3=(WEB,)),
         inventory=book(unreachable=Unreachable.PROCEED),
-        memory=memory(statements=stage.stated(K1)),
+        memory=memory(statements=stage.stated(K1) if stated else {}),
         answers={Fence: fails(Trouble.TIMED_OUT), Start: SLOW},
-        takes={Start: 500.0},
+        takes={Start: start_s},
     )
-    assert start(it).reason is Reason.OPERATOR_CONFIRMED
-    assert len(it.of(Fence)) == 1
+    assert start(it).reason is (Reason.OPERATOR_CONFIRMED if stated else Reason.UNREACHABLE_CONFIRMED)
+    assert len(it.of(Fence)) == fences
 
 
 def test_a_leftover_that_can_not_write_is_still_none_of_the_copies_when_all_is_looked_at_again() -> None:
     record = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
     it = desk(
         seen(k1=(WEB,), k2=(WEB,)),
+        seen(k1=(WEB,)),
+        seen(k1=(WEB,)),
         seen(k1=(WEB,)),
         seen(k1=(WEB,), k3=(WEB,)),
         memory=memory(record, quarantine={K1: "fenced"}),

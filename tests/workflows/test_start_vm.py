@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hafence.core.evidence import Sign
-from hafence.core.looks import Look
-from hafence.core.model import HostName, HostState, Inventory, Unreachable, Vm
+from hafence.core.looks import Libvirt, Look
+from hafence.core.model import Cluster, HostName, HostState, Inventory, Unreachable, Vm
 from hafence.core.record import ShutOut
 from hafence.core.starts import HookResult, StartResult
 from hafence.core.stored import Busy, Recollection
@@ -19,11 +19,9 @@ from hafence.effects import (
     Ask,
     DropLease,
     Fence,
-    FenceStorage,
     Interrupted,
     LeaseLost,
     LookAt,
-    PowerOff,
     Recall,
     RenewLease,
     RunHooks,
@@ -42,14 +40,30 @@ from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
 from .drive import ALIVE, DEAD, EMPTY, UNKNOWN, Desk, fails, nothing_seen, says, started
-from .stage import DB, K1, K2, K3, ON_SILENCE, RUNNING, STARTING, STOPPED, WEB, book, memory, power, seen, storage
+from .stage import (
+    DB,
+    K1,
+    K2,
+    K3,
+    ON_SILENCE,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    WEB,
+    Teller,
+    book,
+    memory,
+    power,
+    seen,
+    storage,
+)
 
 
 @dataclass
 class It:
     """A case: the world that answers, and what the admin wants."""
 
-    looks: list[dict[str, Look]] = field(default_factory=lambda: [seen(k1=(WEB,))])
+    looks: list[dict[str, Look]] = field(default_factory=lambda: [seen(k1=(WEB,)), seen()])
     inventory: Inventory = field(default_factory=book)
     memory: Recollection = EMPTY
     answers: dict[type[Any], Any] = field(default_factory=dict)
@@ -57,17 +71,20 @@ class It:
     wishes: dict[str, Any] = field(default_factory=dict)
     vm: Vm = WEB
 
-    def lines(self) -> list[str]:
+    def play(self, teller: Teller) -> list[str]:
         desk = Desk(self.inventory, list(self.looks), self.memory, dict(self.answers), self.takes)
-        return stage.dialogue(desk, start_vm(stage.run(self.inventory, **self.wishes), self.vm))
+        return teller(desk, start_vm(stage.run(self.inventory, **self.wishes), self.vm))
+
+    def lines(self) -> list[str]:
+        return self.play(stage.dialogue)
 
 
 YES = {"yes": True}
 DRY = {"dry_run": True}
 OLD = {RunHooks: 61.0}
 AFTER = seen(k2=(WEB,))
-MOVED = [seen(k1=(WEB,)), AFTER]
-SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
+MOVED = [seen(k1=(WEB,)), seen(), AFTER]
+SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
 NO_ANSWER = {Fence: fails(Trouble.TIMED_OUT)}
 MAINTAINED = host("kvm-01", state=HostState.MAINTENANCE)
 SYN = replace(nothing_seen("kvm-03"), signs=frozenset({Sign.SYN_ACK}), says="accepts connections")
@@ -80,6 +97,17 @@ SIX_HOSTS = seen(k1=silence("kvm-01"), k4=(), k5=(), k6=())
 SEEING = ("kvm-04", "kvm-05", "kvm-03")
 SHUT_OUT = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
 
+NOTHING_THERE = says("dead", 0, " found=0 killed=0")
+OTHERS = (
+    host("kvm-04", cluster="far"),
+    host("kvm-05", cluster="far", state=HostState.DISABLED),
+    host("kvm-06", cluster="foreign"),
+)
+TWO_CLUSTERS = replace(
+    book(hosts=OTHERS),
+    clusters={"prod": Cluster("prod"), "far": Cluster("far"), "foreign": Cluster("foreign", "esxi")},
+)
+
 CASES = {
     "yes, fenced and moved": It(MOVED, wishes=YES),
     "the admin says yes": It(MOVED, answers={Ask: Answer.YES}),
@@ -91,7 +119,7 @@ CASES = {
     "a dry run that refuses": It(SILENT, answers={Fence: fails(Trouble.REFUSED)}, wishes=DRY),
     "silent, everybody agrees": It(SILENT, answers=NO_ANSWER),
     "silent, a sibling sees it accept connections, and fences it": It(
-        [seen(k1=silence("kvm-01")), AFTER],
+        [seen(k1=silence("kvm-01")), seen(), AFTER],
         answers={Fence: [fails(Trouble.TIMED_OUT), DEAD], Witness: (nothing_seen("kvm-02"), SYN, nothing_seen(None))},
     ),
     "silent, one of two siblings can't look": It(SILENT, answers={**NO_ANSWER, Witness: ONE_BLIND}),
@@ -128,37 +156,33 @@ CASES = {
         answers={Fence: fails(Trouble.REFUSED)},
     ),
     "unkillable": It(answers={Fence: ALIVE}, wishes=YES),
-    "unkillable, power works": It(
-        MOVED, stage.with_power(book()), answers={Fence: ALIVE, PowerOff: power(True)}, wishes=YES
-    ),
-    "unkillable, power fails": It(
-        MOVED, stage.with_power(book()), answers={Fence: ALIVE, PowerOff: power(False)}, wishes=YES
-    ),
+    "unkillable, power works": It(MOVED, stage.with_power(book()), answers={Fence: ALIVE, **power(True)}, wishes=YES),
+    "unkillable, power fails": It(MOVED, stage.with_power(book()), answers={Fence: ALIVE, **power(False)}, wishes=YES),
     "unkillable, another VM is there, nobody agrees": It(
         [seen(k1=(WEB, DB))], stage.with_power(book(WEB, DB)), answers={Fence: ALIVE, Ask: [Answer.YES, Answer.NO]}
     ),
     "unkillable, another VM is there, the admin agrees": It(
-        [seen(k1=(WEB, DB)), AFTER],
+        [seen(k1=(WEB, DB)), seen(k1=(DB,)), AFTER],
         stage.with_power(book(WEB, DB)),
-        answers={Fence: ALIVE, Ask: Answer.YES, PowerOff: power(True)},
+        answers={Fence: ALIVE, Ask: Answer.YES, **power(True)},
     ),
     "unkillable, another VM is there, dry": It(
         [seen(k1=(WEB, DB))], stage.with_power(book(WEB, DB)), answers={Fence: UNKNOWN}, wishes={**DRY}
     ),
     "silent, another VM is recorded there, power works": It(
-        SILENT, stage.with_power(book(WEB, DB)), answers={**NO_ANSWER, PowerOff: power(True)}
+        SILENT, stage.with_power(book(WEB, DB)), answers={**NO_ANSWER, **power(True)}
     ),
     "unkillable, the storage fence works": It(
         MOVED,
         stage.with_ceph(book()),
-        answers={Fence: ALIVE, FenceStorage: storage(True, WEB, until=5000.0)},
+        answers={Fence: ALIVE, **storage(True, WEB)},
         wishes=YES,
     ),
     "unkillable, the storage fence fails": It(
-        MOVED, stage.with_ceph(book()), answers={Fence: ALIVE, FenceStorage: storage(False, WEB)}, wishes=YES
+        MOVED, stage.with_ceph(book()), answers={Fence: ALIVE, **storage(False, WEB)}, wishes=YES
     ),
     "unkillable, power and storage, dry": It(
-        answers={Fence: UNKNOWN, PowerOff: power(True), FenceStorage: storage(True, WEB)},
+        answers={Fence: UNKNOWN, **power(True), **storage(True, WEB)},
         inventory=stage.with_power(stage.with_ceph(book())),
         wishes={**DRY, **YES},
     ),
@@ -172,7 +196,7 @@ CASES = {
         [seen(k1=(DB,))], stage.with_power(book(WEB, DB)), answers={Fence: UNKNOWN}, wishes=DRY
     ),
     "silent, two siblings see it accept connections": It(
-        [seen(k1=silence("kvm-01")), AFTER],
+        [seen(k1=silence("kvm-01")), seen(), AFTER],
         answers={
             Fence: [fails(Trouble.TIMED_OUT), fails(Trouble.SIBLING_LOST), DEAD],
             Witness: (replace(SYN, witness="kvm-02"), SYN, nothing_seen(None)),
@@ -210,27 +234,27 @@ CASES = {
     "running elsewhere": It([seen(k3=(WEB,))]),
     "running here and elsewhere": It([seen(k1=(WEB,), k3=(WEB,))]),
     "stopped, and found running": It([seen(k3=(WEB,))], memory=memory(STOPPED)),
-    "stopped, and started": It([seen(), AFTER], memory=memory(STOPPED)),
+    "stopped, and started": It([seen(), seen(), AFTER], memory=memory(STOPPED)),
     "a leftover that can't write is no copy": It(
-        [seen(k1=(WEB,), k2=(WEB,)), seen(k1=(WEB,), k3=(WEB,))],
+        [seen(k1=(WEB,), k2=(WEB,)), seen(k1=(WEB,)), seen(k1=(WEB,), k3=(WEB,))],
         memory=memory(SHUT_OUT, quarantine={K1: "fenced"}),
         wishes=YES,
     ),
     "a start in flight came up": It([AFTER], memory=memory(STARTING), answers={Settle: started(StartResult.RUNNING)}),
-    "a start in flight came to nothing": It([seen(), seen(k3=(WEB,))], memory=memory(STARTING)),
+    "a start in flight came to nothing": It([seen(), seen(), seen(k3=(WEB,))], memory=memory(STARTING)),
     "a start in flight is unknown": It(memory=memory(STARTING), answers={Settle: started(StartResult.UNKNOWN)}),
     "a start in flight, dry": It([seen()], memory=memory(STARTING), wishes=DRY),
     "no definition": It(answers={Startable: "its domain_xml is gone"}, wishes=YES),
     "no target": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=look("kvm-03", memory_free_mib=10))], wishes=YES),
     "no target and no sibling": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=silence("kvm-03"))], wishes=YES),
-    "to a host": It([seen(k1=(WEB,)), seen(k3=(WEB,))], wishes={**YES, "to": K3}),
+    "to a host": It([seen(k1=(WEB,)), seen(), seen(k3=(WEB,))], wishes={**YES, "to": K3}),
     "to the suspect": It(wishes={**YES, "to": K1}),
     "a named sibling": It(MOVED, wishes={**YES, "siblings": (K3,)}),
     "memory by the domain XML": It(
         MOVED, book(replace(WEB, memory_mib=None)), wishes=YES, vm=replace(WEB, memory_mib=None)
     ),
     "a neighbour is kept apart": It(
-        [seen(k1=(WEB,), k2=(DB,)), seen(k3=(WEB,))],
+        [seen(k1=(WEB,), k2=(DB,)), seen(k2=(DB,)), seen(k3=(WEB,))],
         book(replace(WEB, anti_affinity=("db-01",)), DB),
         vm=replace(WEB, anti_affinity=("db-01",)),
         wishes=YES,
@@ -239,7 +263,9 @@ CASES = {
     "two hooks say no to a silent suspect": It(
         SILENT, answers={**NO_ANSWER, RunHooks: (HookResult("a", "no"), HookResult("b", "never"))}
     ),
-    "hooks take long, everything is looked at again": It([seen(k1=(WEB,)), seen(), AFTER], takes=OLD, wishes=YES),
+    "hooks take long, everything is looked at again": It(
+        [seen(k1=(WEB,)), seen(), seen(), seen(), AFTER], takes=OLD, wishes=YES
+    ),
     "hooks take long, and then it runs elsewhere": It([seen(k1=(WEB,)), seen(k3=(WEB,))], takes=OLD, wishes=YES),
     "hooks take long, and then the fence fails": It(
         [seen(k1=(WEB,)), seen()], takes=OLD, answers={Fence: [DEAD, UNKNOWN]}, wishes=YES
@@ -254,7 +280,7 @@ CASES = {
     "no KVM, no target": It([{}], stage.foreign(book()), wishes={"to": K1}),
     "no KVM, in maintenance": It([{}], stage.foreign(book(hosts=(MAINTAINED,)))),
     "the first target fails": It(
-        [seen(k1=(WEB,)), seen(k3=(WEB,))],
+        [seen(k1=(WEB,)), seen(), seen(k3=(WEB,))],
         answers={Start: [started(StartResult.CLEAN, "no memory"), started(StartResult.RUNNING)]},
         wishes=YES,
     ),
@@ -264,7 +290,7 @@ CASES = {
     ),
     "a start is unknown": It(answers={Start: started(StartResult.UNKNOWN, "cut")}, wishes=YES),
     "a start takes long, the next is fenced again": It(
-        [seen(k1=(WEB,)), seen(k3=(WEB,))],
+        [seen(k1=(WEB,)), seen(), seen(), seen(k3=(WEB,))],
         takes={Start: 61.0},
         answers={Start: [started(StartResult.CLEAN, "slow"), started(StartResult.RUNNING)]},
         wishes=YES,
@@ -274,19 +300,21 @@ CASES = {
         answers={Fence: [DEAD, UNKNOWN], Start: started(StartResult.CLEAN, "slow")},
         wishes=YES,
     ),
-    "started, and two copies are seen": It([seen(k1=(WEB,)), seen(k2=(WEB,), k3=(WEB,))], wishes=YES),
+    "started, and two copies are seen": It([seen(k1=(WEB,)), seen(), seen(k2=(WEB,), k3=(WEB,))], wishes=YES),
     "started, and two copies are seen, the new one lives": It(
-        [seen(k1=(WEB,)), seen(k2=(WEB,), k3=(WEB,))], answers={Fence: [DEAD, ALIVE]}, wishes=YES
+        [seen(k1=(WEB,)), seen(), seen(k2=(WEB,), k3=(WEB,))], answers={Fence: [DEAD, ALIVE]}, wishes=YES
     ),
-    "started, and three copies are seen": It([seen(k1=(WEB,)), seen(k1=(WEB,), k2=(WEB,), k3=(WEB,))], wishes=YES),
+    "started, and three copies are seen": It(
+        [seen(k1=(WEB,)), seen(), seen(k1=(WEB,), k2=(WEB,), k3=(WEB,))], wishes=YES
+    ),
     "started twice on the target": It(
-        [seen(k1=(WEB,)), seen(k2=replace(look("kvm-02", WEB.uuid), copies={WEB.uuid: 2}))], wishes=YES
+        [seen(k1=(WEB,)), seen(), seen(k2=replace(look("kvm-02", WEB.uuid), copies={WEB.uuid: 2}))], wishes=YES
     ),
     "started, and not seen": It([seen(k1=(WEB,)), seen()], wishes=YES),
     "started, and not seen, and unknown": It(
         [seen(k1=(WEB,)), seen()], answers={Settle: started(StartResult.UNKNOWN)}, wishes=YES
     ),
-    "started, and the target is silent": It([seen(k1=(WEB,)), seen(k2=silence("kvm-02"))], wishes=YES),
+    "started, and the target is silent": It([seen(k1=(WEB,)), seen(), seen(k2=silence("kvm-02"))], wishes=YES),
     "the lease is lost at the end": It(MOVED, answers={DropLease: LeaseLost("gone")}, wishes=YES),
     "the store is gone at the end": It(MOVED, answers={DropLease: StoreError("gone")}, wishes=YES),
     "interrupted at the end": It(MOVED, answers={DropLease: Interrupted()}, wishes=YES),
@@ -300,6 +328,29 @@ CASES = {
     "interrupted after the fence": It(answers={RunHooks: Interrupted()}, wishes=YES),
     "interrupted during the start": It(answers={Start: Interrupted()}, wishes=YES),
     "put back after silence, which is what it was": It(SILENT, memory=memory(ON_SILENCE), answers=NO_ANSWER),
+    "it turns up elsewhere after the fence": It([seen(k1=(WEB,)), seen(k3=(WEB,))], wishes=YES),
+    "it comes back on the suspect after the fence": It([seen(k1=(WEB,)), seen(k1=(WEB,))], wishes=YES),
+    "the suspect was silent, and is not waited for": It(SILENT, answers=NO_ANSWER),
+    "nothing was found, and it runs in another cluster": It(
+        [seen(), seen(k4=(WEB,))], TWO_CLUSTERS, answers={Fence: NOTHING_THERE}, wishes=YES
+    ),
+    "nothing was found, and nobody can look into another cluster": It(
+        [seen(), seen(k4=silence("kvm-04")), AFTER], TWO_CLUSTERS, answers={Fence: NOTHING_THERE}, wishes=YES
+    ),
+    "nothing was found, where it is defined": It(
+        [seen(), seen(k1=replace(look("kvm-01"), defined=frozenset({WEB.uuid}))), AFTER],
+        answers={Fence: NOTHING_THERE},
+        wishes=YES,
+    ),
+    "nothing was found, and libvirt does not answer": It(
+        [seen(), seen(k1=look("kvm-01", libvirt=Libvirt.FAILED)), AFTER], answers={Fence: NOTHING_THERE}, wishes=YES
+    ),
+    "another host answers at the suspect's address": It(
+        [seen(k1=look("kvm-01", boot_id="b-3"), k3=look("kvm-03", boot_id="b-3"))], wishes=YES
+    ),
+    "the others' boots are told to the fence": It(
+        [seen(k1=look("kvm-01", boot_id="b-1"), k3=look("kvm-03", boot_id="b-3")), seen(), AFTER], wishes=YES
+    ),
     "the VM of another inventory": It(MOVED, book(WEB, vm(3, host="kvm-03")), memory=memory(RUNNING), wishes=YES),
     "the store can't be read": It(answers={Recall: StoreError("no right")}, wishes=YES),
 }

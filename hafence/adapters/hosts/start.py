@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from ...core.model import Host, StartMode, Uuid, Vm
+from ...core.model import Host, Settings, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ...core.starts import StartOrder, StartReply, StartResult
 from ...core.troubles import met_straight
-from .program import Program, ProgramResult, compose
-from .talk import Go, name_list, no_reply, read_pairs, read_said
+from ...core.whys import sentence
+from ...core.wire import Faulty, ReplyFault, read_message, read_pairs
+from .program import DEFAULTS, SCAN, Program, ProgramResult, compose, ground
+from .talk import Go, name_list
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
 _RESULTS = {
@@ -24,7 +26,6 @@ _WHY = {
     "deadline-passed": "the time allowed for the start had passed before libvirt was asked",
     "define-failed": "libvirt did not take the definition",
     "ended-at-once": "libvirt started it, and it ended at once",
-    "libvirt-active": "libvirt calls the VM active, and no process of it is seen",
     "libvirt-does-not-answer": "libvirt does not answer",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
@@ -45,6 +46,8 @@ def start_program(
     nonce: str,
     host: Host,
     clock: Callable[[], float],
+    *,
+    settings: Settings = DEFAULTS,
 ) -> Program:
     """Start `vm` on `host`, at most once.
 
@@ -52,11 +55,10 @@ def start_program(
     """
     assert mode is not StartMode.COMMAND, "a start command runs on the admin node"
     text = compose(
-        ("lib", "scan", "libvirt", "locked", "start"),
+        (*SCAN, "locked", "start"),
         nonce,
         host.root,
-        VMS=vm.uuid,
-        NAMES=name_list((vm.uuid,), {vm.uuid: vm.name}),
+        **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
         TICKET=str(order.ticket),
         BOOT=order.boot_id,
         XML=xml,
@@ -67,13 +69,22 @@ def start_program(
 
 
 def settle_program(
-    order: StartOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+    order: StartOrder,
+    names: Mapping[Uuid, str],
+    nonce: str,
+    host: Host,
+    clock: Callable[[], float],
+    *,
+    settings: Settings = DEFAULTS,
 ) -> Program:
     """Find out what became of an earlier start of `order.vm` on `host`, and let no older one begin any more."""
-    scripts = ("lib", "scan", "libvirt", "locked", "settle")
-    known = name_list((order.vm,), names)
-    text = compose(scripts, nonce, host.root, VMS=order.vm, NAMES=known, TICKET=str(order.ticket))
+    known = _one_vm(order.vm, names, settings)
+    text = compose((*SCAN, "locked", "settle"), nonce, host.root, **known, TICKET=str(order.ticket))
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
+
+
+def _one_vm(vm: Uuid, names: Mapping[Uuid, str], settings: Settings) -> dict[str, str]:
+    return {**ground(settings), "VMS": vm, "NAMES": name_list((vm,), names), "ANY_NAME": "", "DISKS": ""}
 
 
 def parse_start(nonce: str, run: ProgramResult, at: float, released: bool = True) -> StartReply:
@@ -90,7 +101,7 @@ def parse_start(nonce: str, run: ProgramResult, at: float, released: bool = True
     word, pairs = answer
     result, status = _RESULTS[word]
     if run.exit_status != status:
-        says = f"the reply and its exit status ({run.exit_status}) contradict each other"
+        says = Faulty(ReplyFault.STATUS_CONTRADICTS, str(run.exit_status)).says
         return StartReply(StartResult.UNKNOWN, says, at)
     return StartReply(result, _words(word, pairs), at)
 
@@ -99,24 +110,27 @@ def _read(nonce: str, run: ProgramResult) -> tuple[str, Mapping[str, str]] | str
     """The word and the facts of a reply, or the sentence that says why there is none."""
     if run.trouble is not None:
         return met_straight(run.trouble, run.note)
-    said = read_said(nonce, run.stdout)
-    if isinstance(said, str):
-        return said or no_reply(run)
-    match = _LINE.match(said.lines[0])
+    message = read_message(nonce, run.stdout, run.exit_status)
+    if isinstance(message, Faulty):
+        return message.says
+    match = _LINE.match(message.lines[0]) if len(message.lines) == 1 and not message.end else None
     pairs = read_pairs(match[3] or "") if match else None
-    if match is None or pairs is None or len(said.lines) != 2 or said.lines[1] != "end":
-        return "the reply has a line that this version does not know"
+    if match is None or pairs is None:
+        return Faulty(ReplyFault.UNKNOWN_LINE).says
     return match[2], pairs
 
 
 def _words(word: str, pairs: Mapping[str, str]) -> str:
-    pid = f" (process {pairs['pid']})" if pairs.get("pid") else ""
+    pid = f" (process {pairs['pid']})" if pairs.get("pid") and "program" not in pairs else ""
     if word == "started":
         return f"it runs{pid}"
     if word == "running":
         return f"it runs there{' already' if pairs.get('already') else ''}{pid}"
-    why = pairs.get("why", "")
-    says = _WHY.get(why) or why.replace("-", " ") or "without a reason"
+    says = (
+        _WHY.get(pairs.get("why", ""))
+        or sentence(pairs.get("why", ""), pairs.get("program", ""), pairs.get("pid", ""))
+        or "without a reason"
+    )
     if pairs.get("err_len"):
         size, digest = pairs["err_len"], pairs.get("err_sha", "-")
         says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output', see hafence(1))"

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from ...core.evidence import Sign, WitnessReport
 from ...core.model import Host, HostName
+from ...core.wire import PROTOCOL, Faulty, ReplyFault, read_message
 from .program import Program, ProgramResult, compose
-from .talk import no_reply, read_said
 
 WITNESS_SPARE_S = 5.0
 """How much longer than one connection's time-out a witness may take: an unanswered neighbour probe takes 3 s, an
@@ -60,26 +60,26 @@ def parse_witness(nonce: str, run: ProgramResult, witness: HostName | None, at: 
     blinds: list[str] = []
     peers: tuple[int, int] | None = None
     odd = ""
-    said = read_said(nonce, run.stdout)
+    message = read_message(nonce, run.stdout, run.exit_status)
     if run.trouble is not None:
-        odd = f"{run.trouble.value} ({run.note})" if run.note else run.trouble.value
-    elif isinstance(said, str):
-        odd = said or no_reply(run)
+        odd = f"{run.trouble.says} ({run.note})" if run.note else run.trouble.says
+    elif isinstance(message, Faulty):
+        odd = message.says
     elif run.exit_status != 0:
-        odd = f"the reply and its exit status ({run.exit_status}) contradict each other"
-    prefix = f"hafence/1 {nonce} "
+        odd = Faulty(ReplyFault.STATUS_CONTRADICTS, str(run.exit_status)).says
+    prefix = f"{PROTOCOL} {nonce} "
     for line in [line.removeprefix(prefix) for line in run.stdout.split("\n") if line.startswith(prefix)]:
         if line.startswith("sign ") and line[5:] in _SIGNS:
             signs |= {_SIGNS[line[5:]]}
         elif match := _BLIND.match(line):
             blinds.append(match[1].replace("-", " "))
         elif match := _PEERS.match(line):
-            odd = odd or ("the reply says twice which peers were reached" if peers else "")
+            odd = odd or (Faulty(ReplyFault.SAID_TWICE, "which peers were reached").says if peers else "")
             peers = (int(match[1]), int(match[2]))
         elif not line.startswith("hello ") and line != "end":
-            odd = odd or "the reply has a line that this version does not know"
+            odd = odd or Faulty(ReplyFault.UNKNOWN_LINE).says
     if not odd and (peers is None or peers[1] > peers[0]):
-        odd = "the reply does not say which peers were reached"
+        odd = Faulty(ReplyFault.LACKING, "which peers were reached").says
     asked, reached = peers or (0, 0)
     return WitnessReport(
         witness=witness,
@@ -93,7 +93,7 @@ def parse_witness(nonce: str, run: ProgramResult, witness: HostName | None, at: 
 
 
 def _words(signs: frozenset[Sign], blinds: list[str], odd: str) -> str:
-    parts = [sign.value for sign in Sign if sign in signs]
+    parts = [sign.says for sign in Sign if sign in signs]
     if odd:
         parts.append(f"could not look: {odd}")
     if blinds:

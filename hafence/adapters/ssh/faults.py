@@ -33,7 +33,7 @@ class Broken(Exception):
     """A stage of a connection failed."""
 
     def __init__(self, fault: Obstacle) -> None:
-        super().__init__(fault.trouble.value)
+        super().__init__(fault.trouble.says)
         self.fault = fault
 
 

@@ -6,12 +6,7 @@ to. The file is read as OpenSSH reads it (plain, hashed and wildcard names, `@re
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import os
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from paramiko import ECDSAKey, Ed25519Key, MissingHostKeyPolicy, PasswordRequiredException, PKey, RSAKey, SSHClient
@@ -20,86 +15,7 @@ from paramiko.ssh_exception import SSHException
 from ...core.model import Host
 from ...core.troubles import Trouble
 from .faults import Broken, Obstacle
-
-SSH_PORT = 22
-
-
-def known_name(host: Host) -> str:
-    """The name under which a host stands in known_hosts: its address, with the port if that is not 22."""
-    address = host.address.lower()
-    return address if host.ssh.port == SSH_PORT else f"[{address}]:{host.ssh.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownKey:
-    """One line of known_hosts: the names it speaks for, the key's type, and the key in base64."""
-
-    names: tuple[str, ...]
-    kind: str
-    blob: str
-    revoked: bool = False
-
-    def speaks_for(self, name: str) -> bool:
-        """Whether this line is about `name`. One negated pattern that fits rules the line out."""
-        fits = False
-        for pattern in self.names:
-            if pattern.startswith("!"):
-                if _fits(pattern[1:], name):
-                    return False
-            elif _fits(pattern, name):
-                fits = True
-        return fits
-
-
-def _fits(pattern: str, name: str) -> bool:
-    if pattern.startswith("|1|"):
-        return _hash_fits(pattern, name)
-    if "*" not in pattern and "?" not in pattern:
-        return pattern.lower() == name
-    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
-    return re.fullmatch("".join(parts), name) is not None
-
-
-def _hash_fits(pattern: str, name: str) -> bool:
-    try:
-        salt, digest = (base64.b64decode(part, validate=True) for part in pattern[3:].split("|", 1))
-    except ValueError:
-        return False
-    return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)
-
-
-class KnownHosts:
-    """The lines of a known_hosts file, those with plain names found without a walk over all."""
-
-    def __init__(self, keys: Iterable[KnownKey]) -> None:
-        self._plain: dict[str, list[KnownKey]] = {}
-        self._patterned: list[KnownKey] = []
-        for key in keys:
-            if any(c in name for name in key.names for c in "*?!|"):
-                self._patterned.append(key)
-                continue
-            for name in key.names:
-                self._plain.setdefault(name.lower(), []).append(key)
-
-    def keys_of(self, name: str) -> tuple[KnownKey, ...]:
-        """The lines that speak for a host."""
-        return (*self._plain.get(name, ()), *(key for key in self._patterned if key.speaks_for(name)))
-
-
-def read_known_hosts(text: str) -> KnownHosts:
-    """Read a known_hosts file. A line that can't be read vouches for nobody, as in OpenSSH.
-
-    Certificate authorities are passed over: hafence takes plain host keys only.
-    """
-    keys = []
-    for line in text.splitlines():
-        fields = line.split()
-        if not fields or fields[0].startswith("#"):
-            continue
-        marker = fields.pop(0) if fields[0].startswith("@") else ""
-        if len(fields) >= 3 and marker in ("", "@revoked"):
-            keys.append(KnownKey(tuple(fields[0].split(",")), fields[1], fields[2], bool(marker)))
-    return KnownHosts(keys)
+from .known_hosts import KnownHosts, known_name, read_file
 
 
 class StrictHostKeys(MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko ships no types
@@ -177,7 +93,7 @@ class Keys:
         if path is None:
             return StrictHostKeys(None, "no known_hosts file is set for it", "")
         if path not in self._known:
-            self._known[path] = _read_file(path)
+            self._known[path] = read_file(path)
         return StrictHostKeys(path, self._known[path], known_name(host))
 
     def identity(self, host: Host) -> Identity:
@@ -186,11 +102,3 @@ class Keys:
         if path not in self._identities:
             self._identities[path] = read_identity(path)
         return self._identities[path]
-
-
-def _read_file(path: str) -> KnownHosts | str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return read_known_hosts(file.read())
-    except OSError as error:
-        return f"the known_hosts file {path} can't be read ({error.strerror})"

@@ -11,7 +11,7 @@ from paramiko import PKey
 from ...core.model import Host, HostName
 from ...core.troubles import Trouble
 from .faults import Broken
-from .keys import known_name
+from .known_hosts import known_name
 from .link import show_host_key
 
 AT_ONCE = 16

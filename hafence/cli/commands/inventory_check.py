@@ -23,16 +23,28 @@ def check(options: Options, path: str | None) -> int:
     """
     inventory = read_inventory(replace(options, inventory=path or options.inventory))
 
-    from ...inventory.domains import check_domains
+    from ...inventory.domains import check_domains, shared_disks
 
     check_domains(inventory)
 
+    from ...adapters.ssh.known_hosts import shared_keys
     from ..show.steps import count
+
+    warnings = [
+        f"{names[0]} shows the same SSH host key as {', '.join(names[1:])}: give each host a key of its own, or nobody"
+        " notices when one takes over the address of another"
+        for names in shared_keys(inventory.hosts.values())
+    ]
+    warnings += [disk.says for disk in shared_disks(inventory)]
 
     counts = {"clusters": len(inventory.clusters), "hosts": len(inventory.hosts), "vms": len(inventory.vms)}
     if options.json:
-        print_document({"inventory": inventory.path, "valid": True, **counts, "store": inventory.store})
+        print_document(
+            {"inventory": inventory.path, "valid": True, **counts, "store": inventory.store, "warnings": warnings}
+        )
     elif not options.quiet:
         words = [count(counts["clusters"], "cluster"), count(counts["hosts"], "host"), count(counts["vms"], "VM")]
         out(f"OK: {inventory.path}: {', '.join(words)}")
+        for warning in warnings:
+            out(f"warning: {warning}")
     return 0

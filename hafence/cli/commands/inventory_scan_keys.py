@@ -39,7 +39,7 @@ def scan_keys(options: Options, hosts: tuple[str, ...], output: str | None, appe
             lines += keys
         else:
             silent += 1
-            say(f"{name}: {keys.value.replace('the suspect', 'it')}")
+            say(f"{name}: {keys.says.replace('the suspect', 'it')}")
     _write(lines, output)
     if not options.quiet:
         say(f"{len(lines)} keys of {len(found) - silent} of {len(found)} hosts; compare them before you trust them")

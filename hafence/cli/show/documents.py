@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...core.attempts import Attempt
 from ...core.evidence import Evidence
-from ...core.outcome import Attempt, Exit, Outcome
+from ...core.outcome import Exit, Outcome
 from ..errors import error_object
 from .times import timestamp
 
@@ -25,7 +26,7 @@ def outcome_object(outcome: Outcome) -> dict[str, Any]:
         "dry_run": outcome.dry_run,
         "attempts": [_attempt(attempt) for attempt in outcome.attempts],
         "evidence": [_evidence(evidence) for evidence in outcome.evidence],
-        "residual_risk": list(outcome.residual_risk),
+        "residual_risk": [risk.says for risk in outcome.residual_risk],
         "ways_out": list(outcome.ways_out),
         "notes": list(outcome.notes),
         "exit": int(outcome.exit),
@@ -47,9 +48,9 @@ def outcomes_object(run: str, outcomes: Sequence[Outcome], code: int) -> dict[st
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "proxy": attempt.proxy,
-        "verdict": attempt.verdict.value,
-        "detail": attempt.detail,
-        "seconds": attempt.seconds,
+        "verdict": attempt.reading.verdict.value,
+        "detail": attempt.says,
+        "seconds": round(attempt.seconds, 3),
     }
 
 

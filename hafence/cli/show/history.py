@@ -40,7 +40,10 @@ def history_object(history: RunHistory, inventory: Inventory | None) -> dict[str
     from ...stores.port import RunSummary
 
     document = summary_object(RunSummary(history.row, history.end), inventory)
-    document["asked"] = dict(history.row.details)
+    asked = dict(history.row.details)
+    document["format"] = asked.pop("format", 1)
+    document["hafence"] = asked.pop("hafence", None)
+    document["asked"] = asked
     document["steps"] = [
         {"number": number, "at": timestamp(step.at), "kind": step.kind, "vm": step.vm, "data": dict(step.data)}
         for number, step in enumerate(history.steps, 1)

@@ -41,7 +41,7 @@ def _show(outcomes: Sequence[Outcome], options: Options) -> None:
         draw_outcomes([(mark_of(o), headline(o), facts(o, options.verbose > 0)) for o in outcomes], sys.stdout)
         return
     for outcome in outcomes:
-        out(f"{headline(outcome)}: {outcome.reason.value}: {sentence(outcome)}")
+        out(f"{headline(outcome)}: {outcome.reason.value}: {outcome.says}")
         for label, says in facts(outcome, options.verbose > 0)[1:]:
             out(f"  {label}: {says}")
 
@@ -61,17 +61,12 @@ def mark_of(outcome: Outcome) -> Mark:
     return Mark.ODD if outcome.decision is Decision.REFUSED else Mark.BAD
 
 
-def sentence(outcome: Outcome) -> str:
-    """The message without its ways out, which follow one per line."""
-    return outcome.message.removesuffix(f" Way out: {'; or '.join(outcome.ways_out)}.")
-
-
 def facts(outcome: Outcome, verbose: bool) -> list[Fact]:
     """The reason first, the ways out and the run last: what a reader needs is where the eye ends."""
-    shown: list[Fact] = [("why", f"{outcome.reason.value}: {sentence(outcome)}")]
+    shown: list[Fact] = [("why", f"{outcome.reason.value}: {outcome.says}")]
     if outcome.dry_run or verbose:
         shown += [("weighed", note) for note in outcome.notes]
-    shown += [("risk", risk) for risk in outcome.residual_risk]
+    shown += [("risk", risk.says) for risk in outcome.residual_risk]
     shown += [("way out", way) for way in outcome.ways_out]
     shown.append(("run", outcome.run if outcome.dry_run else f"{outcome.run} ('hafence explain {outcome.run}')"))
     return shown

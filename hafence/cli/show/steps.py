@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ...core.attempts import FenceOrder, Reading, Reply, Verdict
+from ...core.attempts import FenceOrder, FenceReport, Reading, Verdict
 from ...core.evidence import WitnessReport
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid
-from ...core.replies import interpret
+from ...core.second_level import SecondLevelKind, SecondLevelReply
 from ...core.starts import StartReply, StartResult
-from ...core.stored import Busy, Recollection
+from ...core.storage.port import Asker, EntriesSeen, HasText, Unanswered
+from ...core.stored import Busy
 from ...effects import (
+    AddEntries,
     Ask,
+    AskClients,
+    AskPower,
     Effect,
     Fence,
-    FenceStorage,
     Interrupted,
     LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
-    PowerOff,
+    NoteSecondLevel,
     Quarantine,
-    Recall,
     RecordStatement,
+    RemoveEntries,
     RunHooks,
-    SecondLevelReply,
+    SendOff,
     Settle,
     Sleep,
     SpendStatement,
@@ -71,13 +74,12 @@ _SHOWN_NAMES = 6
 
 
 class Steps:
-    """Puts one run's effects into words. It remembers what a reply is read with: the known machine-ids."""
+    """Puts one run's effects into words."""
 
     def __init__(self, inventory: Inventory | None) -> None:
         self._names: Mapping[Uuid, str] = {}
         if inventory is not None:
             self._names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
-        self._machine_ids: Mapping[HostName, str] = {}
 
     def name(self, vm: Uuid) -> str:
         """The VM's name, or its UUID if the inventory has none."""
@@ -103,13 +105,18 @@ class Steps:
                 return f"settling on {order.target} what became of the start of {self.name(order.vm)}"
             case RunHooks():
                 return "running the before-start hooks"
-            case PowerOff(host):
-                return f"asking for the power of {host}" if effect.rehearse else f"switching off {host}"
-            case FenceStorage(suspect):
-                verb = "looking at the storage of" if effect.rehearse else "fencing from its storage"
-                return f"{verb} {suspect}"
-            case LiftStorageFence(host):
-                return f"lifting the storage fence of {host}"
+            case AskPower(device):
+                return f"asking {device.agent} for the power of {device.host}"
+            case SendOff(device):
+                return f"switching off {device.host} by {device.agent}"
+            case AskClients(asker, volumes):
+                return f"asking {asker.says} who uses {shortened(list(volumes))}"
+            case ListEntries(asker):
+                return f"asking {asker.says} whom the storage shuts out"
+            case AddEntries(asker, clients):
+                return f"shutting out {_clients(clients)} through {asker.says}"
+            case RemoveEntries(asker, clients):
+                return f"letting in {_clients(clients)} through {asker.says}"
             case TakeLease(vm, wait_s) if wait_s:
                 return f"waiting for the lease on {self.name(vm)}"
             case Sleep(seconds):
@@ -129,8 +136,6 @@ class Steps:
             case BaseException():
                 return (Line(Mark.BAD, type(answer).__name__),)
         match effect:
-            case Recall():
-                return self._recalled(answer)
             case LookAt():
                 return _looked(answer)
             case Fence(order):
@@ -141,10 +146,12 @@ class Steps:
                 return (_start_line(f"{self.name(order.vm)} on {order.target}", answer),)
             case RunHooks():
                 return _hooks(answer)
-            case PowerOff():
-                return (_second_level(answer),)
-            case FenceStorage():
-                return tuple(_second_level(reply, f" ({self.name(vm)})") for vm, reply in answer.items())
+            case NoteSecondLevel(_, SecondLevelKind.POWER, replies):
+                return tuple(_second_level(reply) for reply in list(replies.values())[:1])
+            case NoteSecondLevel(_, SecondLevelKind.STORAGE, replies):
+                return tuple(_second_level(reply, f" ({self.name(vm)})") for vm, reply in replies.items())
+            case RemoveEntries(asker, clients):
+                return (_removed(asker, clients, answer),)
         return self._recorded(effect, answer)
 
     def small(self, effect: Effect[Any]) -> str:
@@ -168,17 +175,10 @@ class Steps:
                 return (Line(Mark.ODD, f"the lease on {self.name(vm)} is held by {answer.holder} (run {answer.run})"),)
             case Ask():
                 return (Line(Mark.NEUTRAL, f"asked: {effect.question} Answer: {answer.value}"),)
-            case LiftStorageFence() if answer:
-                return (Line(Mark.GOOD, str(answer)),)
         return ()
 
-    def _recalled(self, memory: Recollection) -> tuple[Line, ...]:
-        self._machine_ids = memory.machine_ids
-        return ()
-
-    def _fenced(self, order: FenceOrder, reply: Reply) -> tuple[Line, ...]:
-        readings = interpret(order, reply, self._machine_ids.get(order.suspect))
-        return tuple(self._attempt(order, vm, reading) for vm, reading in readings.items())
+    def _fenced(self, order: FenceOrder, report: FenceReport) -> tuple[Line, ...]:
+        return tuple(self._attempt(order, vm, reading) for vm, reading in report.readings.items())
 
     def _attempt(self, order: FenceOrder, vm: Uuid, reading: Reading) -> Line:
         name = self.name(vm)
@@ -191,10 +191,10 @@ class Steps:
 
 
 def _rehearsed(reading: Reading) -> str:
-    if reading.facts.get("state") == "D":
+    if reading.facts.state == "D":
         return "a leftover is there in state D, which SIGKILL would not end now"
-    found = reading.facts.get("found", "")
-    return f"{count(int(found), 'leftover') if found.isdecimal() else 'a leftover'} there, for the fence to kill"
+    found = reading.facts.found
+    return f"{'a leftover' if found is None else count(found, 'leftover')} there, for the fence to kill"
 
 
 def _through(proxy: HostName | None) -> str:
@@ -246,7 +246,20 @@ def _hooks(results: tuple[Any, ...]) -> tuple[Line, ...]:
 
 
 def _second_level(reply: SecondLevelReply, of: str = "") -> Line:
-    return Line(Mark.GOOD if reply.done else Mark.BAD, f"{reply.name}{of}: {reply.says}")
+    return Line(Mark.GOOD if reply.done else Mark.BAD, f"{reply.kind.says}{of}: {reply.says}")
+
+
+def _clients(clients: Sequence[HasText]) -> str:
+    return shortened([client.text for client in clients])
+
+
+def _removed(asker: Asker, clients: Sequence[HasText], answer: EntriesSeen[Any] | Unanswered) -> Line:
+    if isinstance(answer, Unanswered):
+        return Line(Mark.BAD, f"letting in {_clients(clients)} through {asker.says}: {answer.says}")
+    left = {entry.client for entry in answer.entries} & set(clients)
+    if left:
+        return Line(Mark.BAD, f"still shut out: {_clients(sorted(left))}")
+    return Line(Mark.GOOD, f"let in again: {_clients(clients)}")
 
 
 def shortened(names: list[str]) -> str:

@@ -51,38 +51,45 @@ say_hello() {
     case $hello_host in
     '' | *[!A-Za-z0-9._-]*) hello_host=- ;;
     esac
-    say "hello clock=$hello_clock machine=$hello_machine host=$hello_host"
+    read_boot_id || BOOT_ID=-
+    say "hello clock=$hello_clock machine=$hello_machine host=$hello_host boot=$BOOT_ID"
+}
+
+# The one name that two machines never share, clones of one image included: it is made at each boot. The demo's hosts
+# share one machine, and have boots of their own.
+read_boot_id() {
+    BOOT_ID=''
+    { read -r BOOT_ID <"$ROOT/proc/sys/kernel/random/boot_id"; } 2>/dev/null
+    case $BOOT_ID in
+    '' | *[!0-9a-f-]*) return 1 ;;
+    esac
 }
 
 # Nothing that changes this host begins before hafence, having seen hello, has said until when it may. A
-# connection that is lost by then reads as end of file here, and the script ends.
+# connection that is lost by then reads as end of file here, and the script ends; so it does when hafence, having seen
+# that this is another machine than the one it means, says no.
 wait_go() {
     go_word='' go_nonce='' go_deadline='' go_rest=''
     read -r go_word go_nonce go_deadline go_rest || exit 11
     [ "$go_word $go_nonce $go_rest" = "go $NONCE " ] || exit 11
-    case $go_deadline in
-    '' | .* | *. | *[!0-9.]* | *.*.*) exit 11 ;;
+    set_deadline "$go_deadline" || exit 11
+}
+
+# set_deadline SECONDS: until when anything may be changed, by this host's clock, with or without a fraction.
+set_deadline() {
+    case $1 in
+    '' | .* | *. | *[!0-9.]* | *.*.*) return 1 ;;
     *.*)
-        deadline_part=${go_deadline#*.}000
-        DEADLINE_MS=${go_deadline%.*}${deadline_part%"${deadline_part#???}"}
+        deadline_part=${1#*.}000
+        DEADLINE_MS=${1%.*}${deadline_part%"${deadline_part#???}"}
         ;;
-    *) DEADLINE_MS=${go_deadline}000 ;;
+    *) DEADLINE_MS=${1}000 ;;
     esac
-    read_clock || exit 11
-    read_uptime || exit 11
+    read_clock && read_uptime || return 1
     END_UP_MS=$((UP_MS + DEADLINE_MS - CLOCK_MS))
 }
 
 # ---------------------------------------------------------------- time
-
-# read_boot: the kernel's word for the boot in which this host is, in BOOT_NOW; empty if it does not tell.
-read_boot() {
-    BOOT_NOW=''
-    { read -r BOOT_NOW </proc/sys/kernel/random/boot_id; } 2>/dev/null
-    case $BOOT_NOW in
-    *[!0-9a-f-]*) BOOT_NOW='' ;;
-    esac
-}
 
 read_clock() {
     CLOCK_MS=$(date +%s%N)

@@ -1,0 +1,114 @@
+"""All that an audit has looked at, as values: what findings (core/audit.py) are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+from .attempts import Reading
+from .looks import Look, copies_of
+from .model import HostName, Inventory, Uuid, Vm
+from .record import VmRecord, record_of
+from .storage.results import HowLong
+
+
+class Severity(IntEnum):
+    """The monitoring plugins' scale, which is also the audit's exit code."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+class Code(StrEnum):
+    """What a finding is, in a stable word: monitoring and scripts go by it. Each is in hafence(1)."""
+
+    AUTOSTART = "autostart"
+    CLOCK_OFF = "clock_off"
+    CLONE = "clone"
+    DAMAGED = "damaged"
+    """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
+    FENCED_LEFTOVER = "fenced_leftover"
+    FEW_FENCE_PATHS = "few_fence_paths"
+    HISTORY_BROKEN = "history_broken"
+    HOST_BLIND = "host_blind"
+    HOST_SILENT = "host_silent"
+    LIBVIRT_DOWN = "libvirt_down"
+    NO_FENCE_PATH = "no_fence_path"
+    NO_ROOM = "no_room"
+    PROGRAM_MISSING = "program_missing"
+    QUARANTINED = "quarantined"
+    ROW = "row"
+    SCHEMA = "schema"
+    SHARED_DISK = "shared_disk"
+    SPLIT_BRAIN = "split_brain"
+    STALE_DEFINITION = "stale_definition"
+    START_UNSETTLED = "start_unsettled"
+    STORAGE_FENCE_ENDS = "storage_fence_ends"
+    STORE_UNREADABLE = "store_unreadable"
+    VM_ELSEWHERE = "vm_elsewhere"
+    VM_GONE = "vm_gone"
+    VM_STOPPED = "vm_stopped"
+    VM_UNKNOWN = "vm_unknown"
+    WOULD_NOT_START = "would_not_start"
+    XML_MISSING = "xml_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be: what, how bad, about whom, what was seen, what to do."""
+
+    code: Code
+    severity: Severity
+    subject: str
+    saw: str
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDisk:
+    """A writable disk that several VMs of a cluster name, by its source."""
+
+    source: str
+    vms: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """In words."""
+        return (
+            f"{' and '.join(self.vms)} have one writable disk, {self.source}, which none of them marks as <shareable/>"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that an audit has looked at."""
+
+    inventory: Inventory
+    records: Mapping[Uuid, VmRecord]
+    quarantine: Mapping[HostName, str]
+    looks: Mapping[HostName, Look]
+    paths: Mapping[HostName, Mapping[HostName, Reading]]
+    """For each suspect-to-be and each sibling: what the rehearsal of the fence through it came to."""
+    at: float
+    """When, in seconds since the epoch."""
+    store_problems: tuple[tuple[Code, str], ...] = ()
+    """What the store says of itself, a sentence each."""
+    memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
+    storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
+    """How long the storage fence of each quarantined host lasts."""
+    shared_keys: tuple[tuple[HostName, ...], ...] = ()
+    """Groups of hosts for which known_hosts has the same key."""
+    shared_disks: tuple[SharedDisk, ...] = ()
+    remembered: bool = True
+    """Whether the store could be read: without it nobody knows where a VM should be."""
+
+    def record(self, vm: Vm) -> VmRecord:
+        """The VM's record, or what the inventory says."""
+        return record_of(vm, self.records)
+
+    def copies(self, vm: Uuid) -> dict[HostName, int]:
+        """Hosts on which a copy was seen, each with the number of processes."""
+        return copies_of(vm, self.looks)

@@ -1,0 +1,238 @@
+"""What a start stood on, and whether that excuses a second writer: policy and proof, by what was the case (notes.py).
+
+A start stands on the grounds that its record names. Those hold only if the world was so, while the run was asking:
+
+- confirmed dead: the script on the suspect looked last at a host on which nothing of the VM lived;
+- powered off: the suspect was without power; storage fenced: no process of the VM there could write;
+- a person's statement: it held, and nobody who was asked could have seen a sign of the suspect's life;
+- silence: the policy was met to the letter (hafence(1), POLICY), nobody who was asked could have seen a sign of life,
+  and the observers were not the ones who were cut off;
+- no fencing: the inventory asks for none.
+
+All of it no longer before the start than `evidence_age`. A start that stood on less excuses nothing. One that stood on
+its grounds excuses what could not have been known: see `Excuse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from itertools import combinations
+from typing import NamedTuple, TypeVar
+
+from ..core.model import HostName, HostState, Inventory, Unreachable, Uuid
+from ..core.reasons import Reason
+from .notes import Attempt, Looks, Notes, Scan, Sent, Watch
+
+Noted = TypeVar("Noted", Attempt, Watch, Scan)
+
+
+class Excuse(Enum):
+    """Why two living writers are no broken promise: stable words."""
+
+    SILENCE = "silence"
+    """The suspect was silent to everybody who had to be asked."""
+    STATEMENT = "statement"
+    """A person had stated that the suspect is powered off."""
+    ANEW = "anew"
+    """The other one was started anew on a host that had been fenced by its power or its storage."""
+    LAPSED = "lapsed"
+    """The entry that had kept the other one from the disks has ended by itself: the audit is there to renew it."""
+    UNBIDDEN = "unbidden"
+    """Another manager (libvirt's autostart is one) brought it back, dead there for longer than `settle`."""
+    UNSEEN = "unseen"
+    """Nobody could look into the host of the other one, on which hafence had never started it."""
+    UNFENCED = "unfenced"
+    """The inventory asks for no fencing."""
+
+
+class Writer(NamedTuple):
+    """A process that could write to a VM's disks, and how it came about."""
+
+    host: HostName
+    pid: int
+    by: str
+    """The run whose start brought it, or ''."""
+    born_at: float
+    idle_s: float
+    """How long the VM had had no process on this host when this one was born."""
+    lapsed: bool
+    """Whether an entry on the blocklist that had kept it out has ended by itself."""
+
+    @property
+    def words(self) -> str:
+        """The process for people."""
+        return f"{self.host}/{self.pid}"
+
+
+# ---------------------------------------------------------------- a second writer
+
+
+def excuse_of(inventory: Inventory, notes: Notes, vm: Uuid, writers: Iterable[Writer]) -> Excuse | None:
+    """What excuses that all of these can write at once; None where nothing does for some two of them."""
+    excuses = []
+    for older, newer in combinations(sorted(writers, key=lambda writer: writer.born_at), 2):
+        start, other = (newer, older) if newer.by else (older, newer)
+        if not start.by:
+            continue  # both are other people's
+        excuse = _excuse(inventory, notes, _start_of(notes, vm, start), other)
+        if excuse is None:
+            return None
+        excuses.append(excuse)
+    return Excuse.UNBIDDEN if Excuse.UNBIDDEN in excuses else excuses[0]
+
+
+def _start_of(notes: Notes, vm: Uuid, writer: Writer) -> Sent:
+    """The start that brought a process of hafence's."""
+    return next(
+        sent
+        for sent in reversed(notes.sent)
+        if (sent.run, sent.vm, sent.target) == (writer.by, vm, writer.host) and sent.at <= writer.born_at
+    )
+
+
+def _excuse(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Excuse | None:
+    """What excuses a start towards another writer."""
+    if lacks(inventory, notes, sent):
+        return None
+    if other.host != sent.suspect:
+        return _elsewhere(inventory, notes, sent, other)
+    unbidden = not other.by and other.idle_s > inventory.settings.settle_s
+    match sent.grounds:
+        case Reason.CONFIRMED_DEAD:
+            scan = _last(notes.scans, sent)
+            return Excuse.UNBIDDEN if scan is not None and other.born_at > scan.at and unbidden else None
+        case Reason.POWERED_OFF:
+            return Excuse.ANEW if other.born_at >= sent.off_at and not other.by else None
+        case Reason.STORAGE_FENCED:
+            anew = other.born_at > sent.at and not other.by
+            return Excuse.LAPSED if other.lapsed else Excuse.ANEW if anew else None
+        case Reason.UNREACHABLE_CONFIRMED:
+            return Excuse.SILENCE
+        case Reason.OPERATOR_CONFIRMED:
+            return Excuse.STATEMENT
+    return Excuse.UNFENCED
+
+
+def _elsewhere(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Excuse | None:
+    """Of a copy on a host that was not the suspect, which hafence has not started: whether a fresh look shows it."""
+    looks = _looked(notes, sent, other.host)
+    if other.by or looks is None or _is_old(inventory, sent, looks.at):
+        return None
+    if other.host not in looks.seen:
+        return Excuse.UNSEEN
+    return Excuse.UNBIDDEN if other.born_at > looks.at and other.idle_s > inventory.settings.settle_s else None
+
+
+# ---------------------------------------------------------------- the grounds of a start
+
+
+def lacks(inventory: Inventory, notes: Notes, sent: Sent) -> str:
+    """What the grounds of a start lacked, in words; '' where they held."""
+    match sent.grounds:
+        case Reason.CONFIRMED_DEAD:
+            scan = _last(notes.scans, sent)
+            if scan is None or sent.vm in scan.living:
+                return "no script saw the VM dead"
+            return "it was seen dead too long ago" if _is_old(inventory, sent, scan.at) else ""
+        case Reason.POWERED_OFF:
+            return "" if not _is_old(inventory, sent, sent.off_at) else "the suspect had power"
+        case Reason.STORAGE_FENCED:
+            return "" if sent.shut_out else "a process there could have written"
+        case Reason.UNREACHABLE_CONFIRMED:
+            return _of_silence(inventory, notes, sent)
+        case Reason.OPERATOR_CONFIRMED:
+            return _life(notes, sent) if sent.stated else "no statement held"
+        case Reason.NOT_KVM:
+            kvm = sent.suspect is None or inventory.cluster_of(sent.suspect).is_kvm
+            return "hafence can look into the cluster" if kvm else ""
+        case Reason.PRE_FENCE_OFF:
+            return "the inventory asks for fencing" if inventory.settings.pre_fence else ""
+    return "no grounds stand in the record"
+
+
+def _life(notes: Notes, sent: Sent) -> str:
+    """Who could have told of the suspect's life since the run last looked into the cluster, in words."""
+    looks = _looked(notes, sent, sent.suspect)
+    since = looks.at if looks is not None else 0.0
+    seen = [s for s in notes.signs if (s.run, s.host) == (sent.run, sent.suspect) and since <= s.at <= sent.at]
+    return f"{seen[0].to} could tell that {sent.suspect} lives" if seen else ""
+
+
+def _of_silence(inventory: Inventory, notes: Notes, sent: Sent) -> str:
+    if life := _life(notes, sent):
+        return life
+    match inventory.settings.unreachable:
+        case Unreachable.PROVE:
+            return "the policy 'prove' takes no silence"
+        case Unreachable.CONFIRM:
+            lacking = _of_confirm(inventory, notes, sent)
+        case Unreachable.PROCEED:
+            attempt = _last(notes.attempts, sent)
+            silent = attempt is not None and not _is_old(inventory, sent, attempt.at)
+            lacking = "" if silent else "no sibling has just met silence"
+    return lacking or _cut_off(inventory, notes, sent)
+
+
+def _of_confirm(inventory: Inventory, notes: Notes, sent: Sent) -> str:
+    """Every sibling that could be asked, at least two where the cluster has them, the admin node, and every fence."""
+    assert sent.suspect is not None, "a record with grounds names a suspect"
+    watch = _last(notes.watches, sent)
+    if watch is None or _is_old(inventory, sent, watch.at):
+        return "no witness has just looked"
+    if None not in watch.saw_nothing:
+        return "the admin node has not looked"
+    looks = _looked(notes, sent, sent.suspect)
+    could = watch.could_look & (looks.seen if looks is not None else frozenset())
+    siblings = _counted(inventory, notes, sent) - {sent.suspect}
+    if not watch.saw_nothing >= could & siblings:
+        return "not every sibling that could look has looked"
+    if len(watch.saw_nothing - {None}) < max(1, min(2, len(_enabled(inventory, sent.suspect)) - 1)):
+        return "too few siblings have looked"
+    if inventory.hosts[sent.suspect].power and _is_old(inventory, sent, sent.off_at):
+        return "a power fence is configured, and the suspect had power"
+    if inventory.cluster_of(sent.suspect).ceph is not None and not sent.shut_out:
+        return "a storage fence is configured, and a process there could have written"
+    return ""
+
+
+def _cut_off(inventory: Inventory, notes: Notes, sent: Sent) -> str:
+    """An observer to whom more than `storm_share` of the cluster is silent is the one who is cut off."""
+    counted = _counted(inventory, notes, sent)
+    most = inventory.settings.storm_share * len(counted)
+    looks, watch = _looked(notes, sent, sent.suspect), _last(notes.watches, sent)
+    silent_to: list[tuple[str, frozenset[HostName]]] = [*watch.silent_to.items()] if watch is not None else []
+    silent_to.append(("the admin node", looks.silent if looks is not None else frozenset()))
+    cut_off = [name for name, silent in silent_to if len(silent & counted) > most]
+    return f"{cut_off[0]} was the one who was cut off" if cut_off else ""
+
+
+def _enabled(inventory: Inventory, suspect: HostName) -> frozenset[HostName]:
+    members = inventory.members(inventory.hosts[suspect].cluster)
+    return frozenset(host.name for host in members if host.state is HostState.ENABLED or host.name == suspect)
+
+
+def _counted(inventory: Inventory, notes: Notes, sent: Sent) -> frozenset[HostName]:
+    """The hosts of the suspect's cluster that ought to have answered."""
+    assert sent.suspect is not None, "a record with grounds names a suspect"
+    looks = _looked(notes, sent, sent.suspect)
+    return _enabled(inventory, sent.suspect) - (looks.quarantined if looks is not None else frozenset())
+
+
+def _looked(notes: Notes, sent: Sent, host: HostName | None) -> Looks | None:
+    """The last round of looks before a start in which its run asked a host, and whoever else it asked then."""
+    rounds = (looks for looks in reversed(notes.looks) if looks.run == sent.run and looks.at <= sent.at)
+    return next((looks for looks in rounds if host in looks.asked), None)
+
+
+def _last(notes: Sequence[Noted], sent: Sent) -> Noted | None:
+    """The last note that the run of a start had taken by then of its suspect."""
+    for note in reversed(notes):
+        host = note.host if isinstance(note, Scan) else note.suspect
+        if note.run == sent.run and note.at <= sent.at and host == sent.suspect:
+            return note
+    return None
+
+
+def _is_old(inventory: Inventory, sent: Sent, at: float) -> bool:
+    return sent.at - at > inventory.settings.evidence_age_s

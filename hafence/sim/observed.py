@@ -1,0 +1,180 @@
+"""Who could have seen what, taken down while runs ask (notes.py): by the world's own links, hosts and firewalls.
+
+The simulated effects tell a run what it would be told. What is noted here is what there was to be seen at that moment,
+so that the oracle notices a run that was told and made nothing of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..core.attempts import FenceOrder
+from ..core.evidence import Sign as Seen
+from ..core.model import HostName, Uuid
+from ..core.starts import StartOrder
+from .hosts import SimHost
+from .network import STORAGE, Network, signs_seen, trouble_reaching
+from .notes import Attempt, Looks, Observer, Scan, Sent, Sign, Watch
+from .run import SimRun
+from .scripts import would_refuse
+from .world import EPOCH, World
+
+RUNS_NOTHING = frozenset({"forced", "nosession"})
+"""How an sshd is that takes the login and runs none of our scripts."""
+_SAYS_NOTHING = frozenset({"drop", "drop-tcp"})
+"""Firewalls behind which a TCP connection meets silence."""
+_SAYS_NO_ROUTE = frozenset({"reject", "reject-net"})
+"""Firewalls that answer a TCP connection as a router could, too."""
+_KERNEL_ANSWERS = frozenset({Seen.SYN_ACK, Seen.RST})
+
+
+def answers(network: Network, source: str, host: SimHost) -> bool | None:
+    """Whether anything at all comes back of a TCP connection to a host. None: an error of which the connection does not
+    tell who has sent it; a witness sees that it is the host's own."""
+    if not host.up or not network.passes(source, host.name) or host.firewall in _SAYS_NOTHING:
+        return False
+    return None if host.firewall in _SAYS_NO_ROUTE else True
+
+
+def note_looks(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
+    """A round of looks from a run's admin node, at the moment at which its packets arrive."""
+    notes, source = world.notes, run.admin.name
+    silent, seen = set(), set()
+    for name in hosts:
+        host = world.hosts[name]
+        if host.answers_for is not host:
+            continue  # what answers is another machine
+        answered = answers(world.network, source, host)
+        if answered:
+            notes.signs.append(Sign(world.now, run.id, name, source))
+        elif answered is not None:
+            silent.add(name)
+        if _is_able(world, run, host):
+            seen.add(name)
+    writers = {
+        vm: tuple(HostName(qemu.host.name) for qemu in world.writers(vm) if qemu.host.name in seen)
+        for vm in world.qemus
+    }
+    quarantined = frozenset(row.host for row in world.store.quarantined())
+    asked, silent_ones, seen_ones = frozenset(hosts), frozenset(silent), frozenset(seen)
+    notes.looks.append(Looks(world.now, run.id, asked, silent_ones, seen_ones, writers, quarantined))
+
+
+def note_attempt(world: World, run: SimRun, order: FenceOrder, answered: bool | None) -> None:
+    """A working sibling's connection to the suspect, which something answered or nothing (see `answers`)."""
+    assert order.proxy is not None, "straight ways are for copies that a run has started itself"
+    suspect = world.hosts[order.suspect]
+    if suspect.answers_for is not suspect:
+        return  # what answers is another machine
+    if answered:
+        world.notes.signs.append(Sign(world.now, run.id, order.suspect, order.proxy))
+    elif answered is not None:
+        world.notes.attempts.append(Attempt(world.now, run.id, order.suspect, order.proxy))
+
+
+def writers_hosts(world: World, vms: Iterable[Uuid]) -> frozenset[HostName]:
+    """The hosts on which a living client of the VMs' images could write now."""
+    return frozenset(HostName(qemu.host.name) for vm in vms for qemu in world.writers(vm))
+
+
+def note_clients(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
+    """The storage has told who uses the VMs' images: a living client on a host is a sign of its life."""
+    for host in sorted(hosts):
+        world.notes.signs.append(Sign(world.now, run.id, host, STORAGE))
+
+
+def note_scan(world: World, run: SimRun, host: HostName, at: float, living: frozenset[Uuid]) -> None:
+    """The report of a fence script has arrived."""
+    world.notes.scans.append(Scan(at, run.id, host, living))
+
+
+def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> None:
+    """A start is on its way to its target. One that comes after its own deadline (the world's time) does nothing, and
+    none that the target refuses."""
+    if world.now >= until or would_refuse(world, world.hosts[order.target], order):
+        return
+    record = world.store.records.get(order.vm)
+    suspect = record.last_host if record is not None else None
+    off_at, shut_out, stated = -math.inf, False, False
+    if suspect is not None:
+        host = world.hosts[suspect]
+        off_at = host.off_at if host.up else world.now
+        shut_out = _shut_out(world, order.vm, host)
+        clock = EPOCH + world.now + run.admin.clock_offset_s
+        stated = any(
+            row.host == suspect and row.ended_at is None and row.at <= clock < row.expires_at
+            for row in world.store.statements()
+        )
+    grounds = record.grounds if record is not None else None
+    sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated)
+    world.notes.sent.append(sent)
+
+
+def _shut_out(world: World, vm: Uuid, host: SimHost) -> bool:
+    living = any(until > world.now for (name, _), until in world.storage.blocklist.items() if name == host.name)
+    covered = vm not in world.uncovered
+    return living and covered and all(world.storage.keeps_out(qemu, world.now) for qemu in host.living(vm))
+
+
+# ---------------------------------------------------------------- witnesses
+
+
+class Glance(NamedTuple):
+    """What there was to be seen of a suspect when its witnesses looked."""
+
+    at: float
+    sees: frozenset[Observer]
+    """To whom, the admin node and every sibling, a sign of life gets at that moment."""
+
+
+def glance(world: World, run: SimRun, suspect: SimHost) -> Glance:
+    """Everybody's view of a suspect at this moment."""
+    network, others = world.network, siblings(world, suspect)
+    sees: set[Observer] = {name for name in others if signs_seen(network, name, suspect, same_segment=True)}
+    if signs_seen(network, run.admin.name, suspect, run.admin.same_segment):
+        sees.add(None)
+    return Glance(world.now, frozenset(sees))
+
+
+def siblings(world: World, suspect: SimHost) -> list[HostName]:
+    """The other hosts of a suspect's cluster."""
+    cluster = world.inventory.hosts[HostName(suspect.name)].cluster
+    return [host.name for host in world.inventory.members(cluster) if host.name != suspect.name]
+
+
+def able_siblings(world: World, run: SimRun, suspect: SimHost) -> frozenset[HostName]:
+    """The siblings whom the admin node can ask now."""
+    return frozenset(name for name in siblings(world, suspect) if _is_able(world, run, world.hosts[name]))
+
+
+def _is_able(world: World, run: SimRun, host: SimHost) -> bool:
+    return host.sshd not in RUNS_NOTHING and trouble_reaching(world.network, run.admin.name, host) is None
+
+
+def note_watch(
+    world: World, run: SimRun, suspect: SimHost, asked: Iterable[HostName], able: frozenset[HostName], first: Glance
+) -> None:
+    """A round of witnesses has ended. `able` could be asked when it began: whoever was lost midway tells nothing."""
+    name = HostName(suspect.name)
+    able &= able_siblings(world, run, suspect)
+    sees = first.sees | (glance(world, run, suspect).sees - {None})  # the admin node looks once
+    told: list[Observer] = [None, *(sibling for sibling in asked if sibling in able)]
+    for observer in told:
+        if observer in sees:
+            world.notes.signs.append(Sign(first.at, run.id, name, observer or run.admin.name))
+    whole = frozenset(sibling for sibling in able if world.hosts[sibling].lacks != "ping")
+    nothing = frozenset(each for each in told if each not in sees and (each is None or each in whole))
+    silent_to = {sibling: _silent_to(world, sibling, suspect) for sibling in told if sibling is not None}
+    world.notes.watches.append(Watch(first.at, run.id, name, nothing, whole, silent_to))
+
+
+def _silent_to(world: World, observer: HostName, suspect: SimHost) -> frozenset[HostName]:
+    others = [HostName(suspect.name), *siblings(world, suspect)]
+    return frozenset(
+        name
+        for name in others
+        if name != observer
+        and signs_seen(world.network, observer, world.hosts[name], False).isdisjoint(_KERNEL_ANSWERS)
+    )
