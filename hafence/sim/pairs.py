@@ -8,6 +8,10 @@ finds it taken and changes nothing. Both orders of the two are the same case.)
 With faults the bound is tighter: run 1 is suspended only right before it acts (writes to the store, or sends
 something to a host) or hears what came of it, and goes on when run 2 has had its time. The faults come before, at and
 after the suspension; being suspended once more is not among them. Run 2 comes from the other admin node.
+
+Clocks: a lease ends by the clock of whoever wants it. Run 2's node is ahead of run 1's by more than a lease, and takes
+the lease of a run that lives, acts and believes with good reason that it has time: run 1 goes on meanwhile, or is
+suspended and goes on within its lease. (Run 1's node behind run 2's is the same case.) Or run 2's node is behind.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from ..effects import Effect, Touches
 from .case import CasePlayer, Played
 from .events import Event
 from .explore import RUN_AT_S, Events, first_case, grow, in_order
-from .faults import Moment, points, touched_by
+from .faults import SHORT_HOLD_S, Moment, points, touched_by
 from .situations import SUSPECT, VM
 
 PLAIN = f"admin-2: start-vm {VM} --yes"
@@ -29,6 +33,9 @@ LEASE_OVER_S = 121.0
 """After so long without a word of run 1 its lease is anybody's."""
 RETURN_S = 300.0
 """After so long run 2, which began when the lease had ended, has ended too."""
+AHEAD = Event(0.0, "clock", "admin-2=130")
+BEHIND = Event(0.0, "clock", "admin-2=-130")
+"""By more than a lease."""
 Grown = tuple[float, Events, Played, int]
 """The moment of the last fault, the events, what came of them, and how many faults are left."""
 _ACTS = Touches.HOST_CHANGE | Touches.STORAGE | Touches.POWER
@@ -78,11 +85,19 @@ def _second(events: Events, played: Played, after: float) -> Iterator[tuple[floa
     for moment in _before_acts(moments):
         if moment.at < ended_at:
             yield moment.at, in_order(*_suspended(events, moment.at), Event(moment.at + RETURN_S, "release", "admin-1"))
+            taken = (AHEAD, *events, Event(moment.at, "run", PLAIN))
+            yield moment.at, in_order(*taken)
+            yield moment.at, in_order(*taken, *_hold(moment.at, SHORT_HOLD_S))
     free = [moment.at for moment in moments if moment.at >= ended_at]
     if played.steps and ended_at != float("inf"):
         free.append(max(played.steps[-1][0], after) + 1.0)
     for at in free:
-        yield at, in_order(*events, Event(at, "run", PLAIN))
+        for clock in ((), (AHEAD,), (BEHIND,)):
+            yield at, in_order(*clock, *events, Event(at, "run", PLAIN))
+
+
+def _hold(at: float, seconds: float) -> Events:
+    return (Event(at, "hold", "admin-1"), Event(at + seconds, "release", "admin-1"))
 
 
 def _suspended(events: Events, at: float) -> Events:
