@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import time
 import uuid
@@ -92,6 +93,15 @@ def zoo(tmp_path: Path) -> Iterator[Zoo]:
 @pytest.fixture
 def vm() -> str:
     return str(uuid.uuid4())
+
+
+@pytest.fixture(autouse=True)
+def _machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The machine is one: a program that is called libvirtd is seen by every script on it. Who starts one is alone."""
+    alone = request.path.name == "test_absence.py"
+    with (tmp_path_factory.getbasetemp().parent / "machine.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture

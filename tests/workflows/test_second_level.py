@@ -136,7 +136,7 @@ def test_the_other_vms_of_a_host_that_answers_are_those_that_are_seen_there_if_o
 
 def test_other_vms_are_in_the_way_of_a_fence_of_the_whole_address() -> None:
     it = stage.with_ceph(book(WEB, DB))
-    answers = {Fence: ALIVE, **storage(True)}
+    answers: dict[type[Any], Any] = {Fence: ALIVE, **storage(True)}
     beside, _ = told(seen(k1=(WEB, DB)), it, answers, yes=True)
     alone, _ = told(seen(k1=(WEB,)), it, answers, yes=True)
     assert [each.clients for each in beside.of(AddEntries)] == [(CLIENT,)]
@@ -225,7 +225,7 @@ def test_the_clients_that_a_run_has_seen_are_remembered_from_one_fence_to_the_ne
 @pytest.mark.parametrize("kind", [AskPower, SendOff, AskClients, AddEntries])
 def test_a_run_that_is_interrupted_in_such_a_fence_says_that_something_may_have_been_killed(kind: type[Any]) -> None:
     it = stage.with_power(stage.with_ceph(book()))
-    answers = {Fence: NO_ANSWER, **power(True), **storage(True), kind: Interrupted()}
+    answers: dict[type[Any], Any] = {Fence: NO_ANSWER, **power(True), **storage(True), kind: Interrupted()}
     _, outcome = told(SILENT, it, answers)
     assert (outcome.decision, outcome.reason) == (Decision.FAILED, Reason.INTERRUPTED)
     assert "its leftover on kvm-01 may have been killed" in outcome.message
@@ -236,7 +236,7 @@ def test_where_the_intent_of_one_can_not_be_written_the_other_is_gone_through_wi
     kind: type[Any], goes_on: type[Any]
 ) -> None:
     it = stage.with_power(stage.with_ceph(book()))
-    answers = {Fence: NO_ANSWER, **power(True), **storage(True), kind: StoreError("disk full")}
+    answers: dict[type[Any], Any] = {Fence: NO_ANSWER, **power(True), **storage(True), kind: StoreError("disk full")}
     desk, outcome = told(SILENT, it, answers)
     assert len(desk.of(goes_on)) == 1
     assert (outcome.decision, outcome.reason) == (Decision.FAILED, Reason.STORE_ERROR)

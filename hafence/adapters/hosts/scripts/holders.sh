@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Who else can write to the disks of VMs. Needs lib.sh, processes.sh and disks.sh.
 
+SYS=/sys
 OPENED_FOR_WRITING='^flags:[[:space:]]*[0-7]*[123]$'
 
 # tell_holders UUID:PID:START…: a line for each that could write to a disk of KEYS, the processes that are given left out:
@@ -168,7 +169,7 @@ tell_kernel_holders() {
 
 tell_loops() {
     set +f
-    set -- /sys/block/loop*/loop/backing_file
+    set -- "$SYS"/block/loop*/loop/backing_file
     set -f
     for loop_file; do
         loop_path='' loop_read_only=''
@@ -185,7 +186,7 @@ tell_loops() {
 tell_device() {
     tell_mount "$1" "$2"
     set +f
-    set -- "$2" "/sys/dev/block/$1"/*/partition "/sys/dev/block/$1"/holders/*
+    set -- "$2" "$SYS/dev/block/$1"/*/partition "$SYS/dev/block/$1"/holders/*
     set -f
     device_vm=$1
     shift

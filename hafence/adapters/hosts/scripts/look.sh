@@ -128,9 +128,11 @@ ask_after_hang() {
     vm:*)
         STATES="$STATES$ASK_VM busy$NL"
         hang_states=$STATES hang_left=${ASKED#*"$ASK_VM"}
-        # shellcheck disable=SC2086
-        [ -z "$hang_left" ] || ask_states 2 $hang_left
-        STATES=$hang_states$STATES
+        if [ -n "$hang_left" ]; then
+            # shellcheck disable=SC2086
+            ask_states 2 $hang_left
+            STATES=$hang_states$STATES
+        fi
         ;;
     *)
         if [ -z "$ASKED" ]; then

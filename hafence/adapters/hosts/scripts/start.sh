@@ -72,7 +72,7 @@ start() {
     if [ -n "$start_lacks" ]; then could_not_begin "lacks-${start_lacks%%"$NL"*}"; fi
     xml_is_ours || could_not_begin xml-names-another-vm
     take_lock || could_not_begin "$WHY"
-    read_boot_id && [ "$BOOT" = "$BOOT_ID" ] || could_not_begin rebooted
+    if ! read_boot_id || [ "$BOOT" != "$BOOT_ID" ]; then could_not_begin rebooted; fi
     take_ticket start
     read_uptime || finish unknown why=no-clock
     # shellcheck disable=SC2034  # libvirt.sh reads it
