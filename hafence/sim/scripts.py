@@ -1,4 +1,4 @@
-"""What runs on hosts: the fence, start and settle scripts, by the contract in `effects.py` and `core/replies.py`.
+"""What runs on hosts: the fence, start and settle scripts, by the contract in `effects/` and `core/replies.py`.
 
 A script is sent once and then lives on the host: it goes on when its session is cut or the admin node that
 sent it is gone. What keeps a late one from doing harm is in the script itself: the deadline, the lock on the
