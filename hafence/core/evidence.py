@@ -149,7 +149,8 @@ class CutOff:
 
 @dataclass(frozen=True, slots=True)
 class NotSeen:
-    """Other hosts of the cluster into which nobody could look. Those in quarantine are not meant."""
+    """Other hosts of the cluster of which nobody could say that no copy of the VM is there: nobody could look into
+    them, or nothing was found and libvirt there did not answer. Those in quarantine are not meant."""
 
     at: float
     hosts: tuple[HostName, ...]
@@ -160,4 +161,4 @@ class NotSeen:
     @property
     def says(self) -> str:
         """In words."""
-        return f"nobody could look into {', '.join(self.hosts)}"
+        return f"nobody could say of {', '.join(self.hosts)} that no copy is there"

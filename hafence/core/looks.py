@@ -120,6 +120,11 @@ def twin_of(host: HostName, looks: Mapping[HostName, Look]) -> HostName | None:
     return None
 
 
+def may_hide(vm: Uuid, look: Look) -> bool:
+    """Whether a look shows neither a copy of the VM on its host, or on its way there, nor that there is none."""
+    return not isinstance(look, HostLook) or not (look.runs(vm) or look.lacks(vm))
+
+
 def copies_of(vm: Uuid, looks: Mapping[HostName, Look]) -> dict[HostName, int]:
     """Where a copy of the VM is seen, and how many qemu there (libvirt's word alone counts as one)."""
     return {

@@ -41,7 +41,8 @@ _SAYS = {
         "nobody could look into {hosts}; a qemu there that still reaches the storage would write to the same disks"
     ),
     RiskKind.MOVED_UNSEEN: (
-        "nobody could look into {hosts}; a copy that was moved there without hafence would write to the same disks"
+        "nobody could say of {hosts} that no copy is there (nobody could look, or libvirt did not answer); one that was"
+        " moved or started there without hafence would write to the same disks"
     ),
     RiskKind.NEVER_THERE: (
         "nothing of the VM was found on {hosts}, and libvirt there has no definition of it: if it runs on a host that"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..core.attempts import Attempt, Verdict, weigh
 from ..core.decision import Case, SilencePolicy, cut_off
 from ..core.evidence import CutOff, Evidence, NotSeen, WitnessReport
-from ..core.looks import HostLook, Look, Silence
+from ..core.looks import Look, Silence, may_hide
 from ..core.model import Host, HostName, HostState, Uuid
 from ..core.siblings import Candidates
 from ..core.stored import Recollection
@@ -59,15 +59,15 @@ class Fencing:
         return Case(
             suspect=self.suspect.name,
             policy=SilencePolicy(self.run.inventory.settings.unreachable, siblings),
-            evidence=(*self.attempts[vm], *self.reports, *self.extra[vm], *self._of_the_observer()),
+            evidence=(*self.attempts[vm], *self.reports, *self.extra[vm], *self._of_the_observer(vm)),
         )
 
-    def _of_the_observer(self) -> Iterator[Evidence]:
-        """What is known of the observer's own sight."""
+    def _of_the_observer(self, vm: Uuid) -> Iterator[Evidence]:
+        """What is known of the observer's own sight of a VM."""
         at = max((look.at for look in self.view.looks.values()), default=0.0)
         if says := self.cut_off():
             yield CutOff(at, says)
-        if hidden := _unseen(self):
+        if hidden := _unseen(self, vm):
             yield NotSeen(at, hidden)
 
     def cut_off(self) -> str:
@@ -80,11 +80,11 @@ def _enabled(fencing: Fencing) -> Sequence[Host]:
     return [host for host in members if host.state is HostState.ENABLED]
 
 
-def _unseen(fencing: Fencing) -> tuple[HostName, ...]:
+def _unseen(fencing: Fencing, vm: Uuid) -> tuple[HostName, ...]:
     """The other hosts that may hold a copy for all that was seen. One in quarantine was fenced, and is watched."""
-    seen = {name for name, look in fencing.view.looks.items() if isinstance(look, HostLook)}
-    known = {fencing.suspect.name, *fencing.view.memory.quarantine, *seen}
-    return tuple(name for name in sorted(fencing.view.looks) if name not in known)
+    known = {fencing.suspect.name, *fencing.view.memory.quarantine}
+    looks = sorted(fencing.view.looks.items())
+    return tuple(name for name, look in looks if name not in known and may_hide(vm, look))
 
 
 def _storm(fencing: Fencing) -> str:

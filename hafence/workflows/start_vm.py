@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..core.decision import AUDIT, Allowed, Judgement, Refused
-from ..core.looks import HostLook, Libvirt, Look, Silence, twin_of
+from ..core.looks import HostLook, Libvirt, Look, Silence, may_hide, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
@@ -125,13 +125,21 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
         return Refused(Reason.STILL_ALIVE, message, ways, suspect.name)
     if copies:
         return _runs_elsewhere(vm_run, suspect.name, next(iter(copies)))
-    risks = list(allowed.risks)
-    if hidden := tuple(name for name in others if not isinstance(looks[name], HostLook)):
-        risks.append(Risk(RiskKind.MOVED_UNSEEN, hidden))
+    known = {suspect.name, *view.memory.quarantine, *harmless}
+    hidden = {name for name, look in looks.items() if name not in known and may_hide(vm_run.vm.uuid, look)}
+    risks = list(allowed.risks) if found else _with_unseen(allowed.risks, hidden)
     if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(looks.get(suspect.name), vm_run.vm):
         risks.append(Risk(RiskKind.NEVER_THERE, (suspect.name,)))
     vm_run.risks = tuple(risks)
     return replace(allowed, risks=vm_run.risks)
+
+
+def _with_unseen(risks: tuple[Risk, ...], hidden: set[HostName]) -> list[Risk]:
+    """The risks, with the hosts that the late look could not rule out beside those that were hidden before."""
+    kept = [risk for risk in risks if risk.kind is not RiskKind.MOVED_UNSEEN]
+    before = {host for risk in risks if risk.kind is RiskKind.MOVED_UNSEEN for host in risk.hosts}
+    every = tuple(sorted(before | hidden))
+    return [*kept, Risk(RiskKind.MOVED_UNSEEN, every)] if every else kept
 
 
 def _of_other_clusters(vm_run: VmRun, suspect: Host) -> list[HostName]:

@@ -136,7 +136,7 @@ def test_another_host_of_the_round_behind_the_address_is_known_by_its_boot() -> 
 
 def test_whose_sight_is_meant_is_told_with_the_evidence() -> None:
     hidden = NotSeen(1.0, (HostName("kvm-02"), HostName("kvm-03")))
-    assert (hidden.says, hidden.proves) == ("nobody could look into kvm-02, kvm-03", Proof.NOTHING)
+    assert (hidden.says, hidden.proves) == ("nobody could say of kvm-02, kvm-03 that no copy is there", Proof.NOTHING)
     assert (CutOff(1.0, "3 of 4 are silent").proves, hidden.source) == (Proof.NOTHING, "admin node")
 
 

@@ -345,6 +345,22 @@ CASES = {
     "nothing was found, and libvirt does not answer": It(
         [seen(), seen(k1=look("kvm-01", libvirt=Libvirt.FAILED)), AFTER], answers={Fence: NOTHING_THERE}, wishes=YES
     ),
+    "nothing was found, and libvirt hangs on another host": It(
+        [seen(k3=look("kvm-03", libvirt=Libvirt.HUNG)), seen(k3=look("kvm-03", libvirt=Libvirt.HUNG)), AFTER],
+        answers={Fence: NOTHING_THERE},
+        wishes=YES,
+    ),
+    "nothing was found, and libvirt hangs on another host by then": It(
+        [seen(), seen(k3=look("kvm-03", libvirt=Libvirt.HUNG)), AFTER], answers={Fence: NOTHING_THERE}, wishes=YES
+    ),
+    "it was found, and libvirt hangs on another host": It(
+        [
+            seen(k1=(WEB,), k3=look("kvm-03", libvirt=Libvirt.HUNG)),
+            seen(k3=look("kvm-03", libvirt=Libvirt.HUNG)),
+            AFTER,
+        ],
+        wishes=YES,
+    ),
     "another host answers at the suspect's address": It(
         [seen(k1=look("kvm-01", boot_id="b-3"), k3=look("kvm-03", boot_id="b-3"))], wishes=YES
     ),
