@@ -24,6 +24,7 @@ from .core.risks import Risk
 from .core.starts import HookResult, StartOrder, StartReply
 from .core.stored import Busy, Lease, Recollection
 from .core.survey import SharedDisk
+from .core.watch import WatchReport
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -293,6 +294,20 @@ class Fence(
     """Carry out a fence order (or rehearse it)."""
 
     order: FenceOrder
+
+
+@dataclass(frozen=True, slots=True)
+class EndWatch(
+    Effect[WatchReport],
+    journalled=Journalled.RESULT,
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s,
+    concerns=lambda effect: effect.vm,
+):
+    """End the watch that a fence of this run left on the suspect, and hear what came back there."""
+
+    suspect: HostName
+    vm: Uuid
 
 
 @dataclass(frozen=True, slots=True)

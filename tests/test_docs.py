@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from hafence import __version__
 from hafence.cli.app import hafence
 from hafence.cli.show.history import RULES
 from hafence.core.attempts import Verdict
@@ -154,3 +155,47 @@ def test_the_man_page_is_clean() -> None:
     said = subprocess.run(["mandoc", "-Tlint", ROOT / "man/hafence.1"], capture_output=True, text=True, check=False)
     assert said.stdout == ""
     assert said.returncode == 0
+
+
+ADRS = sorted(path for path in (ROOT / "docs/adr").glob("*.md") if path.name != "README.md")
+INDEX = (ROOT / "docs/adr/README.md").read_text()
+
+
+@pytest.mark.parametrize("page", ADRS, ids=lambda page: page.stem)
+def test_every_decision_has_its_headings_and_its_line_in_the_index(page: Path) -> None:
+    text = page.read_text()
+    assert re.match(r"# \S.*\n\n", text)
+    assert re.findall(r"^## (.*)$", text, re.M) == ["Context", "Decision", "Consequences", "What would change our mind"]
+    assert all(part.strip() for part in re.split(r"^## .*$", text, flags=re.M))
+    assert len(text.splitlines()) <= 60
+    assert INDEX.count(f"| [{page.stem[:4]}]({page.name}) |") == 1
+
+
+def test_decisions_are_numbered_without_a_gap_and_no_line_of_the_index_leads_nowhere() -> None:
+    assert [page.stem[:5] for page in ADRS] == [f"{number:04}-" for number in range(1, len(ADRS) + 1)]
+    assert set(re.findall(r"\((\d{4}-[^)]*)\)", INDEX)) == {page.name for page in ADRS}
+
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_link_leads_nowhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+        assert link.startswith("https://") or (document.parent / link).exists(), link
+
+
+def test_the_changelog_begins_with_what_is_unreleased_and_each_release_has_its_date() -> None:
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0] == "Unreleased"
+    releases = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", heading) for heading in headings[1:]]
+    assert all(releases)
+    versions = [tuple(map(int, release.groups()[:3])) for release in releases if release]
+    assert versions == sorted(set(versions), reverse=True)
+
+
+def test_the_version_stands_in_one_place() -> None:
+    told = re.compile(rf"(?<![\d.]){re.escape(__version__)}(?![\d.])")
+    for name in ("setup.cfg", "pyproject.toml", "man/hafence.1", "README.md"):
+        assert not told.search((ROOT / name).read_text()), name
+    assert "version = attr: hafence.__version__" in (ROOT / "setup.cfg").read_text()

@@ -33,6 +33,7 @@ class FenceOrder:
     `machine_id` is what the suspect said at an earlier, trusted look: another machine behind its address is not it.
     `others` are the hosts beside it that answered in this round, each with the id of its boot: one of them may have
     taken over the suspect's address, and shows the same host key and machine-id where all are clones of one image.
+    `watch`: where every VM is dead, the session stays until EndWatch and ends what is started there anew.
     """
 
     suspect: HostName
@@ -44,6 +45,7 @@ class FenceOrder:
     rehearse: bool = False
     machine_id: str | None = None
     others: tuple[tuple[HostName, str], ...] = ()
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ prints lines (core/wire.py) that carry the protocol version, the order's nonce, 
 a status that must agree with them:
 
     hafence/1 NONCE vm UUID dead|alive|unknown KEY=VALUE …        (once for each VM of the order)
-    hafence/1 NONCE end vms=N
+    hafence/1 NONCE end vms=N [status=S]
 
-Exit status: 0 when every VM is dead, 10 when one is alive, 11 otherwise.
+Exit status: 0 when every VM is dead, 10 when one is alive, 11 otherwise. A script that stays to watch
+(order.watch) says it at its end line, before it ends.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .wire import Faulty, Hello, Message, ReplyFault, read_message, read_pairs
 STATUS_DEAD, STATUS_ALIVE, STATUS_UNKNOWN = 0, 10, 11
 
 _VM = re.compile(r"vm ([0-9a-f-]{36}) (dead|alive|unknown)(?: (.*))?\Z")
-_END = re.compile(r"vms=([0-9]{1,6})\Z")
+_END = re.compile(r"vms=([0-9]{1,6})(?: status=([0-9]{1,3}))?\Z")
 _STATES = {
     "dead": (Verdict.CONFIRMED_DEAD, STATUS_DEAD),
     "alive": (Verdict.STILL_ALIVE, STATUS_ALIVE),
@@ -71,7 +72,7 @@ def _told(order: FenceOrder, reply: Reply) -> Mapping[Uuid, Reading] | Faulty:
     if set(readings) != set(order.vms):
         return Faulty(ReplyFault.OTHER_VMS)
     expected = max((status for _, status in readings.values()), default=STATUS_UNKNOWN)
-    if reply.exit_status != expected:
+    if reply.exit_status != expected or (end[2] is not None and int(end[2]) != expected):
         return Faulty(ReplyFault.STATUS_CONTRADICTS, str(reply.exit_status))
     return {vm: reading for vm, (reading, _) in readings.items()}
 

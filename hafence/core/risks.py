@@ -20,6 +20,7 @@ class RiskKind(Enum):
     COMES_BACK = "comes_back"
     CANNOT_LOOK = "cannot_look"
     NOT_FENCED = "not_fenced"
+    CAME_BACK = "came_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ _SAYS = {
     ),
     RiskKind.NOT_FENCED: (
         "pre_fence is off: a copy of the VM that still runs on {hosts} would write to the same disks"
+    ),
+    RiskKind.CAME_BACK: (
+        "something on {hosts} has started the VM there anew since it was fenced; that copy was ended at once, but what"
+        " started it may do so again, and then both would write to the same disks"
     ),
 }
 

@@ -10,10 +10,12 @@ from typing import Any
 from ..adapters.local.hooks import HookCall, run_hooks
 from ..adapters.ssh.connections import Hosts
 from ..core.model import Inventory
+from ..core.stored import Lease
 from ..effects import (
     Ask,
     DropLease,
     Effect,
+    EndWatch,
     Fence,
     FenceStorage,
     LearnMachine,
@@ -67,7 +69,7 @@ class Performer:
             Tell: lambda effect: voice.tells(effect.text),
             RunHooks: self._run_hooks,
             TakeLease: stored.take_lease,
-            RenewLease: stored.renew_lease,
+            RenewLease: lambda effect: _renew(stored, reached, effect),
             DropLease: stored.drop_lease,
             Recall: stored.recall,
             WriteRecord: stored.write_record,
@@ -79,6 +81,7 @@ class Performer:
             StoreHealth: stored.health,
             LookAt: reached.look_at,
             Fence: reached.fence,
+            EndWatch: reached.end_watch,
             Witness: reached.witness,
             Start: reached.start,
             Settle: reached.settle,
@@ -100,6 +103,12 @@ class Performer:
         vm = self._inventory.vms[effect.vm]
         call = HookCall(self._holder.run, vm.uuid, vm.name, effect.suspect, effect.target)
         return run_hooks(self._inventory.hooks, call)
+
+
+def _renew(stored: StorePerformer, reached: HostPerformer, effect: RenewLease) -> Lease:
+    lease = stored.renew_lease(effect)
+    reached.renewed(lease)
+    return lease
 
 
 def _uptime() -> float:

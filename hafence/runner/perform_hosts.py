@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ..adapters.hosts import kvm
@@ -20,9 +20,12 @@ from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid
 from ..core.replies import interpret
 from ..core.starts import StartOrder, StartReply, StartResult
+from ..core.stored import Lease
 from ..core.survey import SharedDisk
 from ..core.troubles import Trouble
+from ..core.watch import WatchReport, joined
 from ..effects import (
+    EndWatch,
     Fence,
     FenceStorage,
     LiftStorageFence,
@@ -62,6 +65,7 @@ class HostPerformer:
         self._hosts = hosts
         self._run = run
         self._storage_performer: StoragePerformer | None = None
+        self._watches: list[kvm.Stay] = []
 
     # ------------------------------------------------ looking
 
@@ -107,12 +111,38 @@ class HostPerformer:
         nonce = _nonce()
         program = kvm.fence_program(order, self._names(order.vms), nonce, suspect, time.time)
         sent, within_s = time.time(), order.within_s + GRACE_S
-        run = self._hosts.run(suspect, program, via=proxy, within_s=within_s)
+        call = partial(self._hosts.run, suspect, program, via=proxy, within_s=within_s)
+        run = self._begin_watch(program.on_line, call) if isinstance(program.on_line, kvm.Stay) else call()
         at = self._stamp(sent, within_s)
         if not order.rehearse:  # a dry run writes no files either
             self._keep("fence", run)
         reply = Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, at, run.note)
         return interpret(order, reply)
+
+    def _begin_watch(self, stay: kvm.Stay, call: Callable[[], ProgramRun]) -> ProgramRun:
+        """What the fence replied. Where it stays, its session is kept for end_watch."""
+        begun = time.monotonic()
+        stay.begin(call)
+        if stay.run is not None and not stay.stays():
+            return stay.run
+        self._watches.append(stay)
+        return ProgramRun(None, "", stay.status, stay.reply(), "", time.monotonic() - begun)
+
+    def renewed(self, lease: Lease) -> None:
+        """A watch may go on for as long as the lease."""
+        for stay in self._watches:
+            if lease.vm in stay.order.vms:
+                stay.not_after = lease.expires_at
+
+    def end_watch(self, effect: EndWatch) -> WatchReport:
+        """End the sessions that watch the VM on the suspect. One connection's time-out is their time."""
+        mine = [s for s in self._watches if s.order.suspect == effect.suspect and effect.vm in s.order.vms]
+        self._watches = [stay for stay in self._watches if stay not in mine]
+        reports = in_parallel([partial(stay.end, self._inventory.settings.connect_timeout_s) for stay in mine])
+        for stay in mine:
+            if stay.run is not None:
+                self._keep("fence", stay.run)
+        return joined(effect.suspect, reports)
 
     def _names(self, vms: Iterable[Uuid]) -> dict[Uuid, str]:
         """The names of those that are in the inventory: the audit rehearses with a VM that is nowhere."""

@@ -20,10 +20,12 @@ from ..core.record import VmRecord
 from ..core.risks import Risk
 from ..core.starts import StartOrder, StartReply
 from ..core.troubles import Trouble
+from ..core.watch import WatchReport
 from ..core.wire import Faulty, ReplyFault
 from ..effects import (
     Ask,
     Effect,
+    EndWatch,
     Fence,
     FenceStorage,
     LiftQuarantine,
@@ -84,6 +86,10 @@ def _fence(effect: Fence) -> Json:
         "not_after": moment(order.not_after),
         "rehearse": order.rehearse,
     }
+
+
+def _watched(report: WatchReport) -> Json:
+    return {"came": dict(report.came), "living": sorted(report.living), "whole": report.whole}
 
 
 def _fenced(report: FenceReport) -> Json:
@@ -226,6 +232,7 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
     Tell: ("tell", lambda e: {"says": e.text, **_risk(e.risk)}, _nothing),
     LookAt: ("look_at", lambda e: {"looked_at": list(e.hosts)}, _looked),
     Fence: ("fence", _fence, _fenced),
+    EndWatch: ("end_watch", lambda e: {"suspect": e.suspect}, _watched),
     Witness: ("witness", lambda e: {"suspect": e.suspect, "siblings": list(e.siblings)}, _witnessed),
     RunHooks: (
         "run_hooks",

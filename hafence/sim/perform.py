@@ -16,6 +16,7 @@ from ..effects import (
     Ask,
     DropLease,
     Effect,
+    EndWatch,
     Fence,
     FenceStorage,
     LearnMachine,
@@ -53,6 +54,7 @@ from .network import STORE
 from .run import SimRun
 from .second_level import fence_storage, lift_storage_fence, power_off, renew_storage_fence
 from .sessions import clock, fence, look_at, settle, start, witness
+from .watch import end_watch, renewed
 from .words import risk_words
 from .world import EPOCH, World
 
@@ -195,7 +197,9 @@ def _renew_lease(world: World, run: SimRun, effect: RenewLease) -> Lease:
     """The lease lasts from when the question was asked, by the admin node's clock: never longer than in the store."""
     lease, ttl_s = effect.lease, run.inventory.settings.lease_s
     world.store.renew_lease(lease, ttl_s, _store_clock(world))
-    return Lease(lease.vm, lease.token, clock(world, run) - STORE_S + ttl_s)
+    expires_at = clock(world, run) - STORE_S + ttl_s
+    renewed(run, lease.vm, expires_at)
+    return Lease(lease.vm, lease.token, expires_at)
 
 
 def _quarantine(world: World, _: SimRun, effect: Quarantine) -> None:
@@ -274,6 +278,7 @@ _ACTS: dict[type, Callable[[World, SimRun, Any], Act[Any]]] = {
     TakeLease: _take_lease,
     LookAt: look_at,
     Fence: fence,
+    EndWatch: end_watch,
     Witness: witness,
     Start: start,
     Settle: settle,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from ..core.attempts import FenceOrder, Reply
@@ -9,6 +11,7 @@ from ..core.model import HostName, Inventory, Uuid
 from ..core.outcome import Outcome
 from ..core.starts import StartOrder, StartReply
 from ..effects import Effect, Workflow
+from .hosts import SimHost
 from .kernel import Task
 from .world import Admin
 
@@ -25,6 +28,19 @@ class Policy:
     def doctor_start(self, order: StartOrder, reply: StartReply, settles: bool) -> StartReply:
         """What the workflow is told of a start, or of the settling of one."""
         return reply
+
+
+class Session:
+    """One session of a fence that stays. `passes` tells whether the run is heard there."""
+
+    def __init__(self, order: FenceOrder, host: SimHost, passes: Callable[[], bool]) -> None:
+        self.order = order
+        self.host = host
+        self.boot = host.boot
+        self.passes = passes
+        self.not_after = order.not_after
+        self.done = False
+        self.came: Counter[Uuid] = Counter()
 
 
 class SimRun:
@@ -47,6 +63,7 @@ class SimRun:
         "sent",
         "task",
         "typed",
+        "watches",
         "workflow",
     )
 
@@ -71,4 +88,6 @@ class SimRun:
         """What came of an effect could not be written down: the next effect meets the store's failure."""
         self.sent: list[tuple[float, Uuid, HostName]] = []
         """Starts that were sent: when, of which VM, where to."""
+        self.watches: list[Session] = []
+        """Sessions of its fences that stay on suspects."""
         self.task: Task | None = None

@@ -9,7 +9,7 @@ from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.model import HostName, Uuid
-from ..core.replies import interpret
+from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, Witness
@@ -27,8 +27,9 @@ from .observed import (
     note_sent,
     note_watch,
 )
-from .run import SimRun
+from .run import Session, SimRun
 from .scripts import Printed, Settled, fence_script, libvirtd_is_busy, settle_script, start_script
+from .watch import watch_script
 from .world import EPOCH, World
 
 GRACE_S = 3.0
@@ -74,7 +75,8 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
         status = None if trouble is not None else 1
         return Reply(nonce, trouble, status, "", world.now - begun, clock(world, run))
     within_s = min(order.within_s, order.not_after - clock(world, run))
-    script = fence_script(world, suspect, order, nonce, world.now + within_s)
+    fencing = fence_script(world, suspect, order, nonce, world.now + within_s)
+    script = _fence_and_stay(world, run, order, suspect, fencing)
     task = world.agenda.spawn(script, suspect, f"{suspect.name} fence", suspect.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
     printed: Printed | None = None if trouble else task.value
@@ -82,6 +84,18 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
         note_scan(world, run, HostName(suspect.name), printed.looked_at, printed.living)
     text, status = (printed.stdout, printed.status) if printed else ("", None)
     return Reply(nonce, trouble, status, text, world.now - begun, clock(world, run))
+
+
+def _fence_and_stay(
+    world: World, run: SimRun, order: FenceOrder, suspect: SimHost, script: Act[Printed]
+) -> Act[Printed]:
+    """The fence's script; one that is to watch stays where every VM is dead."""
+    printed = yield from script
+    if order.watch and printed.status == STATUS_DEAD:
+        session = Session(order, suspect, lambda: _way_back(world, run, suspect, order.proxy) is None)
+        run.watches.append(session)
+        world.agenda.spawn(watch_script(world, run, session), suspect, f"{suspect.name} watch")
+    return printed
 
 
 def _open(world: World, run: SimRun, order: FenceOrder) -> Act[Trouble | None]:

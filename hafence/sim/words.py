@@ -21,6 +21,7 @@ from ..core.stored import Busy, Lease
 from ..effects import (
     DropLease,
     Effect,
+    EndWatch,
     Fence,
     FenceStorage,
     Interrupted,
@@ -65,6 +66,10 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
                 f"{what} {_vm(inventory, vm)} on {order.suspect} {through}: {_reading(reading)}"
                 for vm, reading in answer.readings.items()
             ]
+        case EndWatch():
+            what = f"{sum(answer.came.values())} came back" if answer.came else "nothing came back"
+            end = "" if answer.whole else ", and it was cut off"
+            return [f"ends the watch on {effect.suspect}: {what}{end}"]
         case Witness():
             return [f"witnesses: {', '.join(_report(report) for report in answer)}"]
         case Start(sent) | Settle(sent):

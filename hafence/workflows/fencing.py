@@ -39,12 +39,15 @@ MAX_SEEING = 2
 
 
 def fence_suspect(
-    run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed
+    run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed, watch: bool = False
 ) -> Workflow[dict[Uuid, Judgement]]:
-    """Fence the VMs of `vm_runs` on `suspect`; each run of a VM gets its attempts, evidence and verdict written in."""
+    """Fence the VMs of `vm_runs` on `suspect`; each run of a VM gets its attempts, evidence and verdict written in.
+
+    With `watch` the session of a fence that has proved them dead stays there, until end_watch().
+    """
     hosts = run.inventory.members(suspect.cluster)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
-    fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)))
+    fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)), watch)
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
     yield from _second_look(fencing)
@@ -129,6 +132,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         rehearse=fencing.run.dry_run,
         machine_id=fencing.view.memory.machine_ids.get(fencing.suspect.name),
         others=_boot_ids(fencing),
+        watch=fencing.watch and not fencing.run.dry_run,
     )
     report = yield from _send(fencing, order, meanwhile)
     readings = report.readings
@@ -155,14 +159,23 @@ def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Wor
             report, fencing.reports = yield from do(Together((Fence(order), meanwhile)))
     except Interrupted:
         _mark_fenced(fencing, order)
+        _mark_watched(fencing, order)
         raise
     _mark_fenced(fencing, order)
+    if all(reading.verdict is Verdict.CONFIRMED_DEAD for reading in report.readings.values()):
+        _mark_watched(fencing, order)
     return report
 
 
 def _mark_fenced(fencing: Fencing, order: FenceOrder) -> None:
     for vm in order.vms:
         fencing.vm_runs[vm].fenced = not order.rehearse
+
+
+def _mark_watched(fencing: Fencing, order: FenceOrder) -> None:
+    for vm in order.vms:
+        if order.watch:
+            fencing.vm_runs[vm].watched = order.suspect
 
 
 def _learn(fencing: Fencing, reading: Reading) -> Workflow[None]:

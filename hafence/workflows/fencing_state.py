@@ -34,6 +34,8 @@ class Fencing:
     candidates: Candidates
     grace: str
     """Why it is too early to call anyone silent, or ''."""
+    watch: bool = False
+    """Whether a start follows, until whose end the suspect is watched."""
     attempts: dict[Uuid, list[Attempt]] = field(default_factory=dict)
     reports: tuple[WitnessReport, ...] = ()
     extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)

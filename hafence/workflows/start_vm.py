@@ -154,7 +154,7 @@ def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refuse
 
 
 def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | Refused]:
-    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view)
+    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view, watch=True)
     return judgements[vm_run.vm.uuid]
 
 

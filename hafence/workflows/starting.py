@@ -20,7 +20,7 @@ from ..core.risks import risks_of
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Tell, Workflow, do
 from .fencing import evidence_ends, evidence_is_old
-from .vm_run import VmRun, conclude, rival_copies, shut_out_hosts
+from .vm_run import VmRun, conclude, end_watch, rival_copies, shut_out_hosts
 
 TICKETS_PER_LEASE = 1000
 """Tickets of one lease lie between its token times this and the next token's: a later run's are always higher."""
@@ -143,11 +143,17 @@ def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcom
     if cluster.is_kvm:
         looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
         copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
+        if target in copies and vm_run.watched in copies and vm_run.watched != target:
+            # Started there anew a moment ago, and about to be ended: the watch's end tells whether it is.
+            yield from end_watch(vm_run)
+            looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
+            copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
     if copies not in ({}, {target: 1}):
         return (yield from _two_copies(vm_run, target, copies))
     if not copies:
         return (yield from _gone_again(vm_run, target))
     yield from vm_run.renew()
+    yield from end_watch(vm_run)
     now = yield from do(Now())
     yield from vm_run.write(mark_running(vm_run.record, target, vm_run.run.id, now))
     vm_run.in_flight = None

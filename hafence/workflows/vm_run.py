@@ -16,10 +16,11 @@ from ..core.model import HostName, Inventory, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.reasons import Reason
 from ..core.record import VmRecord, kept_from_writing
-from ..core.risks import Risk
+from ..core.risks import Risk, RiskKind
 from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
     DropLease,
+    EndWatch,
     Interrupted,
     LeaseLost,
     Now,
@@ -65,6 +66,8 @@ class VmRun:
     notes: list[str] = field(default_factory=list)
     fenced: bool = False
     """Something may have been killed in this run."""
+    watched: HostName | None = None
+    """Where a fence of this run may have left its session, which ends what is started there anew."""
     shut_out_until: float | None = None
     """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
     in_flight: HostName | None = None
@@ -174,8 +177,20 @@ def under_lease(vm_run: VmRun, body: Callable[[VmRun], Workflow[Outcome]]) -> Wo
             yield from vm_run.renew()
     except (LeaseLost, StoreError, Interrupted) as why:
         outcome = ended_early(vm_run, why)
+    with suppress(LeaseLost, StoreError, Interrupted):
+        yield from end_watch(vm_run)
     yield from give_back(vm_run)
     return outcome
+
+
+def end_watch(vm_run: VmRun) -> Workflow[None]:
+    """End the watch on the suspect, if there is one. What came back there is a risk from now on, and is said."""
+    if vm_run.watched is None:
+        return
+    suspect, vm_run.watched = vm_run.watched, None
+    report = yield from do(EndWatch(suspect, vm_run.vm.uuid))
+    if report.came.get(vm_run.vm.uuid):
+        vm_run.risks += (Risk(RiskKind.CAME_BACK, (suspect,)),)
 
 
 def busy(vm_run: VmRun, other: Busy) -> Outcome:

@@ -19,6 +19,8 @@ def complete(desk: Desk, line: str) -> list[str]:
     [
         ("hafence sta", ["start-vm", "status"]),
         ("hafence inventory ", ["check", "scan-keys"]),
+        ("hafence simulate ", ["play", "explore", "compare"]),
+        ("hafence simulate play --b", ["--bless"]),
         ("hafence start-vm ", ["db-01", "web-01"]),
         ("hafence start-vm w", ["web-01"]),
         ("hafence fence web-01 d", ["db-01"]),
@@ -33,6 +35,12 @@ def complete(desk: Desk, line: str) -> list[str]:
 )
 def test_offers(desk: Desk, line: str, offered: list[str]) -> None:
     assert complete(desk, line) == offered
+
+
+def test_a_folder_may_still_follow_simulate_at_once(desk: Desk) -> None:
+    line = "hafence simulate scen"
+    said = desk.type(_HAFENCE_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD="2")
+    assert said.out.splitlines() == ["dir,scen"]
 
 
 def test_the_inventory_that_was_named_is_the_one_that_is_read(desk: Desk) -> None:

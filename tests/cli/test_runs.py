@@ -18,6 +18,8 @@ from hafence.demo.layout import VMS
 from tests.cli.test_errors import read_until
 from tests.cli.test_json import KEYS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cluster() -> Iterator[DemoCluster]:

@@ -133,6 +133,7 @@ def test_what_can_not_be_read_to_its_end_is_told_once(
         assert part in fault.says
 
 
+@pytest.mark.slow
 def test_a_file_of_nothing_but_values_ends_at_the_budget(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, "vms: [" + "a," * (MAX_NODES + 10) + "]")
     assert f"more than {MAX_NODES:,} values" in fault.says
@@ -174,6 +175,7 @@ def test_a_file_of_doubled_keys_is_given_up(tmp_path: Path) -> None:
     assert "more than 100: is it the right file?" in found[-1].says
 
 
+@pytest.mark.slow
 def test_a_file_of_unknown_keys_is_told_bounded(tmp_path: Path) -> None:
     with pytest.raises(InventoryError) as caught:
         read(tmp_path, "".join(f"k{number}: 1\n" for number in range(300_000)))
@@ -183,6 +185,7 @@ def test_a_file_of_unknown_keys_is_told_bounded(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 201
 
 
+@pytest.mark.slow
 def test_a_file_of_unknown_hosts_is_told_bounded(tmp_path: Path) -> None:
     hosts = "".join(f"  h{number}: {{cluster: p}}\n" for number in range(60_000))
     vms = "".join(f"  v{number}: {{host: x{number}}}\n" for number in range(60_000))

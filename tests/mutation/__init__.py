@@ -1,1 +1,1 @@
-"""Mutation testing of the pure rooms: `python -m tests.mutation`. See report.py for what is checked in."""
+"""Mutation testing of the pure rooms: `python -m tests.mutation`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -31,6 +30,9 @@ class Mutant:
     source: str
     nth: int = 1
     """Which of the changes that read alike it is."""
+    line: int = 1
+    """The first line of the module's text that it changes, counted from 1; `lines` are as many as it changes."""
+    lines: int = 1
 
     @property
     def name(self) -> str:
@@ -52,10 +54,11 @@ def mutants_of(root: Path, path: str) -> list[Mutant]:
         text = _replaced(wrapper.module, source.encode(), spans.get(node), node, instead)
         if text == source or not _compiles(text):
             continue
-        before, after = _difference(source, text)
+        first, old, new = _difference(source, text)
+        before, after = (" ⏎ ".join(line.strip() for line in side) for side in (old, new))
         if UNREACHED in before:
             continue
-        mutant = Mutant(path, where, before, after, text)
+        mutant = Mutant(path, where, before, after, text, line=first + 1, lines=max(1, len(old)))
         counts[mutant.name] = nth = counts.get(mutant.name, 0) + 1
         mutants.append(replace(mutant, nth=nth))
     return mutants
@@ -80,14 +83,14 @@ def _compiles(text: str) -> bool:
     return True
 
 
-def _difference(before: str, after: str) -> tuple[str, str]:
-    """The lines that differ, each side on one line."""
+def _difference(before: str, after: str) -> tuple[int, list[str], list[str]]:
+    """Where the texts begin to differ (lines before that), and the lines that differ, of each side."""
     old, new = before.splitlines(), after.splitlines()
     first = next(index for index, (a, b) in enumerate(zip_longest(old, new)) if a != b)
     while old[first + 1 :] and new[first + 1 :] and old[-1] == new[-1]:
         old.pop()
         new.pop()
-    return tuple(" ⏎ ".join(line.strip() for line in side[first:]) for side in (old, new))  # type: ignore[return-value]
+    return first, old[first:], new[first:]
 
 
 class _Finder(cst.CSTVisitor):
@@ -123,11 +126,3 @@ class _Finder(cst.CSTVisitor):
         node.body.visit(self)
         self._in_body -= 1
         self._names.pop()
-
-
-def modules(root: Path) -> Iterator[str]:
-    """The modules of the pure rooms."""
-    for room in ("core", "workflows"):
-        for path in sorted((root / "hafence" / room).glob("*.py")):
-            if path.name != "__init__.py":
-                yield str(path.relative_to(root))

@@ -1,76 +1,64 @@
-"""The checked-in report: what was hunted, with which texts, and how it ended. `report.json`.
-
-A module's part holds as long as the module is as it was, and so is every test that killed a mutant of it. New tests
-can only kill more, so they make nothing stale. What the report leaves to the nightly hunt, which believes none of it: a
-change elsewhere (the simulator, another module) after which a test no longer reaches what it reached.
-"""
+"""What a hunt has found, module by module: the table that is printed, and the file that the nightly keeps."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FILE = Path(__file__).with_name("report.json")
-OF_ALL = ("tests/mutation/operators.py", "tests/mutation/mutants.py")
-"""Another set of mutants is another hunt."""
+from .mutants import Mutant
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Of one module: its mutants, how many died, how many are accepted; the digest of each file that this rests on."""
+    """Of one module: its mutants that were to be tried, and how many for which there was no time; the number of those
+    that a test killed; the names of those that lived on, accepted or not."""
 
     mutants: int
+    untried: int
     killed: int
-    accepted: int
-    files: dict[str, str]
+    survived: tuple[str, ...]
 
 
-def read_report(file: Path = FILE) -> dict[str, Part]:
-    """Module -> its part; nothing where there is no report yet."""
-    if not file.exists():
-        return {}
-    return {path: Part(**part) for path, part in json.loads(file.read_text()).items()}
+def make_parts(mutants: Iterable[Mutant], killers: Mapping[str, str]) -> dict[str, Part]:
+    """Module -> its part. `killers` has, for each mutant that was tried, the test that killed it, or ''."""
+    names: dict[str, list[str]] = {}
+    for mutant in mutants:
+        names.setdefault(mutant.path, []).append(mutant.name)
+    parts = {}
+    for path, chosen in sorted(names.items()):
+        tried = [name for name in chosen if name in killers]
+        survived = tuple(sorted(name for name in tried if not killers[name]))
+        parts[path] = Part(len(chosen), len(chosen) - len(tried), len(tried) - len(survived), survived)
+    return parts
 
 
-def write_report(parts: Mapping[str, Part], file: Path = FILE) -> None:
-    """Write it for review."""
-    file.write_text(json.dumps({path: asdict(parts[path]) for path in sorted(parts)}, indent=1) + "\n")
+def find_faults(
+    mutants: Iterable[Mutant], killers: Mapping[str, str], accepted: Collection[str], all_names: Collection[str]
+) -> list[str]:
+    """Survivors that nobody has accepted, and what was accepted and does not survive or is no mutant (of `all_names`,
+    every mutant there is in the modules that were looked at)."""
+    tried = {mutant.name for mutant in mutants if mutant.name in killers}
+    survivors = {name for name in tried if not killers[name]}
+    return [
+        *(f"survived: {name}" for name in sorted(survivors - set(accepted))),
+        *(
+            f"accepted, but it is killed by {killers[name]}: {name}"
+            for name in sorted(set(accepted) & tried - survivors)
+        ),
+        *(f"accepted, but there is no such mutant: {name}" for name in sorted(set(accepted) - set(all_names))),
+    ]
 
 
-def make_part(root: Path, path: str, killers: Mapping[str, str], accepted: int) -> Part:
-    """The part of a module whose hunt ended well: mutant's name -> the test that killed it."""
-    files = {path, *OF_ALL}
-    for killer in set(killers.values()):
-        files.update(files_of(root, killer))
-    survived = sum(not killer for killer in killers.values())
-    return Part(len(killers), len(killers) - survived, accepted, {it: digest(root / it) for it in sorted(files)})
+def print_table(parts: Mapping[str, Part]) -> None:
+    """For people."""
+    print(f"\n{'module':42} mutants  killed  survived  no time for")
+    for path, part in parts.items():
+        print(f"{path:42} {part.mutants:7} {part.killed:7} {len(part.survived):9} {part.untried:12}")
 
 
-def is_fresh(root: Path, part: Part | None) -> bool:
-    """Whether all that the part rests on is as it was."""
-    return part is not None and all(digest(root / path) == known for path, known in part.files.items())
-
-
-def digest(path: Path) -> str:
-    """Of a file's text; of one that is gone, no digest that any had."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else "gone"
-
-
-def files_of(root: Path, killer: str) -> Iterable[str]:
-    """The files that a test is made of: its own, and the data that it reads."""
-    file, _, rest = killer.partition("::")
-    if not (root / file).is_file():
-        return
-    yield file
-    for name in re.findall(r'assert_told\(\s*"(\w+)"', (root / file).read_text()):
-        yield f"tests/core/told/{name}.txt"
-    if found := re.fullmatch(r"test_scenario\[(.+)\]", rest):
-        for path in sorted((root / "tests/scenarios" / found[1]).iterdir()):
-            yield str(path.relative_to(root))
-    if file.startswith("tests/replies/"):
-        for path in sorted((root / "tests/replies").glob("*/*.reply")):
-            yield str(path.relative_to(root))
+def write_report(parts: Mapping[str, Part], file: Path) -> None:
+    """For whoever looks into it the next morning."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({path: asdict(part) for path, part in parts.items()}, indent=1) + "\n")

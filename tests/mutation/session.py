@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import signal
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hypothesis
@@ -20,8 +20,23 @@ from .mutants import Mutant
 TESTS = {
     "hafence/core": ("tests/core", "tests/replies", "tests/inventory/test_values.py"),
     "hafence/workflows": ("tests/workflows", "tests/sim/test_scenarios.py"),
+    "hafence/inventory/faults.py": ("tests/core", "tests/inventory/test_values.py"),
 }
 """Each room and the tests that must see its mutants: no root, no other process, no time of the wall clock."""
+
+
+def modules(root: Path) -> Iterator[str]:
+    """The modules that are hunted."""
+    for room in TESTS:
+        for path in [root / room] if room.endswith(".py") else sorted((root / room).rglob("*.py")):
+            if path.name != "__init__.py":
+                yield str(path.relative_to(root))
+
+
+def room_of(path: str) -> str:
+    """The room of a module that is hunted."""
+    return next(room for room in TESTS if path == room or path.startswith(f"{room}/"))
+
 
 TOO_LONG = ("test_a_story_comes_out_the_same_whatever_order_sets_have", "test_what_is_no_uuid_is_refused")
 """Tests of several seconds, which every survivor would have to live through, and that see no more than others."""
@@ -37,10 +52,29 @@ TEST_S = 30.0
 SESSION_S = 200.0
 """Processor time for a session of its own."""
 
-ARGUMENTS = ["-q", "-p", "no:cacheprovider", "--no-header", "-k"]
+ARGUMENTS = ["-q", "--disable-warnings", "-p", "no:cacheprovider", "--no-header", "-k"]
 ALL_BUT_LONG = " and ".join(f"not {name}" for name in TOO_LONG)
 
 Told = Callable[[Mutant, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Mutants of one room, tried in one way: on these tests, so many at once, and no further one after `until` (a
+    time of the monotonic clock)."""
+
+    root: Path
+    mutants: Sequence[Mutant]
+    tests: Sequence[str]
+    jobs: int
+    until: float | None
+
+    def in_time(self, mutants: Iterable[Mutant]) -> Iterator[Mutant]:
+        """As many of them as time allows."""
+        for mutant in mutants:
+            if self.until is not None and time.monotonic() > self.until:
+                return
+            yield mutant
 
 
 def settle_hypothesis() -> None:
@@ -55,16 +89,17 @@ def settle_hypothesis() -> None:
 class _Hot:
     """Takes the place of pytest's loop over the tests."""
 
-    def __init__(self, root: Path, mutants: Sequence[Mutant], jobs: int, told: Told) -> None:
-        self._root, self._mutants, self._jobs, self._told = root, mutants, jobs, told
+    def __init__(self, group: Group, told: Told) -> None:
+        self._group, self._told = group, told
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Learn what each test calls, then try each mutant on the tests that call its function."""
+        group = self._group
         by_function = Map()
-        by_function.learn(self._root, {mutant.path for mutant in self._mutants}, session.items)
-        children = Children(self._jobs, self._told)
-        for mutant in _with_unchanged(self._root, self._mutants):
+        by_function.learn(group.root, {mutant.path for mutant in group.mutants}, session.items)
+        children = Children(group.jobs, self._told)
+        for mutant in group.in_time(_with_unchanged(group.root, group.mutants)):
             tests = by_function.get((mutant.path, mutant.where), [])
             children.begin(mutant, _hot_work(mutant, tests))
         children.wait()
@@ -79,12 +114,11 @@ def _hot_work(mutant: Mutant, tests: Sequence[pytest.Item]) -> Callable[[], str]
     return work
 
 
-def hunt_in_functions(root: Path, mutants: Sequence[Mutant], tests: Sequence[str], jobs: int, told: Told) -> None:
+def hunt_in_functions(group: Group, told: Told) -> None:
     """Mutants within functions."""
-    if mutants:
-        code = pytest.main([*ARGUMENTS, ALL_BUT_LONG, *tests], plugins=[_Hot(root, mutants, jobs, told)])
-        if code != pytest.ExitCode.OK:
-            raise HuntBroken(f"pytest ended with {code!r}")
+    code = pytest.main([*ARGUMENTS, ALL_BUT_LONG, *group.tests], plugins=[_Hot(group, told)])
+    if code != pytest.ExitCode.OK:
+        raise HuntBroken(f"pytest ended with {code!r}")
 
 
 # ---------------------------------------------------------------- sessions of their own
@@ -131,11 +165,11 @@ def _cold_work(root: Path, mutant: Mutant, tests: Sequence[str]) -> Callable[[],
     return work
 
 
-def hunt_in_tables(root: Path, mutants: Sequence[Mutant], tests: Sequence[str], jobs: int, told: Told) -> None:
+def hunt_in_tables(group: Group, told: Told) -> None:
     """Mutants of what a module makes when it is loaded."""
-    children = Children(jobs, told)
-    for mutant in _with_unchanged(root, mutants, once=True):
-        children.begin(mutant, _cold_work(root, mutant, tests))
+    children = Children(group.jobs, told)
+    for mutant in group.in_time(_with_unchanged(group.root, group.mutants, once=True)):
+        children.begin(mutant, _cold_work(group.root, mutant, group.tests))
     children.wait()
 
 
@@ -159,7 +193,7 @@ class Tally:
     """What became of each mutant."""
 
     def __init__(self, total: int) -> None:
-        self.killers: dict[str, dict[str, str]] = defaultdict(dict)
+        self.killers: dict[str, str] = {}
         self._total, self._done, self._begun = total, 0, time.monotonic()
 
     def told(self, mutant: Mutant, killer: str) -> None:
@@ -168,7 +202,7 @@ class Tally:
             if killer:
                 raise HuntBroken(f"{killer} fails in a child although nothing was changed: {mutant.path}")
             return
-        self.killers[mutant.path][mutant.name] = killer
+        self.killers[mutant.name] = killer
         self._done += 1
         if not killer:
             print(f"survived: {mutant.name}", flush=True)
@@ -176,12 +210,23 @@ class Tally:
             print(f"{self._done} of {self._total} after {time.monotonic() - self._begun:.0f} s", file=sys.stderr)
 
 
-def hunt(root: Path, mutants: Sequence[Mutant], jobs: int) -> dict[str, dict[str, str]]:
-    """Try every mutant: module -> mutant's name -> what killed it."""
+def hunt(root: Path, mutants: Sequence[Mutant], jobs: int, within_s: float | None = None) -> dict[str, str]:
+    """Try every mutant: its name -> the test that killed it, or ''. With `within_s` those that time allows, of which
+    each group has its share, in an order that no module's place decides."""
     settle_hypothesis()
     tally = Tally(len(mutants))
-    for cold in (True, False):
-        for room, tests in TESTS.items():
-            chosen = [it for it in mutants if it.path.startswith(room) and cold == (not it.where)]
-            (hunt_in_tables if cold else hunt_in_functions)(root, chosen, tests, jobs, tally.told)
+    if within_s is not None:
+        mutants = sorted(mutants, key=lambda mutant: hashlib.sha256(mutant.name.encode()).digest())
+    end = time.monotonic() + within_s if within_s is not None else None
+    groups = [
+        (cold, tests, chosen)
+        for cold in (True, False)  # first those for which nothing of hafence may be loaded yet
+        for room, tests in TESTS.items()
+        if (chosen := [it for it in mutants if room_of(it.path) == room and cold == (not it.where)])
+    ]
+    for number, (cold, tests, chosen) in enumerate(groups):
+        until = None
+        if end is not None:
+            until = time.monotonic() + (end - time.monotonic()) / (len(groups) - number)
+        (hunt_in_tables if cold else hunt_in_functions)(Group(root, chosen, tests, jobs, until), tally.told)
     return tally.killers

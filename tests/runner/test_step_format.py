@@ -20,6 +20,7 @@ from hafence.core.risks import Risk, RiskKind
 from hafence.core.starts import HookResult, StartOrder, StartReply, StartResult
 from hafence.core.stored import Lease
 from hafence.core.troubles import Trouble
+from hafence.core.watch import WatchReport
 from hafence.core.wire import Faulty, ReplyFault
 from hafence.effects import Effect, Journalled
 from hafence.runner.step_format import KINDS, came, kind_of, reading_document, reading_of
@@ -44,6 +45,7 @@ STEPS: list[tuple[Effect[Any], Any]] = [
         {KVM_01: LOOK, KVM_02: Silence(KVM_02, 1.0, Trouble.CUT, "n"), HostName("c"): Blind(HostName("c"), 1.0, "b")},
     ),
     (effects.Fence(ORDER), FenceReport({VM: KILLED}, 1.5, 2.0)),
+    (effects.EndWatch(KVM_01, VM), WatchReport(KVM_01, {VM: 2}, frozenset({VM}), True)),
     (
         effects.Witness(KVM_01, (KVM_02,)),
         (WitnessReport(None, 1.0, frozenset({Sign.PING, Sign.RST}), True, "seen", 2, 1),),

@@ -1,6 +1,7 @@
-"""`hafence simulate --explore` as people and scripts use it."""
+"""`hafence simulate …` as people and scripts use it, and as they typed it before it had commands of its own."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from hafence.sim.search import as_scenario, exhaustive
 from hafence.sim.situations import Means, inventory
 
 DRAFTS = "ssh-failure-counts-as-dead"
+SCENARIO = str(Path(__file__).parents[1] / "scenarios/dead-host")
 
 
 def hafence(*words: str) -> subprocess.CompletedProcess[str]:
@@ -27,7 +29,7 @@ def hafence(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_whole_search_of_one_run_as_a_document() -> None:
-    done = hafence("simulate", "--explore", "--single", "--faults", "0", "--json")
+    done = hafence("simulate", "explore", "--single", "--faults", "0", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document["policy"], document["fences"], document["split_brains"]) == ("confirm", "no fence", 0)
@@ -36,8 +38,9 @@ def test_the_whole_search_of_one_run_as_a_document() -> None:
     assert document["stories"] == []
 
 
+@pytest.mark.slow
 def test_the_table_of_policies_fits_80_columns_and_the_document_has_every_row() -> None:
-    wanted = ("simulate", "--explore", "--compare", "--random", "60", "--seed", "columns")
+    wanted = ("simulate", "compare", "--random", "60", "--seed", "columns")
     shown = hafence(*wanted)
     assert shown.returncode == 0, shown.stderr
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
@@ -56,23 +59,25 @@ def test_the_table_of_policies_fits_80_columns_and_the_document_has_every_row() 
         assert row["median_start_seconds"] is None or row["median_start_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_what_the_drafts_break_is_written_as_scenarios_that_play_to_the_same_end(tmp_path: Path) -> None:
     done = hafence(
-        "simulate", "--explore", "--policy", DRAFTS, "--random", "100", "--write", str(tmp_path / "found"), "--json"
+        "simulate", "explore", "--policy", DRAFTS, "--random", "100", "--write", str(tmp_path / "found"), "--json"
     )
     assert done.returncode == 3
     document = json.loads(done.stdout)
     assert document["split_brains"] > 0
     assert document["stories"]
     for story in document["stories"]:
-        played = hafence("simulate", "--policy", DRAFTS, story["folder"])
+        played = hafence("simulate", "play", "--policy", DRAFTS, story["folder"])
         assert played.returncode == 3
         assert story["broken"] in played.stderr
         assert DRAFTS in (Path(story["folder"]) / "README.md").read_text()
-        ours = hafence("simulate", story["folder"])
+        ours = hafence("simulate", "play", story["folder"])
         assert "the oracle" not in ours.stderr, "what hafence itself does keeps the promise in the same story"
 
 
+@pytest.mark.slow
 def test_a_story_of_the_exhaustive_search_plays_to_the_same_end_from_its_folder(tmp_path: Path) -> None:
     report = exhaustive(DRAFTS, faults=1, pairs=False, situations=("isolated", "half-open"))
     assert report.failures
@@ -98,8 +103,17 @@ def test_a_story_after_which_the_vm_stays_down_is_written_with_the_run_that_does
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("explore", "--policy", "hope"), "no policy 'hope'"),
+        (("play", "--policy", "hope", SCENARIO), "no policy 'hope'"),
+        (("play",), "Missing argument 'FOLDER...'"),
+        (("play", "--single", SCENARIO), "No such option"),
+        (("explore", SCENARIO), "unexpected extra argument"),
+        (("compare", "--write", "found"), "No such option"),
         (("--explore", "--policy", "hope"), "no policy 'hope'"),
         (("--compare",), "give scenario folders, or --explore"),
+        ((SCENARIO, "--compare"), "--compare goes with --explore"),
+        (("--explore", SCENARIO), "give scenario folders, or --explore"),
+        (("no-such-folder",), "does not exist"),
         ((), "give scenario folders, or --explore"),
     ],
 )
@@ -107,3 +121,71 @@ def test_what_cannot_be_meant_is_a_usage_error(words: tuple[str, ...], says: str
     done = hafence("simulate", *words)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ((SCENARIO,), ("play", SCENARIO)),
+        (("-v", SCENARIO, "--json"), ("play", "-v", SCENARIO, "--json")),
+        (("--", SCENARIO), ("play", "--", SCENARIO)),
+        (("--policy", DRAFTS, SCENARIO), ("play", "--policy", DRAFTS, SCENARIO)),
+        (
+            ("--single", "--faults", "0", "--explore", "--json"),
+            ("explore", "--single", "--faults", "0", "--json"),
+        ),
+        (
+            ("--explore", "--storage", "--random", "20", "--seed", "old", "--policy", "prove"),
+            ("explore", "--storage", "--random", "20", "--seed", "old", "--policy", "prove"),
+        ),
+        (
+            ("--explore", "--policy", DRAFTS, "--random", "30", "--json"),
+            ("explore", "--policy", DRAFTS, "--random", "30", "--json"),
+        ),
+        (
+            ("--explore", "--compare", "--random", "5", "--faults", "1", "--json"),
+            ("compare", "--random", "5", "--faults", "1", "--json"),
+        ),
+    ],
+    ids=lambda words: " ".join(words).replace(SCENARIO, "FOLDER"),
+)
+def test_what_was_typed_before_means_the_same(old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    before, now = hafence("simulate", *old), hafence("simulate", *new)
+    assert (before.returncode, before.stdout, before.stderr) == (now.returncode, now.stdout, now.stderr)
+    assert before.stdout + before.stderr
+
+
+def test_the_environment_means_the_same_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"EXPLORE": "1", "SINGLE": "1", "FAULTS": "0", "JSON": "1"}.items():
+        monkeypatch.setenv(f"HAFENCE_{name}", value)
+    old, new = hafence("simulate"), hafence("simulate", "explore")
+    assert old.returncode == 0, old.stderr
+    assert old.stdout == new.stdout
+    assert json.loads(new.stdout)["searches"].keys() == {"one run"}
+
+
+OF_ALL = {"--json", "--inventory", "--store", "--verbose", "--quiet", "--help"}
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("play", {"--bless", "--policy"}),
+        (
+            "explore",
+            {"--policy", "--storage", "--power", "--faults", "--single", "--random", "--seed", "--jobs", "--write"},
+        ),
+        ("compare", {"--random", "--faults", "--seed", "--jobs"}),
+    ],
+)
+def test_each_command_shows_its_own_options_only(command: str, options: set[str]) -> None:
+    shown = hafence("simulate", command, "--help").stdout
+    assert set(re.findall(r"^  (?:-\w, )?(--[a-z]+)", shown, re.M)) == options | OF_ALL
+
+
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ("--explore", "--help"), (SCENARIO, "--help")])
+def test_help_names_the_commands_however_the_line_began(words: tuple[str, ...]) -> None:
+    done = hafence("simulate", *words)
+    assert done.returncode == 0
+    assert re.findall(r"^  (play|explore|compare) ", done.stdout, re.M) == ["play", "explore", "compare"]
+    assert "--explore" not in done.stdout

@@ -255,6 +255,7 @@ def test_a_command_that_never_brings_the_vm_up_breaks_liveness() -> None:
     assert "liveness" in broken_rules("vm-gone", NothingIsDead())
 
 
+@pytest.mark.slow
 def test_worlds_that_are_told_apart_by_nothing_that_counts_come_to_the_same() -> None:
     """What is known of a world that was left behind is what running the command again there shows."""
     for policy in (Policy(), UnknownIsClean(), NothingIsDead()):

@@ -46,6 +46,7 @@ def test_every_situation_keeps_every_promise_without_a_fault(policy: str, storag
     assert report.cases == len(SITUATIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "storage", "power"), PROOFS)
 def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage: bool, power: bool) -> None:
     """Exhaustive for one run and one fault. Two bounds, both named: what a person states wrongly is believed, and
@@ -70,6 +71,7 @@ def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage
     assert (shut_out > 1000) == (storage and not power)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "storage"), [("prove", False), ("confirm", True)])
 def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: bool) -> None:
     player = CasePlayer(inventory(Means(policy, storage)))
@@ -79,6 +81,7 @@ def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: b
             assert not grown.splits, (events, [split.words for split in grown.splits])
 
 
+@pytest.mark.slow
 def test_with_confirm_what_nobody_could_know_comes_true_only_where_the_run_had_named_it() -> None:
     named = 0
     for events, grown in every_tale("confirm", storage=False, power=False, faults=1):
@@ -92,6 +95,7 @@ def test_with_confirm_what_nobody_could_know_comes_true_only_where_the_run_had_n
     assert named > 1000
 
 
+@pytest.mark.slow
 def test_random_tales_keep_every_promise() -> None:
     report = at_random("confirm", runs=3000, faults=5, seed="test")
     assert report.held, played(list(report.failures))
@@ -105,6 +109,7 @@ def test_the_same_seed_tells_the_same_tales() -> None:
     assert one != other
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds() -> None:
     alone = exhaustive("confirm", faults=0, pairs=True, situations=("healthy", "host-dead"), jobs=1)
     shared = exhaustive("confirm", faults=0, pairs=True, situations=("healthy", "host-dead"), jobs=2)
@@ -112,6 +117,7 @@ def test_two_processes_find_what_one_finds() -> None:
     assert alone.searches == {"one run": 2, "two runs": alone.cases - 2}
 
 
+@pytest.mark.slow
 def test_the_table_compares_the_policies_and_shows_what_the_drafts_cost() -> None:
     rows = compare(runs=300, faults=2, seed="table")
     assert len(rows) == 3 * 2 * 2 + 1

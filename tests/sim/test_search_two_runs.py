@@ -7,6 +7,7 @@ import pytest
 from hafence.sim.search import exhaustive
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_two_runs_with_any_one_fault_keep_every_promise() -> None:
     """The bound is that of `hafence/sim/pairs.py`: one suspension. Three minutes on one core; all cores share it."""

@@ -21,11 +21,13 @@ from hafence.core.risks import Risk
 from hafence.core.starts import StartReply, StartResult
 from hafence.core.stored import Lease, Recollection
 from hafence.core.troubles import Trouble
+from hafence.core.watch import WatchReport
 from hafence.effects import (
     Answer,
     Ask,
     DropLease,
     Effect,
+    EndWatch,
     Fence,
     LearnMachine,
     LiftQuarantine,
@@ -166,6 +168,8 @@ class Desk:
                 return {name: seen[name] for name in effect.hosts if name in seen}
             case Fence():
                 return DEAD(effect)
+            case EndWatch():
+                return WatchReport(effect.suspect, whole=True)
             case Witness():
                 return tuple(nothing_seen(name) for name in (*effect.siblings, None))
             case Start():

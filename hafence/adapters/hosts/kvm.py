@@ -16,11 +16,13 @@ from .look import look_program, parse_look
 from .program import Program, compose
 from .start import parse_start, settle_program, start_program
 from .talk import Go, name_list, was_released
+from .watch import WATCH_S, Stay
 from .witness import WITNESS_SPARE_S, parse_witness, witness_program
 
 __all__ = [
     "WITNESS_SPARE_S",
     "Go",
+    "Stay",
     "fence_program",
     "look_program",
     "parse_look",
@@ -53,9 +55,14 @@ def fence_program(
         SETTLE_MS=str(round(order.settle_s * 1000)),
         DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),
         REHEARSE="1" if order.rehearse else "0",
+        WATCH="1" if order.watch else "0",
     )
 
     def is_meant(hello: Hello) -> bool:
         return wrong_machine(order, hello) is None
 
-    return Program(text, Go(nonce, order.not_after, order.within_s, clock, is_meant))
+    go = Go(nonce, order.not_after, order.within_s, clock, is_meant)
+    if not order.watch:
+        return Program(text, go)
+    stay = Stay(order, nonce, go, clock)
+    return Program(text, stay, stays_s=WATCH_S, stays=stay.stays)

@@ -22,6 +22,11 @@ _NONCE = re.compile(r"[0-9a-f]{16,64}\Z")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
 
+def never() -> bool:
+    """Of a program that ends with its answer."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What is sent to a host.
@@ -35,6 +40,9 @@ class Program:
     text: str
     on_line: Callable[[str], str | None] | None = None
     command: tuple[str, ...] = SHELL
+    stays_s: float = 0.0
+    """How much longer it may run when it has said that it stays (`stays`)."""
+    stays: Callable[[], bool] = never
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,11 @@ def talk(link: Link, program: Program, within_s: float) -> Talked:
     there: it has to bound itself.
     """
     deadline = time.monotonic() + within_s
-    command = remote_command(link.host, within_s, program.command)
+    command = remote_command(link.host, within_s + program.stays_s, program.command)
+
+    def until() -> float:
+        return deadline + program.stays_s if program.stays() else deadline
+
     try:
         channel = within(within_s, partial(_begin, link, command, within_s))
     except Exception as error:
@@ -129,7 +133,7 @@ def talk(link: Link, program: Program, within_s: float) -> Talked:
         return Talked(fault)
     streams = _Streams(channel, program)
     try:
-        ended = _await_end(channel, streams, deadline)
+        ended = _await_end(channel, streams, until)
     finally:
         streams.stop_sending()
     if streams.error is not None:
@@ -157,19 +161,22 @@ def _begin(link: Link, command: str, within_s: float) -> Any:
     return channel
 
 
-def _await_end(channel: Any, streams: _Streams, deadline: float) -> bool:
-    """Wait for the streams to end and the exit status to come. False when the deadline came first."""
-    while not streams.out_ended.wait(min(_LOOK_AGAIN_S, max(0.0, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
+def _await_end(channel: Any, streams: _Streams, until: Callable[[], float]) -> bool:
+    """Wait for the streams to end and the exit status to come. False when the moment `until` which came first."""
+
+    def left_s() -> float:
+        return max(0.0, until() - time.monotonic())
+
+    while not streams.out_ended.wait(min(_LOOK_AGAIN_S, left_s())):
+        if not left_s():
             return False
         if channel.status_event.is_set():
             read = len(streams.stdout)
-            quiet = not streams.out_ended.wait(min(STREAMS_END_S, max(0.0, deadline - time.monotonic())))
+            quiet = not streams.out_ended.wait(min(STREAMS_END_S, left_s()))
             if quiet and len(streams.stdout) == read:
                 break
     if streams.flooded or streams.error is not None:
         return True
-    left = max(0.0, deadline - time.monotonic())
     if streams.out_ended.is_set():
-        streams.err_ended.wait(min(STREAMS_END_S, left))
-    return bool(channel.status_event.wait(left))
+        streams.err_ended.wait(min(STREAMS_END_S, left_s()))
+    return bool(channel.status_event.wait(left_s()))

@@ -57,6 +57,14 @@ def _fenced(data: Data, names: Names) -> str:
     return "; ".join(f"{names.get(vm, vm)} {each}" for vm, each in words.items())
 
 
+def _watched(data: Data, names: Names) -> str:
+    came, living = sum(data["came"].values()), len(data["living"])
+    words = f"{came} came back and {'was' if came == 1 else 'were'} ended at once" if came else "nothing came back"
+    if living:
+        words += ", and one lives still"
+    return words if data["whole"] else f"{words}, as far as it was seen: the session ended early"
+
+
 def _looked(data: Data, names: Names) -> str:
     return "; ".join(f"{host}: {_look(look)}" for host, look in data["hosts"].items())
 
@@ -102,6 +110,7 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "tell": ("said:", _key("says"), _nothing),
     "look_at": ("looked", _nothing, _looked),
     "fence": ("fence", _fence, _fenced),
+    "end_watch": ("watch on", _key("suspect"), _watched),
     "witness": ("witness on", _key("suspect"), _witnessed),
     "run_hooks": ("hooks", lambda data, names: f"to start on {data['target']}", _hooks),
     "start": ("start", _target, _result),
