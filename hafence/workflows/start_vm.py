@@ -159,7 +159,11 @@ def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | R
 
 
 def _fence_again(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Judgement]:
-    """For a start whose evidence has grown old: the fence and the look at everybody else, anew."""
+    """For a start whose evidence has grown old: the looks, the fence and the look at everybody else, anew.
+
+    A host that was silent when the run began may answer by now, and a copy be seen there.
+    """
+    view = Observed(view.memory, (yield from do(LookAt(tuple(view.looks)))))
     judgement = yield from _fence(vm_run, suspect, view)
     if isinstance(judgement, Refused):
         return judgement
