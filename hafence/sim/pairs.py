@@ -17,9 +17,9 @@ from itertools import pairwise
 
 from .case import CasePlayer, Played
 from .events import Event
-from .explore import RUN_AT_S, Events, first_case, grow, in_order
+from .explore import Events, first_case, grow, in_order
 from .faults import Moment, points
-from .situations import SUSPECT, VM
+from .situations import RUN_AT_S, SUSPECT, VM
 
 PLAIN = f"admin-2: start-vm {VM} --yes"
 WAITS = f"{PLAIN} --wait 200"
