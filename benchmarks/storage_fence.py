@@ -11,6 +11,7 @@ Both sides are taken in turns in one run. Exit status 1 where the bound is misse
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -21,12 +22,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hafence.adapters.hosts.program import Program
 from hafence.adapters.ssh.connections import Hosts
 from hafence.core.model import HostName
-from hafence.effects import FenceStorage
+from hafence.core.storage.registry import storage_fence_of
 from hafence.inventory.yaml_tree import read_inventory
-from hafence.runner.perform_storage import StoragePerformer
+from hafence.workflows.storage_fence import StorageOrder, fence_storage
 from tests.lab.ceph import Ceph
 from tests.lab.cluster import Lab
 from tests.lab.proc import wait_until
+from tests.playing import play
 
 SUSPECT, SIBLING = HostName("kvm-01"), HostName("kvm-02")
 MOST = 3.0
@@ -53,18 +55,19 @@ def measure(lab: Lab, ceph: Ceph, rounds: int, volumes: int) -> tuple[list[float
     disks = tuple(ceph.create_image() for _ in range(volumes))
     vm = lab.start_vm(SUSPECT, "bench-01", disk=disks)
     inventory = read_inventory(str(lab.inventory(clusters={"lab": {"ceph": ceph.settings()}})))
+    suspect, fence = inventory.hosts[SUSPECT], storage_fence_of(inventory.clusters["lab"])
+    assert fence is not None, "the lab has Ceph"
     hosts = Hosts(inventory.hosts, 5.0)
     hosts.run(inventory.hosts[SIBLING], Program("exit\n"), within_s=10)
     fences: list[float] = []
     calls: list[float] = []
     for number in range(rounds):
-        until = time.time() + 60
         begun = time.perf_counter()
         lab.hosts[SIBLING].exec(["ceph", "osd", "blocklist", "add", f"192.0.2.{number + 1}:0/1"])
         calls.append(time.perf_counter() - begun)
-        order = FenceStorage(SUSPECT, tuple(inventory.vms), (SIBLING,), until)
+        order = StorageOrder(suspect, tuple(inventory.vms), (SIBLING,), math.inf, 60.0, rehearse=False, alone=False)
         begun = time.perf_counter()
-        [reply] = StoragePerformer(inventory, hosts).fence(order, until).values()
+        [reply] = play(inventory, fence_storage(inventory, fence, order, {}), hosts).values()
         fences.append(time.perf_counter() - begun)
         assert reply.done, reply
         assert len(ceph.blocklist()) == volumes + 1, reply

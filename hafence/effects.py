@@ -16,12 +16,15 @@ from enum import Enum, Flag, auto
 from typing import Any, ClassVar, Generic, TypeVar
 
 from .core.attempts import FenceOrder, FenceReport
-from .core.evidence import Evidence, WitnessReport
+from .core.evidence import WitnessReport
 from .core.looks import Look
 from .core.model import HostName, Settings, Uuid
+from .core.power import DeviceId, PowerSeen
 from .core.record import VmRecord
 from .core.risks import Risk
+from .core.second_level import SecondLevelKind, SecondLevelReply
 from .core.starts import HookResult, StartOrder, StartReply
+from .core.storage.port import Asker, ClientsSeen, EntriesSeen, Unanswered, WritableDisk
 from .core.stored import Busy, Lease, Recollection
 from .core.survey import SharedDisk
 from .core.watch import WatchReport
@@ -50,7 +53,7 @@ class Touches(Flag):
     HOSTS = auto()
     """Connects to hosts."""
     HOST_CHANGE = auto()
-    """Sends something to a host that acts there."""
+    """Sends something that acts where it arrives: on a host, on a power device, on the storage through a host."""
     STORAGE = auto()
     POWER = auto()
     PEOPLE = auto()
@@ -131,6 +134,18 @@ class Together(Effect[tuple[Any, ...]]):
     """Several effects at once; the answers come in their order when all are there."""
 
     effects: tuple[Effect[Any], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parallel(Effect[tuple[Any, ...]]):
+    """Several workflows side by side, each with effects of its own; what they ended in, in their order, when all have.
+
+    One that ends in LeaseLost, StoreError or Interrupted stops no other: what was begun is gone through with, for half
+    of it would be done and nobody would know which. When all have ended, the first such error is raised here. Ctrl-C
+    reaches every one that goes on, where it waits, as Interrupted.
+    """
+
+    workflows: tuple[Workflow[Any], ...]
 
 
 # ---------------------------------------------------------------- time and people
@@ -382,71 +397,114 @@ class Settle(
     order: StartOrder
 
 
-# ---------------------------------------------------------------- the second level
+# ---------------------------------------------------------------- the second level: power
 
 
 @dataclass(frozen=True, slots=True)
-class SecondLevelReply:
-    """What a power or storage fence came to. `evidence` proves something only where it was observed.
+class AskPower(Effect[PowerSeen], touches=Touches.POWER, budget=lambda settings: settings.power_timeout_s):
+    """Ask one power device whether its host is on or off, at the latest until `not_after`."""
 
-    `shut_out_until`: until when every client of the suspect is kept from the disks, one that is started later
-    too (seconds since the epoch); None where that was not observed.
-    """
-
-    name: str
-    done: bool
-    says: str
-    evidence: tuple[Evidence, ...]
-    shut_out_until: float | None = None
+    device: DeviceId
+    not_after: float
 
 
 @dataclass(frozen=True, slots=True)
-class PowerOff(
-    Effect[SecondLevelReply],
+class SendOff(
+    Effect[None],
     journalled=Journalled.INTENT,
-    touches=Touches.POWER,
+    touches=Touches.POWER | Touches.HOST_CHANGE,
     budget=lambda settings: settings.power_timeout_s,
 ):
-    """Switch the host off level by level and see it off. With `rehearse`, only ask for the status."""
+    """Tell one power device to switch its host off, at the latest until `not_after`. Whatever it answers counts for
+    nothing: what is seen afterwards does."""
 
-    host: HostName
+    device: DeviceId
     not_after: float
-    rehearse: bool = False
+
+
+# ---------------------------------------------------------------- the second level: storage
 
 
 @dataclass(frozen=True, slots=True)
-class FenceStorage(
-    Effect[Mapping[Uuid, SecondLevelReply]],
-    journalled=Journalled.INTENT,
+class WritableDisks(Effect[tuple[WritableDisk, ...] | Unanswered]):
+    """What a VM could write to, by its domain XML."""
+
+    vm: Uuid
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAddresses(Effect[tuple[str, ...]]):
+    """This machine's IP addresses, as it would use them towards these: its own look at a volume is no stranger's."""
+
+    towards: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskClients(
+    Effect[ClientsSeen[Any] | Unanswered],
+    journalled=Journalled.RESULT,
     touches=Touches.HOSTS | Touches.STORAGE,
     budget=lambda settings: settings.power_timeout_s,
 ):
-    """Make the suspect unable to write to the VMs' disks and see that it is. With `rehearse`, only look.
+    """Ask who the clients of volumes are. Nothing changes."""
 
-    `alone`: no other VM is recorded or seen on the suspect, so that its whole address may be shut out.
+    asker: Asker
+    volumes: tuple[str, ...]
+    not_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntries(
+    Effect[EntriesSeen[Any] | Unanswered],
+    journalled=Journalled.RESULT,
+    touches=Touches.HOSTS | Touches.STORAGE,
+    budget=lambda settings: settings.power_timeout_s,
+):
+    """Ask which clients the storage shuts out. Nothing changes."""
+
+    asker: Asker
+    not_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class AddEntries(
+    Effect[EntriesSeen[Any] | Unanswered],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.STORAGE | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.power_timeout_s,
+):
+    """Have the storage shut these clients out, and in the same conversation ask which it shuts out then.
+
+    `anew`: entries of theirs that are there already are removed first. Without an answer they may have been added.
     """
+
+    asker: Asker
+    clients: tuple[Any, ...]
+    not_after: float
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveEntries(
+    Effect[EntriesSeen[Any] | Unanswered],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.STORAGE | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.power_timeout_s,
+):
+    """Have the storage let these clients in again, and in the same conversation ask which it shuts out then."""
+
+    asker: Asker
+    clients: tuple[Any, ...]
+    not_after: float
+
+
+# ---------------------------------------------------------------- the second level: what it came to
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSecondLevel(Effect[None], journalled=Journalled.RESULT):
+    """Note what a power or storage fence of a suspect came to for each VM: in the history, and for people."""
 
     suspect: HostName
-    vms: tuple[Uuid, ...]
-    siblings: tuple[HostName, ...]
-    not_after: float
-    rehearse: bool = False
-    alone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LiftStorageFence(Effect[str], journalled=Journalled.INTENT, touches=Touches.STORAGE):
-    """Remove the storage fence of a host that rejoins; the answer is what was lifted, in words, or ''."""
-
-    host: HostName
-
-
-@dataclass(frozen=True, slots=True)
-class RenewStorageFence(Effect[str], journalled=Journalled.INTENT, touches=Touches.STORAGE):
-    """Make the storage fence of a quarantined host last on; the answer is what was done, in words, or ''.
-
-    `alone`: no VM that may use its storage is recorded or seen there, so that its whole address may be shut out.
-    """
-
-    host: HostName
-    alone: bool
+    kind: SecondLevelKind
+    replies: Mapping[Uuid, SecondLevelReply]

@@ -9,6 +9,7 @@ from enum import Enum
 from .evidence import Proof
 from .model import HostName, Uuid
 from .troubles import SIBLING_SIDE, Trouble
+from .whys import sentence
 from .wire import Faulty
 
 
@@ -136,7 +137,9 @@ def _told(verdict: Verdict, facts: Facts) -> str:
     words = _SCRIPT_SAYS[verdict]
     if verdict is Verdict.CONFIRMED_DEAD and facts.killed:
         words = f"{facts.killed} leftover{'s' if facts.killed != 1 else ''} killed; {words}"
-    return f"{words}: {facts.why.replace('-', ' ')}" if facts.why else words
+    if not facts.why:
+        return words
+    return f"{words}: {sentence(facts.why, facts.word('program'), facts.word('pid'))}"
 
 
 _SCRIPT_SAYS = {

@@ -10,6 +10,8 @@ from .looks import Blind, HostLook, Libvirt, Look, Silence, twin_of
 from .model import Host, HostName, HostState, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
 from .record import VmState, kept_from_writing
+from .storage.port import WhyEnds
+from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
 from .survey import Code, Finding, Severity, Survey
 
 CLOCK_OFF_S = 2.0
@@ -55,11 +57,8 @@ def _hosts(scene: Survey) -> Iterator[Finding]:
         yield Finding(
             Code.QUARANTINED, Severity.WARNING, host, why, f"see that {host} is well, then 'hafence rejoin {host}'"
         )
-    for host, says in sorted(scene.storage_fences.items()):
-        if says.startswith("failed"):
-            saw = f"its storage fence ends one day and could not be made to last: {says.removeprefix('failed: ')}"
-            do = f"end what is left on {host}, then 'hafence rejoin {host}'"
-            yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
+    for host, how_long in sorted(scene.storage_fences.items()):
+        yield from _storage_fence(host, how_long)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)
     yield from _clones(scene)
@@ -89,6 +88,31 @@ def _clones(scene: Survey) -> Iterator[Finding]:
         yield Finding(Code.CLONE, Severity.WARNING, first, saw, do)
 
 
+_TRY = {
+    WhyEnds.NOT_ASKED: "'hafence audit --renew'",
+    WhyEnds.NOT_SEEN: "'hafence audit --renew' again",
+    WhyEnds.NOT_ADDED: "mend that and 'hafence audit --renew' again",
+}
+"""What may be tried about a storage fence that ends."""
+
+
+def _storage_fence(host: HostName, how_long: HowLong) -> Iterator[Finding]:
+    """A leftover that nobody keeps out any more writes beside the VM's new process."""
+    end = f"end what is left on {host}, then 'hafence rejoin {host}'"
+    match how_long:
+        case Ends():
+            saw = f"its storage fence ends one day: {how_long.says}"
+            do = f"{_TRY[how_long.why]}, or {end}" if how_long.why in _TRY else end
+        case NotKnown():
+            saw = f"whether its storage fence lasts is not known: {how_long.says}"
+            do = f"mend the way to the storage and run the audit again, or {end}"
+        case NoneThere() | Lasts() | Renewed():
+            return
+        case _:
+            assert_never(how_long)
+    yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
+
+
 def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
     match look:
         case None:
@@ -113,6 +137,14 @@ def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
             assert_never(look)
 
 
+_LIBVIRT_HELP = {
+    Libvirt.BUSY: "see which VM it is starting on {}, and what holds that start up",
+    Libvirt.HUNG: "restart libvirtd on {}, or give it more time if it is only slow (fencing: libvirt_timeout)",
+    Libvirt.DOWN: "start libvirtd on {}",
+    Libvirt.ABSENT: "install libvirt on {}",
+}
+
+
 def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
     if look.libvirt is not Libvirt.OK:
         yield Finding(
@@ -120,7 +152,7 @@ def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
             Severity.WARNING,
             host.name,
             f"libvirt: {look.libvirt.value}",
-            f"restart libvirtd on {host.name}",
+            _LIBVIRT_HELP.get(look.libvirt, "restart libvirtd on {}").format(host.name),
         )
     if look.missing:
         saw = "lacks " + ", ".join(look.missing)

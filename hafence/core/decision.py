@@ -28,14 +28,15 @@ from .evidence import CutOff, Evidence, NotSeen, Proof, WitnessReport
 from .model import HostName, Unreachable
 from .reasons import Reason
 from .risks import Risk, RiskKind, listed, risks_of
+from .second_level import SecondLevelKind
 from .troubles import Trouble, way_out
 
 
 @dataclass(frozen=True, slots=True)
 class SecondLevel:
-    """A configured power or storage fence in this run: its name, and whether it was observed to have worked."""
+    """A configured power or storage fence in this run, and whether it was observed to have worked."""
 
-    name: str
+    kind: SecondLevelKind
     done: bool
     says: str
 
@@ -242,7 +243,7 @@ def _detail(case: Case, verdict: Verdict) -> str:
 
 def _failed(case: Case) -> list[str]:
     """The fences of the second level that did not succeed, each with why."""
-    return [f"{level.name} ({level.says})" for level in case.second_level if not level.done]
+    return [f"{level.kind.says} ({level.says})" for level in case.second_level if not level.done]
 
 
 def _refused(
@@ -260,9 +261,10 @@ def _refused(
     if reason is Reason.STORM_GUARD:  # the fences were not used, whether or not they are configured
         ways.append("run the command from a machine that reaches the cluster, or when more of it answers")
         return Refused(reason, message, (*ways, _state_it(case)))
-    if not any(level.name.startswith("power") for level in case.second_level):
+    used = {level.kind for level in case.second_level}
+    if SecondLevelKind.POWER not in used:
         ways.append(f"configure 'power:' for {case.suspect}, so that hafence can switch it off and see it off")
-    if not any(level.name.startswith("storage") for level in case.second_level):
+    if SecondLevelKind.STORAGE not in used:
         ways.append("with Ceph disks, configure 'ceph:' for the cluster, so that the VM's disks can be fenced")
     if not overruled:
         ways.append(_state_it(case))

@@ -7,7 +7,7 @@ cluster before it acts and one after.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from .model import HostName, Uuid
@@ -18,8 +18,12 @@ class Libvirt(Enum):
     """How libvirt answered on a host that was looked into."""
 
     OK = "ok"
+    BUSY = "busy"
+    """It answers, and its lists don't come: they wait for a VM that it is starting, or at which it is otherwise."""
     HUNG = "hung"
     FAILED = "failed"
+    DOWN = "down"
+    """No daemon of it runs, and nobody listens for one."""
     ABSENT = "absent"
 
 
@@ -30,6 +34,9 @@ class HostLook:
     `clock_offset_s` is the host's clock minus the admin node's. `copies` are the VMs of which a qemu with
     a living task was seen, each with the number of such processes; `active` are those that libvirt calls
     active (a VM being started is active before its process exists). Memory is what libvirt reports, in MiB.
+
+    Of the VMs that the look was about libvirt was asked one by one: `starting` are those that it runs, or is at, and of
+    which there is no process; `cleared` those that it does not run.
     """
 
     host: HostName
@@ -46,15 +53,25 @@ class HostLook:
     memory_free_mib: int | None = None
     missing: tuple[str, ...] = ()
     """Programs that hafence needs there and that are not."""
+    starting: frozenset[Uuid] = frozenset()
+    doubtful: Mapping[Uuid, str] = field(default_factory=dict)
+    """VMs whose exact UUID a process bears of which nobody can say what it is, each with the name of its program."""
+    cleared: frozenset[Uuid] = frozenset()
 
     def runs(self, vm: Uuid) -> bool:
-        """Whether a copy of the VM is here, in either eye."""
-        return vm in self.copies or vm in self.active
+        """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""
+        return vm in self.copies or vm in self.active or vm in self.starting or vm in self.doubtful
+
+    def lacks(self, vm: Uuid) -> bool:
+        """Whether it is known that no copy of the VM is here and none on its way: nothing was found, and libvirt says
+        so too or is known not to be there."""
+        alone = self.libvirt in (Libvirt.OK, Libvirt.DOWN, Libvirt.ABSENT)
+        return not self.runs(vm) and (alone or vm in self.cleared)
 
     @property
     def load(self) -> int:
         """How many VMs are here."""
-        return len(self.active | set(self.copies))
+        return len(self.active | set(self.copies) | self.starting)
 
 
 @dataclass(frozen=True, slots=True)

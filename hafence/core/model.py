@@ -60,6 +60,15 @@ class Unreachable(Enum):
     PROVE = "prove"
 
 
+class PidNamespace(Enum):
+    """Which process list of a host proves that nothing of a VM is there."""
+
+    INITIAL = "initial"
+    """The machine's own: hafence's login is in the PID namespace that the kernel booted with."""
+    ANY = "any"
+    """Whichever the login finds: hosts that are containers with every VM of theirs inside, as in a lab."""
+
+
 class StartMode(Enum):
     """How a VM is started on its target."""
 
@@ -104,7 +113,7 @@ class CephSettings:
     mirrors: tuple[str, ...] = ()
     """IP addresses of rbd-mirror daemons, backup hosts and other known clients that are no hypervisors."""
     expire_s: float = 30 * 86400.0
-    """How long a blocklist entry lasts. The audit sees to one that ends while its host is in quarantine."""
+    """How long a blocklist entry lasts. The audit finds one that ends while its host is in quarantine."""
 
     @property
     def lasting_s(self) -> float:
@@ -192,6 +201,9 @@ class Settings:
     """More than this share of a cluster silent means that the observer is cut off."""
     unreachable: Unreachable = Unreachable.CONFIRM
     pre_fence: bool = True
+    libvirt_timeout_s: float = 5.0
+    """How long libvirt on a host may take for an answer before it counts as none; whole seconds."""
+    pid_namespace: PidNamespace = PidNamespace.INITIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +241,9 @@ class Inventory:
             return self.vms[parse_uuid(text)]
         except (ValueError, KeyError):
             pass
-        if not self._by_name:
-            self._by_name.update((vm.name, vm.uuid) for vm in self.vms.values())
-        if text in self._by_name:
-            return self.vms[self._by_name[text]]
+        named = self.named(text)
+        if named is not None:
+            return self.vms[named]
         digits = text.lower().replace("-", "")
         hits = [vm for vm in self.vms.values() if digits and vm.uuid.replace("-", "").startswith(digits)]
         if len(hits) == 1:
@@ -241,6 +252,15 @@ class Inventory:
             names = ", ".join(sorted(f"{vm.name} ({vm.uuid})" for vm in hits[:5]))
             raise LookupError(f"{text!r} is the beginning of {len(hits)} UUIDs: {names}")
         raise LookupError(f"no VM {text!r} in {self.path}: give a UUID, a name, or the unique beginning of a UUID")
+
+    def named(self, name: str) -> Uuid | None:
+        """The VM of exactly this name."""
+        return self._names().get(name)
+
+    def _names(self) -> dict[str, Uuid]:
+        if not self._by_name:
+            self._by_name.update((vm.name, vm.uuid) for vm in self.vms.values())
+        return self._by_name
 
     def find_host(self, text: str) -> Host:
         """The host of that name. Raises LookupError with a sentence for the person who typed it."""

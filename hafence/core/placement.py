@@ -24,6 +24,7 @@ class Against(Enum):
     SILENT = "silent"
     BLIND = "blind"
     LIBVIRT = "libvirt"
+    BOOT = "boot"
     PROGRAMS = "programs"
     MEMORY = "memory"
     KEPT_APART = "kept_apart"
@@ -44,6 +45,8 @@ class Placement:
 
     targets: tuple[HostName, ...]
     excluded: tuple[tuple[HostName, Unfit], ...]
+    boots: Mapping[HostName, str] = field(default_factory=dict)
+    """The boot in which each target was looked into."""
 
     @property
     def lacks_memory(self) -> bool:
@@ -118,6 +121,8 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
     """What a look shows that keeps the VM from starting. `here` are the VMs on the host, by the look and the record."""
     if look.libvirt is not Libvirt.OK:
         return Unfit(Against.LIBVIRT, f"its libvirt does not answer ({look.libvirt.value})")
+    if look.boot_id is None:
+        return Unfit(Against.BOOT, "does not tell in which boot it is")
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
         return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking))
@@ -149,6 +154,7 @@ def choose_targets(
 ) -> Placement:
     """Hosts that may take the VM: fewest VMs first, then by name. With `to`, that host or none."""
     targets: list[tuple[int, HostName]] = []
+    boots: dict[HostName, str] = {}
     excluded: list[tuple[HostName, Unfit]] = []
     for host in hosts:
         look = looks.get(host.name)
@@ -158,6 +164,8 @@ def choose_targets(
         if reason is None:
             load = look.load if isinstance(look, HostLook) else len(room.placed.get(host.name, ()))
             targets.append((load, host.name))
+            if isinstance(look, HostLook) and look.boot_id:
+                boots[host.name] = look.boot_id
         else:
             excluded.append((host.name, reason))
-    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded))
+    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded), boots)

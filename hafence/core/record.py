@@ -31,8 +31,8 @@ class VmState(Enum):
 class ShutOut:
     """A host whose whole address was observed to be kept from the VM's disks, while a process of the VM may live there.
 
-    It counts until `until` (seconds since the epoch) and as long as the host is in quarantine, in which the
-    audit renews the entries of the storage fence. A fence of single clients is not enough to stand here: a
+    It counts until `until` (seconds since the epoch), before which no entry of the storage fence ends, and as long as
+    the host is in quarantine: `rejoin` lifts the entries. A fence of single clients is not enough to stand here: a
     process that is started there later is another client.
     """
 

@@ -49,8 +49,8 @@ _SAYS = {
     ),
     RiskKind.LEFTOVER_LIVES: (
         "the VM's old process on {hosts} may live on: it can't write to the disks as long as the entries on"
-        " the blocklist last ('hafence audit' renews them), but it keeps its network identity; a process that"
-        " is started there anew is shut out only if the whole address is"
+        " the blocklist last ('hafence audit' finds those that end, 'hafence audit --renew' makes them last), but it"
+        " keeps its network identity; a process that is started there anew is shut out only if the whole address is"
     ),
     RiskKind.COMES_BACK: (
         "the VM's definition may still be on {hosts}: when that is switched on again, a process that is"

@@ -20,7 +20,9 @@ class HookResult:
 class StartOrder:
     """Start `vm` on `target`. `not_after`: admin node's clock; the script begins nothing later.
 
-    `ticket` orders start and settle scripts on the target: it does nothing once it has seen a higher one.
+    `ticket` orders start and settle scripts on the target: it does nothing once it has seen a higher one. A target
+    that boots forgets the tickets it has seen, so `boot_id` is the boot in which it was looked into: in another one a
+    start does nothing. A run that has lost its lease can't look again. '' for a settle, and where no script starts it.
     """
 
     vm: Uuid
@@ -28,6 +30,7 @@ class StartOrder:
     ticket: int
     not_after: float
     within_s: float
+    boot_id: str = ""
 
 
 class StartResult(Enum):

@@ -10,6 +10,7 @@ from .attempts import Reading
 from .looks import Look, copies_of
 from .model import HostName, Inventory, Uuid, Vm
 from .record import VmRecord, record_of
+from .storage.results import HowLong
 
 
 class Severity(IntEnum):
@@ -96,8 +97,8 @@ class Survey:
     store_problems: tuple[tuple[Code, str], ...] = ()
     """What the store says of itself, a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
-    storage_fences: Mapping[HostName, str] = field(default_factory=dict)
-    """What came of renewing the storage fence of each quarantined host; begins with 'failed' where it failed."""
+    storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
+    """How long the storage fence of each quarantined host lasts."""
     shared_keys: tuple[tuple[HostName, ...], ...] = ()
     """Groups of hosts for which known_hosts has the same key."""
     shared_disks: tuple[SharedDisk, ...] = ()

@@ -29,6 +29,7 @@ from .layout import (
     root_of,
 )
 
+BOOT_ID = "proc/sys/kernel/random/boot_id"
 _FOLDERS = (
     "bin",
     "etc/libvirt/qemu/autostart",
@@ -77,6 +78,7 @@ def _furnish_host(folder: Path, host: DemoHost, shell: Path) -> None:
     (root / "etc" / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
     (root / "etc" / "hostname").write_text(f"{host.name}\n")
     (root / "proc" / "1").symlink_to(f"/proc/{os.getpid()}")
+    boot(root)
     qemu = root / "bin" / QEMU
     shutil.copyfile(shell, qemu)
     qemu.chmod(0o755)
@@ -91,6 +93,12 @@ def _furnish_host(folder: Path, host: DemoHost, shell: Path) -> None:
     _program(root / "bin" / "virsh", f'exec env {shlex.join(words)} "$@"\n')
     _program(root / "bin" / "respawn", _RESPAWN)
     _network_eyes(folder, root / "bin")
+
+
+def boot(root: Path) -> None:
+    """A host is in another boot from now on: a start that was meant for the one before does nothing."""
+    (root / BOOT_ID).parent.mkdir(parents=True, exist_ok=True)
+    (root / BOOT_ID).write_text(f"{uuid.uuid4()}\n")
 
 
 _RESPAWN = """\

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .furnish import FurnishError, environment_of, furnish, write_inventory
+from .furnish import FurnishError, boot, environment_of, furnish, write_inventory
 from .host import Spawned, SshHost, make_key
 from .layout import FAULTS, HOSTS, PREFIX, VMS, DemoHost, fault_file, root_of, status_file
 from .processes import adopt_orphans, descendants, kill_all, of_host, reap
@@ -163,6 +163,7 @@ class Keeper:
         self.bury()
         for left in (root / "run" / "libvirt" / "qemu").iterdir():
             left.unlink()
+        boot(root)
         self.hosts[host.name].power_on()
         for link in sorted((root / "etc" / "libvirt" / "qemu" / "autostart").iterdir()):
             await self.virsh(host.name, f"start {link.stem}")

@@ -245,6 +245,10 @@ def act(libvirt: Libvirt, command: str, name: str, options: list[str]) -> str:
         return libvirt.autostart(name, "--disable" not in options)
     if command == "domstate":
         return "running" if libvirt.pid(libvirt.find(name)) else "shut off"
+    if command == "dominfo":
+        name = libvirt.find(name)
+        kept = "yes" if name in libvirt.names(libvirt.definitions) else "no"
+        return f"Name:           {name}\nPersistent:     {kept}"
     if command == "domuuid":
         return element(libvirt.xml(libvirt.find(name)), "uuid")
     if command == "domname":

@@ -13,6 +13,7 @@ from xml.parsers import expat
 
 from ..core.model import NAME_RULE, Uuid, is_name, parse_uuid
 from ..core.parsing import shown
+from ..core.storage.port import WritableDisk
 from .files import FileRefused, read_bounded
 
 MAX_BYTES = 1024 * 1024
@@ -39,7 +40,6 @@ _UNIT_BYTES = {
 }
 """Units of `<memory unit=…>` (libvirt, formatdomain, Memory Allocation); without one it is KiB."""
 
-_PLAIN_IMAGE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
 _DISK = ("domain", "devices", "disk")
 _WRITERS = {
     ("domain", "devices", "hostdev"): "a passed-through host device",
@@ -77,10 +77,9 @@ class Disk:
         return bool(self.source) and not self.readonly and self.device != "cdrom"
 
     @property
-    def rbd_image(self) -> str | None:
-        """`POOL/IMAGE` or `POOL/NAMESPACE/IMAGE` of an RBD disk whose name has nothing odd in it, else None."""
-        name = self.source.removeprefix("rbd:")
-        return name if self.source.startswith("rbd:") and _PLAIN_IMAGE.match(name) else None
+    def says(self) -> str:
+        """The disk for people: `vdb (file)`."""
+        return f"{self.target or 'a disk'} ({self.kind})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +95,14 @@ class Domain:
     """What beside its disks the VM might write to; no storage fence covers these."""
     xml: str = field(default="", repr=False, compare=False)
     """The document itself."""
+
+    @property
+    def writable(self) -> tuple[WritableDisk, ...]:
+        """All that the VM could write to. The name of a network disk, and no path, begins with its protocol."""
+        found = [disk for disk in self.disks if disk.writable]
+        sources = [disk.source if disk.kind == "network" else f"{disk.kind}:{disk.source}" for disk in found]
+        disks = (WritableDisk(source, disk.says) for source, disk in zip(sources, found, strict=True))
+        return (*disks, *(WritableDisk("", what) for what in self.also_writes))
 
 
 def read_domain_file(path: str) -> Domain:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..core.model import CephSettings, PowerDevice, Settings, SshSettings, StartMode, Unreachable
+from ..core.model import CephSettings, PidNamespace, PowerDevice, Settings, SshSettings, StartMode, Unreachable
 from ..core.parsing import format_duration, parse_bool, parse_duration, parse_ip, parse_share, parse_whole, shown
 from .entry import Entry, name_text, plain_text, wrong_kind
 from .tree import Map, Seq
@@ -58,6 +58,7 @@ TIMES: Mapping[str, _Time] = {
     "quiet_time": _Time("quiet_time_s", 0, 86400),
     "statement_age": _Time("statement_age_s", 60, 604800),
     "boot_grace": _Time("boot_grace_s", 0, 86400),
+    "libvirt_timeout": _Time("libvirt_timeout_s", 1, 60),
 }
 
 
@@ -71,11 +72,19 @@ def _policy(text: str) -> Unreachable:
         raise ValueError(f"{shown(text)} is no policy: write proceed, confirm or prove") from None
 
 
+def _pid_namespace(text: str) -> PidNamespace:
+    try:
+        return PidNamespace(text)
+    except ValueError:
+        raise ValueError(f"{shown(text)} is no such choice: write initial or any") from None
+
+
 FENCING: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     **{key: (time.field, time.parse) for key, time in TIMES.items()},
     "storm_share": ("storm_share", parse_share),
     "unreachable": ("unreachable", _policy),
     "pre_fence": ("pre_fence", parse_bool),
+    "pid_namespace": ("pid_namespace", _pid_namespace),
 }
 """Each key of the `fencing` section: the field of Settings that it fills, and the reading of its text."""
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
 
+WAKE_S = 0.25
+"""How long Ctrl-C may go unseen. Python sees one that comes right before a wait only when the wait ends."""
+
 MOST_AT_ONCE = 32
 """Threads at a time. An SSH login keeps a core busy for some 50 ms; more threads would only queue there."""
+
+
+def take(done: queue.SimpleQueue[T]) -> T:
+    """The next item, waited for so that Ctrl-C is seen."""
+    while True:
+        with suppress(queue.Empty):
+            return done.get(timeout=WAKE_S)
 
 
 def in_parallel(calls: Sequence[Callable[[], T]], most: int = MOST_AT_ONCE) -> list[T]:
@@ -42,7 +53,7 @@ def in_parallel(calls: Sequence[Callable[[], T]], most: int = MOST_AT_ONCE) -> l
     results: dict[int, T] = {}
     errors: list[BaseException] = []
     for _ in calls:
-        number, result, error = done.get()
+        number, result, error = take(done)
         if error is not None:
             errors.append(error)
         else:

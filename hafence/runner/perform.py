@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..adapters.local.hooks import HookCall, run_hooks
 from ..adapters.ssh.connections import Hosts
-from ..core.model import Inventory
+from ..core.model import Inventory, Uuid
 from ..core.stored import Lease
 from ..effects import (
+    AddEntries,
     Ask,
-    DropLease,
+    AskClients,
+    AskPower,
     Effect,
     EndWatch,
     Fence,
-    FenceStorage,
-    LearnMachine,
-    LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
     MemoryNeed,
+    NoteSecondLevel,
     Now,
-    PowerOff,
-    Quarantine,
-    Recall,
-    RecordStatement,
+    OwnAddresses,
+    RemoveEntries,
     RenewLease,
-    RenewStorageFence,
     RunHooks,
+    SendOff,
     Settle,
     SharedDisks,
     SharedHostKeys,
     Sleep,
-    SpendStatement,
     Start,
     Startable,
-    StoreHealth,
     TakeLease,
     Tell,
     Uptime,
     Witness,
-    WriteRecord,
+    WritableDisks,
 )
+from ..stores.ask import ASKS
 from ..stores.holder import Holder
 from ..stores.port import Store
 from ..voice import Voice
@@ -55,12 +53,20 @@ from .perform_store import StorePerformer
 class Performer:
     """Performs effects, one call each, from any thread."""
 
-    def __init__(self, inventory: Inventory, store: Store, hosts: Hosts, holder: Holder, voice: Voice) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        store: Store,
+        hosts: Hosts,
+        holder: Holder,
+        voice: Voice,
+        vms: tuple[Uuid, ...] = (),
+    ) -> None:
         self._inventory = inventory
-        self._voice = voice
+        self._hosts = hosts
         self._holder = holder
         stored = StorePerformer(inventory, store, holder)
-        reached = HostPerformer(inventory, hosts, holder.run)
+        reached = HostPerformer(inventory, hosts, holder.run, vms)
         self._by_type: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
             Now: lambda _: time.time(),
             Uptime: lambda _: _uptime(),
@@ -68,17 +74,9 @@ class Performer:
             Ask: lambda effect: voice.asks(effect.question),
             Tell: lambda effect: voice.tells(effect.text),
             RunHooks: self._run_hooks,
+            **dict.fromkeys(ASKS, stored.perform),
             TakeLease: stored.take_lease,
             RenewLease: lambda effect: _renew(stored, reached, effect),
-            DropLease: stored.drop_lease,
-            Recall: stored.recall,
-            WriteRecord: stored.write_record,
-            Quarantine: stored.quarantine,
-            LiftQuarantine: stored.lift_quarantine,
-            LearnMachine: stored.learn_machine,
-            RecordStatement: stored.record_statement,
-            SpendStatement: stored.spend_statement,
-            StoreHealth: stored.health,
             LookAt: reached.look_at,
             Fence: reached.fence,
             EndWatch: reached.end_watch,
@@ -89,15 +87,31 @@ class Performer:
             Startable: reached.startable,
             SharedHostKeys: reached.shared_host_keys,
             SharedDisks: reached.shared_disks,
-            PowerOff: reached.power_off,
-            FenceStorage: reached.fence_storage,
-            LiftStorageFence: reached.lift_storage_fence,
-            RenewStorageFence: reached.renew_storage_fence,
+            NoteSecondLevel: lambda _: None,  # the history and the voice have it
         }
 
     def perform(self, effect: Effect[Any]) -> Any:
         """Do what the effect asks for and answer it. LeaseLost and StoreError are for the workflow."""
-        return self._by_type[type(effect)](effect)
+        known = self._by_type.get(type(effect)) or self._second_level[type(effect)]
+        return known(effect)
+
+    @cached_property
+    def _second_level(self) -> Mapping[type[Effect[Any]], Callable[[Any], Any]]:
+        """Loaded where one of them is wanted: most runs need none, and each import delays every VM's return."""
+        from .perform_power import PowerPerformer
+        from .perform_storage import StoragePerformer
+
+        power, storage = PowerPerformer(self._inventory), StoragePerformer(self._inventory, self._hosts)
+        return {
+            AskPower: power.ask_power,
+            SendOff: power.send_off,
+            WritableDisks: storage.writable_disks,
+            OwnAddresses: storage.own_addresses,
+            AskClients: storage.ask_clients,
+            ListEntries: storage.list_entries,
+            AddEntries: storage.add_entries,
+            RemoveEntries: storage.remove_entries,
+        }
 
     def _run_hooks(self, effect: RunHooks) -> Any:
         vm = self._inventory.vms[effect.vm]
@@ -106,7 +120,7 @@ class Performer:
 
 
 def _renew(stored: StorePerformer, reached: HostPerformer, effect: RenewLease) -> Lease:
-    lease = stored.renew_lease(effect)
+    lease: Lease = stored.perform(effect)
     reached.renewed(lease)
     return lease
 

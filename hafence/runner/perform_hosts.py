@@ -1,4 +1,4 @@
-"""Effects on hosts: over SSH, on the admin node itself, and through fence agents and Ceph."""
+"""Effects on hosts: over SSH, and on the admin node itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from ..adapters.hosts import kvm
 from ..adapters.hosts.program import ProgramResult as ProgramRun
@@ -17,7 +16,7 @@ from ..adapters.ssh.connections import Hosts
 from ..core.attempts import FenceReport, Reply
 from ..core.evidence import WitnessReport
 from ..core.looks import Look, Silence
-from ..core.model import Host, HostName, Inventory, StartMode, Uuid
+from ..core.model import Host, HostName, Inventory, StartMode, Uuid, Vm
 from ..core.replies import interpret
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..core.stored import Lease
@@ -27,13 +26,8 @@ from ..core.watch import WatchReport, joined
 from ..effects import (
     EndWatch,
     Fence,
-    FenceStorage,
-    LiftStorageFence,
     LookAt,
     MemoryNeed,
-    PowerOff,
-    RenewStorageFence,
-    SecondLevelReply,
     Settle,
     SharedDisks,
     SharedHostKeys,
@@ -43,11 +37,8 @@ from ..effects import (
 )
 from .parallel import in_parallel
 
-if TYPE_CHECKING:
-    from .perform_storage import StoragePerformer
-
-LOOK_S = 8.0
-"""One look, beyond the connection: virsh is given 3 s in it, twice."""
+LOOK_S = 6.0
+"""One look, beyond the connection and what libvirt may take: a second try at a libvirt that hangs, and the rest."""
 
 MOST_CONNECTS = 8
 """How many connect time-outs one call may spend before its program begins: TCP, key exchange, login, each twice
@@ -58,13 +49,13 @@ GRACE_S = 2.0
 
 
 class HostPerformer:
-    """The hosts' effects, for one run."""
+    """The hosts' effects, for one run. `vms` are those that the run is about, where it is about a few."""
 
-    def __init__(self, inventory: Inventory, hosts: Hosts, run: str) -> None:
+    def __init__(self, inventory: Inventory, hosts: Hosts, run: str, vms: tuple[Uuid, ...] = ()) -> None:
         self._inventory = inventory
+        self._vms = vms
         self._hosts = hosts
         self._run = run
-        self._storage_performer: StoragePerformer | None = None
         self._watches: list[kvm.Stay] = []
 
     # ------------------------------------------------ looking
@@ -78,9 +69,12 @@ class HostPerformer:
         host = self._inventory.hosts.get(name)
         if host is None:
             return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
+        settings = self._inventory.settings
+        within_s = LOOK_S + settings.libvirt_timeout_s
         nonce, sent = _nonce(), time.time()
-        run = self._hosts.run(host, kvm.look_program(nonce, host), within_s=LOOK_S)
-        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, LOOK_S))
+        program = kvm.look_program(nonce, host, self._vms, settings=settings)
+        run = self._hosts.run(host, program, within_s=within_s)
+        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._inventory.named)
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
         """The siblings and the admin node look for signs of life, at once."""
@@ -109,7 +103,8 @@ class HostPerformer:
         suspect = self._inventory.hosts[order.suspect]
         proxy = self._inventory.hosts[order.proxy] if order.proxy else None
         nonce = _nonce()
-        program = kvm.fence_program(order, self._names(order.vms), nonce, suspect, time.time)
+        settings, names, disks = self._inventory.settings, self._names(order.vms), self._disks(order.vms)
+        program = kvm.fence_program(order, names, nonce, suspect, time.time, settings=settings, disks=disks)
         sent, within_s = time.time(), order.within_s + GRACE_S
         call = partial(self._hosts.run, suspect, program, via=proxy, within_s=within_s)
         run = self._begin_watch(program.on_line, call) if isinstance(program.on_line, kvm.Stay) else call()
@@ -148,6 +143,23 @@ class HostPerformer:
         """The names of those that are in the inventory: the audit rehearses with a VM that is nowhere."""
         return {vm: self._inventory.vms[vm].name for vm in vms if vm in self._inventory.vms}
 
+    def _disks(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
+        """The paths of the VMs' own disks, as far as the inventory tells: who else has one open is in the way."""
+        return {vm: self._disks_of(self._inventory.vms[vm]) for vm in vms if vm in self._inventory.vms}
+
+    def _disks_of(self, vm: Vm) -> tuple[str, ...]:
+        from ..inventory.domain_xml import read_domain
+
+        paths = [disk for disk in vm.disks if disk.startswith("/")]
+        try:
+            xml = self._xml(vm.uuid)
+            for disk in read_domain(xml).disks if xml else ():
+                if disk.writable and not disk.shareable and disk.kind in ("file", "block"):
+                    paths.append(disk.source)
+        except (OSError, ValueError):  # libvirt's own definition on the suspect, and what is open there, remain
+            pass
+        return tuple(paths)
+
     # ------------------------------------------------ starting
 
     def start(self, effect: Start) -> StartReply:
@@ -165,7 +177,8 @@ class HostPerformer:
             return StartReply(StartResult.CLEAN, "it has no domain_xml in the inventory", time.time())
         host = self._inventory.hosts[order.target]
         nonce = _nonce()
-        program = kvm.start_program(order, vm, xml, cluster.start, nonce, host, time.time)
+        settings = self._inventory.settings
+        program = kvm.start_program(order, vm, xml, cluster.start, nonce, host, time.time, settings=settings)
         run = self._hosts.run(host, program, within_s=order.within_s + GRACE_S)
         self._keep("start", run)
         return kvm.parse_start(nonce, run, time.time(), kvm.was_released(program))
@@ -179,7 +192,8 @@ class HostPerformer:
         if host is None:
             return StartReply(StartResult.UNKNOWN, f"{order.target} is not in the inventory", time.time())
         nonce = _nonce()
-        program = kvm.settle_program(order, self._names((order.vm,)), nonce, host, time.time)
+        names, settings = self._names((order.vm,)), self._inventory.settings
+        program = kvm.settle_program(order, names, nonce, host, time.time, settings=settings)
         run = self._hosts.run(host, program, within_s=order.within_s + GRACE_S)
         self._keep("settle", run)
         return kvm.parse_start(nonce, run, time.time())
@@ -229,42 +243,6 @@ class HostPerformer:
     def _xml(self, vm: Uuid) -> str:
         path = self._inventory.vms[vm].domain_xml
         return _read(path) if path else ""
-
-    # ------------------------------------------------ the second level
-
-    def power_off(self, effect: PowerOff) -> SecondLevelReply:
-        """Switch a host off by its fence agents, and see it off."""
-        from ..adapters.power.agents import power_off
-
-        host = self._inventory.hosts[effect.host]
-        return power_off(host, self._left(effect.not_after), effect.rehearse)
-
-    def fence_storage(self, effect: FenceStorage) -> Mapping[Uuid, SecondLevelReply]:
-        """Fence the VMs' volumes in Ceph, through the first sibling whose Ceph answers, else from here."""
-        return self._storage().fence(effect, time.time() + self._left(effect.not_after))
-
-    def lift_storage_fence(self, effect: LiftStorageFence) -> str:
-        """Remove a host's entries from Ceph's blocklist."""
-        return self._storage().lift(effect.host)
-
-    def renew_storage_fence(self, effect: RenewStorageFence) -> str:
-        """Make a host's entries on Ceph's blocklist last on."""
-        return self._storage().renew(effect.host, effect.alone)
-
-    def _storage(self) -> StoragePerformer:
-        """Loaded where a storage fence is wanted: most runs need none, and each import delays every VM's return.
-
-        One for the run: it remembers the clients that it has seen.
-        """
-        from .perform_storage import StoragePerformer
-
-        if self._storage_performer is None:
-            self._storage_performer = StoragePerformer(self._inventory, self._hosts)
-        return self._storage_performer
-
-    def _left(self, not_after: float) -> float:
-        """Seconds that a second-level fence may take: its own time-out, within the lease."""
-        return max(0.0, min(self._inventory.settings.power_timeout_s, not_after - time.time()))
 
     def _stamp(self, sent: float, within_s: float) -> float:
         """When what a host has just told was seen: now, but no later than its time-outs leave room for.

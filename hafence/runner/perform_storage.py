@@ -1,97 +1,80 @@
-"""Effects on Ceph: which host is asked, and whose address is whose."""
+"""Effects on storages: which host is asked, over SSH or on the admin node itself, and by which adapter."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..adapters.hosts.program import Program, ProgramResult
+from ..adapters.local.addresses import own_addresses
 from ..adapters.local.here import run_here
 from ..adapters.ssh.connections import Hosts
-from ..adapters.storage.ceph import (
-    Asker,
-    Fencer,
-    Volumes,
-    addresses_of,
-    failed,
-    known_addresses,
-    own_addresses,
-    volumes_of,
-)
-from ..core.model import CephSettings, Host, HostName, HostState, Inventory, Uuid
-from ..core.storage.ceph import Client
-from ..effects import FenceStorage, SecondLevelReply
+from ..adapters.storage.ceph import Carry, CephStorage
+from ..adapters.storage.port import Storage
+from ..core.model import Cluster, Inventory
+from ..core.storage.port import Asker, ClientsSeen, EntriesSeen, Unanswered, WritableDisk
+from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RemoveEntries, WritableDisks
 from ..inventory.domain_xml import DomainError, read_domain_file
 
 WITHIN_S = 30.0
-"""One conversation with Ceph, the login included."""
+"""One conversation with a storage, the login included."""
+
+
+def _ceph(cluster: Cluster, carry: Carry) -> Storage:
+    assert cluster.ceph is not None, "nobody asks a Ceph that is not there"
+    return CephStorage(cluster.ceph, carry)
+
+
+_STORAGES: Mapping[str, Callable[[Cluster, Carry], Storage]] = {"ceph": _ceph}
+"""The adapters, by the storage's name in core/storage/registry.py."""
 
 
 class StoragePerformer:
-    """The storage fence, for one run."""
+    """The storages' effects, for one run."""
 
     def __init__(self, inventory: Inventory, hosts: Hosts) -> None:
         self._inventory = inventory
         self._hosts = hosts
-        self._earlier: dict[HostName, dict[str, set[Client]]] = {}
 
-    def fence(self, effect: FenceStorage, until: float) -> Mapping[Uuid, SecondLevelReply]:
-        """Fence the VMs' images. Who asks: the siblings in their order, then this machine."""
-        suspect = self._inventory.hosts[effect.suspect]
-        ceph = self._ceph(suspect)
-        if ceph is None:
-            return {}
-        replies: dict[Uuid, SecondLevelReply] = {}
-        volumes: dict[Uuid, Volumes] = {}
-        for vm in effect.vms:
-            try:
-                volumes[vm] = self._volumes(vm)
-            except DomainError as error:
-                replies[vm] = failed(f"its disks are not known: {error}")
-        return replies | self._fencer(suspect, ceph, effect.siblings, until).fence(
-            volumes, effect.rehearse, effect.alone
-        )
+    def writable_disks(self, effect: WritableDisks) -> tuple[WritableDisk, ...] | Unanswered:
+        """What a VM could write to, by its domain XML; nothing where it has none."""
+        path = self._inventory.vms[effect.vm].domain_xml
+        try:
+            return read_domain_file(path).writable if path else ()
+        except DomainError as error:
+            return Unanswered(str(error))
 
-    def lift(self, name: HostName) -> str:
-        """Remove every entry for a host's addresses. '' where there is no Ceph; begins with 'failed' if it failed."""
-        fencer = self._for_host(name)
-        return fencer.lift() if fencer else ""
+    def own_addresses(self, effect: OwnAddresses) -> tuple[str, ...]:
+        """This machine's addresses towards others."""
+        return own_addresses(effect.towards)
 
-    def renew(self, name: HostName, alone: bool) -> str:
-        """Make a host's storage fence last. '' if there was nothing to do; begins with 'failed' if it failed."""
-        fencer = self._for_host(name)
-        return fencer.renew(alone) if fencer else ""
+    def ask_clients(self, effect: AskClients) -> ClientsSeen[Any] | Unanswered:
+        """Who the clients of volumes are."""
+        return self._storage(effect.asker, effect.not_after).ask_clients(effect.volumes, effect.not_after)
 
-    def _for_host(self, name: HostName) -> Fencer | None:
-        host = self._inventory.hosts.get(name)
-        ceph = self._ceph(host) if host else None
-        if host is None or ceph is None:
-            return None
-        members = self._inventory.members(host.cluster)
-        siblings = tuple(h.name for h in members if h.name != name and h.state is HostState.ENABLED)
-        return self._fencer(host, ceph, siblings, time.time() + 2 * WITHIN_S)
+    def list_entries(self, effect: ListEntries) -> EntriesSeen[Any] | Unanswered:
+        """Whom the storage shuts out."""
+        return self._storage(effect.asker, effect.not_after).list_entries(effect.not_after)
 
-    def _ceph(self, host: Host) -> CephSettings | None:
-        return self._inventory.cluster_of(host.name).ceph
+    def add_entries(self, effect: AddEntries) -> EntriesSeen[Any] | Unanswered:
+        """Shut clients out, and read that back."""
+        storage = self._storage(effect.asker, effect.not_after)
+        return storage.add_entries(effect.clients, effect.anew, effect.not_after)
 
-    def _volumes(self, vm: Uuid) -> Volumes:
-        it = self._inventory.vms[vm]
-        return volumes_of(it, read_domain_file(it.domain_xml) if it.domain_xml else None)
+    def remove_entries(self, effect: RemoveEntries) -> EntriesSeen[Any] | Unanswered:
+        """Let clients in, and read that back."""
+        return self._storage(effect.asker, effect.not_after).remove_entries(effect.clients, effect.not_after)
 
-    def _fencer(self, suspect: Host, ceph: CephSettings, siblings: tuple[HostName, ...], until: float) -> Fencer:
-        hosts = [self._inventory.hosts[name] for name in siblings]
-        askers = [self._through(host, until) for host in hosts]
-        askers.append(Asker("the admin node", frozenset(), lambda program: run_here(program, _left(until))))
-        own = own_addresses(ip for host in (suspect, *hosts) for ip in sorted(addresses_of(host)))
-        known = known_addresses(suspect, self._inventory.hosts.values(), siblings, ceph.mirrors, own)
-        return Fencer(ceph, suspect, known, askers, until, self._earlier.setdefault(suspect.name, {}))
+    def _storage(self, asker: Asker, not_after: float) -> Storage:
+        def carry(program: Program) -> tuple[ProgramResult, float]:
+            sent = time.time()
+            within_s = max(1.0, min(WITHIN_S, not_after - sent))
+            if asker.host is None:
+                run = run_here(program, within_s)
+            else:
+                run = self._hosts.run(self._inventory.hosts[asker.host], program, within_s=within_s)
+            # A process that was suspended reads an old answer when it wakes; it must not look fresh.
+            return run, min(time.time(), sent + WITHIN_S)
 
-    def _through(self, host: Host, until: float) -> Asker:
-        def run(program: Program) -> ProgramResult:
-            return self._hosts.run(host, program, within_s=_left(until))
-
-        return Asker(host.name, addresses_of(host), run)
-
-
-def _left(until: float) -> float:
-    return max(1.0, min(WITHIN_S, until - time.time()))
+        return _STORAGES[asker.storage](self._inventory.clusters[asker.cluster], carry)

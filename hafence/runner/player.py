@@ -7,40 +7,19 @@ store's failure meets it at its next effect: a run that knows what it has done c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ..core.model import Settings
-from ..effects import Effect, Interrupted, LeaseLost, StoreError, Together, Workflow
+from ..effects import Effect, Interrupted, LeaseLost, Parallel, StoreError, Workflow
 from ..voice import Voice
-from .parallel import in_parallel
+from .effect_runner import EffectRunner, Journal
 
 R = TypeVar("R")
 
 
-class Journal(Protocol):
-    """Where a run's steps are written down."""
-
-    def intends(self, effect: Effect[Any]) -> None:
-        """Write down that the effect is about to be performed. StoreError if that failed."""
-
-    def records(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
-        """Write down what came of it. StoreError if that failed."""
-
-
-class NoJournal:
-    """The journal of a dry run: a dry run changes nothing anywhere."""
-
-    def intends(self, effect: Effect[Any]) -> None:
-        """Nothing is written."""
-
-    def records(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
-        """Nothing is written."""
-
-
 class Player:
-    """Plays workflows. `perform` does one plain effect; `settings` say how long it may take."""
+    """Plays workflows. What the arguments are, EffectRunner says."""
 
     def __init__(
         self,
@@ -49,11 +28,8 @@ class Player:
         journal: Journal,
         voice: Voice,
     ) -> None:
-        self._perform = perform
-        self._settings = settings
-        self._journal = journal
-        self._voice = voice
-        self._owed: StoreError | None = None
+        self._effects = EffectRunner(perform, settings, journal, voice)
+        self._owed: Exception | None = None
 
     def play(self, workflow: Workflow[R]) -> R:
         """Play a workflow to its end. Ctrl-C reaches it as Interrupted, once; a second one ends the program."""
@@ -70,30 +46,30 @@ class Player:
                 answer = self._one(effect)
             except KeyboardInterrupt:
                 error = Interrupted()
-            except (LeaseLost, StoreError) as thrown:
+            except (LeaseLost, StoreError, Interrupted) as thrown:
                 error = thrown
 
     def _one(self, effect: Effect[Any]) -> Any:
-        """Perform one effect, or several together, with the journal before and after."""
+        """Perform one effect, several together, or workflows side by side."""
         if self._owed is not None:
             owed, self._owed = self._owed, None
             raise owed
-        parts = effect.effects if isinstance(effect, Together) else (effect,)
-        for part in parts:
-            self._journal.intends(part)
-            self._voice.begins(part, part.budget_s(self._settings))
-        begun = time.monotonic()
+        if isinstance(effect, Parallel):
+            return self._side_by_side(effect)
+        begun = self._effects.begin(effect)
         try:
-            answers = in_parallel([lambda part=part: self._perform(part) for part in parts])  # type: ignore[misc]
+            answers = self._effects.perform(begun)
         except (LeaseLost, StoreError, KeyboardInterrupt) as error:
-            for part in parts:
-                self._voice.ends(part, error, time.monotonic() - begun)
+            self._effects.fail(begun, error)
             raise
-        seconds = time.monotonic() - begun
-        for part, answer in zip(parts, answers, strict=True):
-            self._voice.ends(part, answer, seconds)
-            try:
-                self._journal.records(part, answer, seconds)
-            except StoreError as error:
-                self._owed = error
-        return tuple(answers) if isinstance(effect, Together) else answers[0]
+        self._owed = self._effects.end(begun, answers)
+        return begun.answer(answers)
+
+    def _side_by_side(self, effect: Parallel) -> tuple[Any, ...]:
+        from .side_by_side import SideBySide  # most runs need none, and each import delays every VM's return
+
+        strands = SideBySide(self._effects)
+        try:
+            return strands.play(effect.workflows)
+        finally:
+            self._owed = strands.owed

@@ -19,9 +19,10 @@ from ..stores.holder import Holder
 from ..stores.port import RunRow, Store
 from ..stores.unreadable import unreadable
 from ..voice import Voice
+from .effect_runner import Journal, NoJournal
 from .journal import StoreJournal
 from .perform import Performer
-from .player import Journal, NoJournal, Player
+from .player import Player
 from .step_format import FORMAT
 
 R = TypeVar("R")
@@ -30,12 +31,21 @@ R = TypeVar("R")
 class Session:
     """A command under way. `run_id` is unique, sorts by time, and is what `hafence explain` takes."""
 
-    def __init__(self, inventory: Inventory, store: Store, hosts: Hosts, holder: Holder, voice: Voice, dry_run: bool):
+    def __init__(
+        self,
+        inventory: Inventory,
+        store: Store,
+        hosts: Hosts,
+        holder: Holder,
+        voice: Voice,
+        dry_run: bool,
+        vms: tuple[Uuid, ...] = (),
+    ):
         self.run_id = holder.run
         self.inventory = inventory
         self.store = store
         self._dry_run = dry_run
-        performer = Performer(inventory, store, hosts, holder, voice)
+        performer = Performer(inventory, store, hosts, holder, voice, vms)
         journal: Journal = NoJournal() if dry_run else StoreJournal(store, holder.run)
         self._player = Player(performer.perform, inventory.settings, journal, voice)
 
@@ -78,7 +88,7 @@ def open_session(
             version = {"format": FORMAT, "hafence": __version__}
             store.begin_run(RunRow(holder.run, time.time(), holder.who, command, vms, {**details, **version}))
         with _ends_as_interrupt():
-            yield Session(inventory, store, hosts, holder, voice, dry_run)
+            yield Session(inventory, store, hosts, holder, voice, dry_run, vms)
     finally:
         hosts.close()
         store.close()

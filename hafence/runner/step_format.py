@@ -16,27 +16,31 @@ from typing import Any
 from ..core.attempts import Facts, FenceReport, Reading, Verdict
 from ..core.evidence import Evidence, WitnessReport
 from ..core.looks import Blind, HostLook, Look, Silence
+from ..core.power import DeviceId
 from ..core.record import VmRecord
 from ..core.risks import Risk
+from ..core.second_level import SecondLevelReply
 from ..core.starts import StartOrder, StartReply
+from ..core.storage.port import ClientsSeen, EntriesSeen, Unanswered
 from ..core.troubles import Trouble
 from ..core.watch import WatchReport
 from ..core.wire import Faulty, ReplyFault
 from ..effects import (
+    AddEntries,
     Ask,
+    AskClients,
     Effect,
     EndWatch,
     Fence,
-    FenceStorage,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
-    PowerOff,
+    NoteSecondLevel,
     Quarantine,
     RecordStatement,
-    RenewStorageFence,
+    RemoveEntries,
     RunHooks,
-    SecondLevelReply,
+    SendOff,
     Settle,
     SpendStatement,
     Start,
@@ -153,6 +157,8 @@ def _look(look: Look) -> Json:
                 "libvirt": look.libvirt.value,
                 "copies": dict(look.copies),
                 "active": sorted(look.active),
+                "starting": sorted(look.starting),
+                "doubtful": dict(look.doubtful),
                 "memory_free_mib": look.memory_free_mib,
                 "missing": list(look.missing),
             }
@@ -180,6 +186,7 @@ def _order(order: StartOrder) -> Json:
         "ticket": order.ticket,
         "not_after": moment(order.not_after),
         "within_s": order.within_s,
+        **({"boot": order.boot_id} if order.boot_id else {}),
     }
 
 
@@ -218,12 +225,42 @@ def _evidence(evidence: Evidence) -> Json:
 
 def _level(reply: SecondLevelReply) -> Json:
     return {
-        "name": reply.name,
         "done": reply.done,
         "says": reply.says,
         "evidence": [_evidence(each) for each in reply.evidence],
         "shut_out_until": None if reply.shut_out_until is None else moment(reply.shut_out_until),
     }
+
+
+def _device(device: DeviceId) -> Json:
+    return {"host": device.host, "level": device.level, "device": device.number, "agent": device.agent}
+
+
+def _asker(effect: AskClients | ListEntries | AddEntries | RemoveEntries) -> Json:
+    asker = effect.asker
+    return {
+        "storage": asker.storage,
+        "cluster": asker.cluster,
+        "asked": asker.host,
+        "not_after": moment(effect.not_after),
+    }
+
+
+def _clients(answer: ClientsSeen[Any] | Unanswered) -> Json:
+    if isinstance(answer, Unanswered):
+        return {"unanswered": answer.says}
+    seen = {
+        name: {"watchers": [each.text for each in volume.watchers], "lockers": [each.text for each in volume.lockers]}
+        for name, volume in answer.volumes.items()
+    }
+    return {"at": moment(answer.at), "seen": seen, "source": answer.source}
+
+
+def _entries(answer: EntriesSeen[Any] | Unanswered) -> Json:
+    if isinstance(answer, Unanswered):
+        return {"unanswered": answer.says}
+    listed = [{"client": each.client.text, "until": moment(each.until)} for each in answer.entries]
+    return {"at": moment(answer.at), "entries": listed}
 
 
 Asked = Callable[[Any], Json]
@@ -250,28 +287,27 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
         _nothing,
     ),
     SpendStatement: ("spend_statement", lambda e: {"host": e.host, "why": e.why}, _nothing),
-    PowerOff: (
-        "power_off",
-        lambda e: {"host": e.host, "not_after": moment(e.not_after), "rehearse": e.rehearse},
-        _level,
+    SendOff: ("send_off", lambda e: {**_device(e.device), "not_after": moment(e.not_after)}, _nothing),
+    AskClients: ("ask_clients", lambda e: {**_asker(e), "volumes": list(e.volumes)}, _clients),
+    ListEntries: ("list_entries", _asker, _entries),
+    AddEntries: (
+        "add_entries",
+        lambda e: {**_asker(e), "clients": [each.text for each in e.clients], "anew": e.anew},
+        _entries,
     ),
-    FenceStorage: (
-        "fence_storage",
+    RemoveEntries: (
+        "remove_entries",
+        lambda e: {**_asker(e), "clients": [each.text for each in e.clients]},
+        _entries,
+    ),
+    NoteSecondLevel: (
+        "second_level",
         lambda e: {
             "suspect": e.suspect,
-            "vms": list(e.vms),
-            "siblings": list(e.siblings),
-            "not_after": moment(e.not_after),
-            "rehearse": e.rehearse,
-            "alone": e.alone,
+            "level": e.kind.value,
+            "replies": {vm: _level(reply) for vm, reply in e.replies.items()},
         },
-        lambda replies: {"levels": {vm: _level(reply) for vm, reply in replies.items()}},
-    ),
-    LiftStorageFence: ("lift_storage_fence", lambda e: {"host": e.host}, lambda says: {"says": says}),
-    RenewStorageFence: (
-        "renew_storage_fence",
-        lambda e: {"host": e.host, "alone": e.alone},
-        lambda says: {"says": says},
+        _nothing,
     ),
 }
 """Each effect that a history knows: its word, what was wanted of it, and what came of it."""

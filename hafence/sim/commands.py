@@ -7,8 +7,11 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
+from ..core.audit import find_all
 from ..core.model import HostName, Inventory
+from ..core.survey import Finding
 from ..effects import Workflow
+from ..workflows.audit import audit, can_be_renewed, renew_storage_fences, with_renewed
 from ..workflows.fence import fence
 from ..workflows.host_status import confirm_dead, rejoin
 from ..workflows.start_vm import start_vm
@@ -40,6 +43,8 @@ def read_command(inventory: Inventory, words: str) -> tuple[Callable[[Request], 
         word = rest.pop(0)
         if word in _WISHES:
             wishes[_WISHES[word]] = True
+        elif word == "--renew":
+            options[word] = word
         elif not word.startswith("--"):
             plain.append(word)
         elif not rest:
@@ -86,10 +91,21 @@ def _story(
     if command == "confirm-dead":
         stated = inventory.find_host(plain[0])
         return lambda run: confirm_dead(run, stated, options.get("--reason", "seen"))
+    if command == "audit":
+        return lambda run: _audited(run, renew="--renew" in options)
     if command == "rejoin":
         back = inventory.find_host(plain[0])
         return lambda run: rejoin(run, back)
     raise BadEvent(f"the simulator knows no command {command!r}")
+
+
+def _audited(run: Request, renew: bool) -> Workflow[tuple[Finding, ...]]:
+    """An audit, and what the command does where it is told to renew."""
+    scene = yield from audit(run)
+    if renew:
+        ending = can_be_renewed(scene)
+        scene = with_renewed(scene, (yield from renew_storage_fences(run, ending, scene.looks)))
+    return find_all(scene)
 
 
 def verbs() -> list[str]:

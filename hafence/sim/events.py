@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..core.model import HostName
-from ..core.stored import Statement
 from . import events_hosts as hosts
 from .arguments import BadEvent as BadEvent
 from .arguments import read_admin, read_host, read_number, read_setting, read_up, read_vm
@@ -82,7 +81,7 @@ def _state(simulation: Simulation, what: str) -> None:
     name = HostName(read_host(world, what).name)
     at = EPOCH + world.now
     lasts = world.inventory.settings.statement_age_s
-    world.store.statements[name] = Statement(name, "somebody", "the rack is dark", at, at + lasts)
+    world.store.state(name, "somebody", "the rack is dark", at, at + lasts)
     world.say("operator", f"states that {name} is powered off")
 
 
@@ -122,21 +121,21 @@ def _interrupt(simulation: Simulation, what: str) -> None:
 
 
 def _clock(simulation: Simulation, what: str) -> None:
-    """`NAME=SECONDS`: how far the clock of a host, an admin node or the store is ahead."""
+    """`NAME=SECONDS`: how far the clock of a host or an admin node is ahead. Set while runs go on, it jumps."""
     world = simulation.world
     name, seconds = read_setting(what)
     ahead_s = read_number(seconds)
-    if name == STORE:
-        world.store_clock_offset_s = ahead_s
-    elif name in world.admins:
+    if name in world.admins:
         world.admins[name].clock_offset_s = ahead_s
     else:
         read_host(world, name).clock_offset_s = ahead_s
-    world.say(name, f"its clock is {abs(ahead_s):g} s {'ahead' if ahead_s >= 0 else 'behind'}")
+    off = f"{abs(ahead_s):g} s {'ahead' if ahead_s > 0 else 'behind'}" if ahead_s else "right"
+    world.say(name, f"its clock is {off}")
 
 
 def heal(simulation: Simulation, what: str = "") -> None:
-    """Every fault ends: links pass, hosts are up and well, processes wake, managers rest, store and storage answer."""
+    """Every fault ends: links pass, hosts are up and well, processes wake, managers rest, clocks are right, store and
+    storage answer."""
     world = simulation.world
     world.say("world", "every fault is mended")
     world.network.cut.clear()
@@ -150,12 +149,13 @@ def heal(simulation: Simulation, what: str = "") -> None:
         host.answers_for = host
         host.sshd = host.libvirtd = host.bmc = "ok"
         host.firewall = host.start_fault = host.lacks = ""
-        host.slow_s = 0.0
+        host.slow_s = host.clock_offset_s = 0.0
         host.memory_free_mib = 32768
         for qemu in host.qemus:
             qemu.respawns_after_s = None
         world.thaw(host)
     for admin in world.admins.values():
+        admin.clock_offset_s = 0.0
         simulation.release(admin)
     world.watch_all()
 

@@ -8,12 +8,17 @@ there is not tried at all: no link is mended that passes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from functools import reduce
+from itertools import groupby
+from operator import attrgetter, or_
+from typing import Any, NamedTuple
 
 from ..core.model import Inventory
+from ..effects import Effect, Fence, LookAt, Recall, Start, TakeLease, Touches, Witness
 from .events import Event
 from .kernel import Step
 from .network import STORAGE, STORE, Network
+from .perform import PART
 from .situations import ADMINS, SUSPECT, VM
 
 SHORT_HOLD_S = 70.0
@@ -24,19 +29,28 @@ STORE_AWAY_S = 8.0
 REBOOT_S = 20.0
 Fault = tuple[Event, ...]
 
-_CONNECTS = frozenset({"LookAt", "Witness", "Fence", "Start", "Settle", "FenceStorage", "Together", "part"})
-_SENDS = frozenset({"Fence", "Start", "Settle", "Together", "part"})
-
 
 class Moment(NamedTuple):
     """The gap before one or more steps of the same time. `does` are the effects that they begin, go on with or end."""
 
     at: float
     runs: frozenset[str]
-    does: frozenset[str]
+    does: frozenset[type[Effect[Any]]]
+    parts: bool
+    """Whether one of these steps is of several effects that a run has asked for at once."""
     on_host: str
     """What scripts and libvirtd do in these steps, in words, or ''."""
     touched: frozenset[str]
+
+    @property
+    def touches(self) -> Touches:
+        """All that these effects read or change."""
+        return touched_by(self.does)
+
+
+def touched_by(effects: Iterable[type[Effect[Any]]]) -> Touches:
+    """All that effects read or change, by what stands on their classes."""
+    return reduce(or_, (effect.touches for effect in effects), Touches.NOTHING)
 
 
 def points(steps: list[Step], after: float) -> Iterator[Moment]:
@@ -46,30 +60,24 @@ def points(steps: list[Step], after: float) -> Iterator[Moment]:
     """
     before = after
     last: set[str] = set()
-    for at, labels, touched in _at_one_time(steps):
+    for at, steps_then in groupby(steps, attrgetter("at")):
+        moment, labels = _moment(before, at, [*steps_then])
         if at > before:
-            if not (labels == last and all(label.endswith("TakeLease") for label in labels)):
-                yield _moment(_within(before, at), labels, touched)
+            if not (labels == last and moment.does == {TakeLease}):
+                yield moment
             last = labels
         before = max(before, at)
 
 
-def _at_one_time(steps: list[Step]) -> Iterator[tuple[float, set[str], set[str]]]:
-    labels: set[str] = set()
-    touched: set[str] = set()
-    for number, (at, label, parts) in enumerate(steps):
-        labels.add(label)
-        touched |= parts
-        if number + 1 == len(steps) or steps[number + 1][0] != at:
-            yield at, labels, touched
-            labels, touched = set(), set()
-
-
-def _moment(at: float, labels: set[str], touched: set[str]) -> Moment:
-    of_runs = [label.partition(" ") for label in labels if label.startswith("run-")]
-    does = {effect for _, _, effect in of_runs} | {part for part in touched if part[0].isupper()}
+def _moment(before: float, at: float, steps: list[Step]) -> tuple[Moment, set[str]]:
+    """The gap before the steps of one time, and whose steps they are."""
+    labels = {step.label for step in steps}
+    touched = frozenset().union(*(step.touched for step in steps))
+    does = frozenset().union(*(step.does for step in steps))
+    runs = frozenset(label.partition(" ")[0] for label in labels if label.startswith("run-"))
     on_host = " ".join(sorted(label for label in labels if not label.startswith("run-")))
-    return Moment(at, frozenset(run for run, _, _ in of_runs), frozenset(does), on_host, frozenset(touched))
+    parts = any(label.endswith(PART) for label in labels)
+    return Moment(_within(before, at), runs, does, parts, on_host, touched), labels
 
 
 def _within(before: float, at: float) -> float:
@@ -127,14 +135,14 @@ def faults_before(world: Inventory, events: Iterable[Event], moment: Moment, two
         yield from _store_faults(moment, two_runs)
     if STORAGE in moment.touched:
         yield (Event(moment.at, "storage", "down"),)
-    if "Recall" in moment.does and ("state", SUSPECT) not in standing.said:
+    if Recall in moment.does and ("state", SUSPECT) not in standing.said:
         yield (Event(moment.at, "state", SUSPECT),)
     hosts = sorted(part for part in moment.touched if part in world.hosts)
     for host in hosts:
         yield from _host_faults(moment, standing, host, two_runs)
         if host == SUSPECT:
             yield from _suspect_faults(moment.at, standing)
-        elif "part" in moment.does or "Fence" in moment.does:
+        elif not moment.does.isdisjoint((Fence, Witness)):
             yield (standing.link(moment.at, host, SUSPECT),)
 
 
@@ -177,15 +185,15 @@ def _host_faults(moment: Moment, standing: Standing, host: str, two_runs: bool) 
         yield (Event(at, "freeze", host), Event(at + LONG_HOLD_S, "unfreeze", host))
         if not two_runs:
             yield (Event(at, "freeze", host),)
-    if moment.does & _CONNECTS:
+    if Touches.HOSTS & moment.touches:
         yield (Event(at, "sshd", f"{host}=gone"),)
-    if script or "LookAt" in moment.does:
+    if script or LookAt in moment.does:
         yield (Event(at, "libvirtd", f"{host}=hung"),)
-    if moment.does & _SENDS:
+    if Touches.HOST_CHANGE & moment.touches:
         yield (Event(at, "slow", f"{host}=40"),)
     if standing.ceph:
         yield (standing.link(at, host, STORAGE),)
-    if host != SUSPECT and (script or "Start" in moment.does):
+    if host != SUSPECT and (script or Start in moment.does):
         for how in ("fails", "dies", "slow"):
             yield (Event(at, "starts", f"{host}={how}"),)
 

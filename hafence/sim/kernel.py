@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from heapq import heappop, heappush
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -46,13 +46,15 @@ class Owner:
 class Task:
     """An act under way. `value` is its end's, once `done`."""
 
-    __slots__ = ("act", "done", "label", "life", "owner", "throws", "value", "waiter", "wake")
+    __slots__ = ("act", "does", "done", "label", "life", "owner", "throws", "value", "waiter", "wake")
 
     def __init__(self, act: Act[Any], owner: Owner, label: str) -> None:
         self.act = act
         self.owner = owner
         self.life = owner.life
         self.label = label
+        self.does: tuple[type, ...] = ()
+        """The kinds of what it is at: of a run, the effects that it waits for."""
         self.wake = 0
         self.done = False
         self.value: Any = None
@@ -60,8 +62,13 @@ class Task:
         self.throws: Exception | None = None
 
 
-Step = tuple[float, str, set[str]]
-"""When a step was made, whose it was, and the parts of the world it looked at or changed."""
+class Step(NamedTuple):
+    """When a step was made, whose it was, the parts of the world it looked at or changed, and what it was at."""
+
+    at: float
+    label: str
+    touched: set[str]
+    does: set[type]
 
 
 class Agenda:
@@ -82,6 +89,13 @@ class Agenda:
         self.trace = []
         self.touched = set()
         return self.trace
+
+    def begins(self, task: Task, who: str, does: tuple[type, ...]) -> None:
+        """From now on, this step included, a task is at something else."""
+        task.label = f"{who} {' and '.join(kind.__name__ for kind in does)}"
+        task.does = does
+        if self.trace:
+            self.trace[-1].does.update(does)
 
     def call_at(self, when: float, call: Callable[[], None]) -> None:
         """Have something done at a moment. What was asked for earlier comes first."""
@@ -145,7 +159,7 @@ class Agenda:
             self.steps += 1
             if trace is not None:
                 self.touched = {owner.name}
-                trace.append((when, task.label, self.touched))
+                trace.append(Step(when, task.label, self.touched, set(task.does)))
             try:
                 if task.throws is None:
                     wait = next(act)

@@ -51,7 +51,7 @@ def left_behind(world: World) -> str:
     """
     now = EPOCH + world.now
     quiet_s = world.inventory.settings.quiet_time_s
-    store = world.store
+    memory = world.store.recall(now)
     records = [
         (
             vm,
@@ -60,11 +60,10 @@ def left_behind(world: World) -> str:
             [(each.host, each.until > now) for each in record.shut_out],
             record.started_at is not None and now - record.started_at <= quiet_s,
         )
-        for vm, record in sorted(store.records.items())
+        for vm, record in sorted(memory.records.items())
     ]
-    leases = [vm for vm, held in sorted(store.leases.items()) if held.expires_at > now]
-    stated = [name for name, said in sorted(store.statements.items()) if said.expires_at > now]
-    stored = (records, leases, stated, sorted(store.quarantined), sorted(store.machine_ids.items()))
+    leases = [row.vm for row in world.store.leases() if row.expires_at > now]
+    stored = (records, leases, sorted(memory.statements), sorted(memory.quarantine), sorted(memory.machine_ids.items()))
     whole = sorted(host for (host, pid), until in world.storage.blocklist.items() if pid is None and until > world.now)
     hosts = [
         (

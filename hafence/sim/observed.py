@@ -19,6 +19,7 @@ from .hosts import SimHost
 from .network import STORAGE, Network, signs_seen, trouble_reaching
 from .notes import Attempt, Looks, Observer, Scan, Sent, Sign, Watch
 from .run import SimRun
+from .scripts import is_refused
 from .world import EPOCH, World
 
 RUNS_NOTHING = frozenset({"forced", "nosession"})
@@ -56,7 +57,7 @@ def note_looks(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
         vm: tuple(HostName(qemu.host.name) for qemu in world.writers(vm) if qemu.host.name in seen)
         for vm in world.qemus
     }
-    quarantined = frozenset(world.store.quarantined)
+    quarantined = frozenset(row.host for row in world.store.quarantined())
     asked, silent_ones, seen_ones = frozenset(hosts), frozenset(silent), frozenset(seen)
     notes.looks.append(Looks(world.now, run.id, asked, silent_ones, seen_ones, writers, quarantined))
 
@@ -71,11 +72,15 @@ def note_attempt(world: World, run: SimRun, order: FenceOrder, answered: bool | 
         world.notes.attempts.append(Attempt(world.now, run.id, order.suspect, order.proxy))
 
 
-def note_watchers(world: World, run: SimRun, suspect: HostName, vms: Iterable[Uuid]) -> None:
-    """The storage was asked who uses the VMs' images: a living client on the suspect is a sign of its life."""
-    for vm in vms:
-        if any(qemu.host.name == suspect for qemu in world.writers(vm)):
-            world.notes.signs.append(Sign(world.now, run.id, suspect, STORAGE))
+def writers_hosts(world: World, vms: Iterable[Uuid]) -> frozenset[HostName]:
+    """The hosts on which a living client of the VMs' images could write now."""
+    return frozenset(HostName(qemu.host.name) for vm in vms for qemu in world.writers(vm))
+
+
+def note_clients(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
+    """The storage has told who uses the VMs' images: a living client on a host is a sign of its life."""
+    for host in sorted(hosts):
+        world.notes.signs.append(Sign(world.now, run.id, host, STORAGE))
 
 
 def note_scan(world: World, run: SimRun, host: HostName, machine: SimHost, at: float, living: frozenset[Uuid]) -> None:
@@ -84,18 +89,22 @@ def note_scan(world: World, run: SimRun, host: HostName, machine: SimHost, at: f
 
 
 def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> None:
-    """A start is on its way to its target. One that comes after its own deadline (the world's time) does nothing."""
-    if world.now >= until:
+    """A start is on its way to its target. One that comes after its own deadline (the world's time), or that is refused
+    there, does nothing."""
+    if world.now >= until or is_refused(world, world.host(order.target), order):
         return
     record = world.store.records.get(order.vm)
     suspect = record.last_host if record is not None else None
     off_at, shut_out, stated = -math.inf, False, False
     if suspect is not None:
-        host, statement = world.hosts[suspect], world.store.statements.get(suspect)
+        host = world.hosts[suspect]
         off_at = host.off_at if host.up else world.now
         shut_out = _shut_out(world, order.vm, host)
         clock = EPOCH + world.now + run.admin.clock_offset_s
-        stated = statement is not None and statement.at <= clock < statement.expires_at
+        stated = any(
+            row.host == suspect and row.ended_at is None and row.at <= clock < row.expires_at
+            for row in world.store.statements()
+        )
     grounds = record.grounds if record is not None else None
     sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated)
     world.notes.sent.append(sent)

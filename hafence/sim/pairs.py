@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
+from ..effects import Effect, Touches
 from .case import CasePlayer, Played
 from .events import Event
 from .explore import Events, first_case, grow, in_order
-from .faults import Moment, points
+from .faults import Moment, points, touched_by
 from .situations import RUN_AT_S, SUSPECT, VM
 
 PLAIN = f"admin-2: start-vm {VM} --yes"
@@ -29,8 +31,8 @@ RETURN_S = 300.0
 """After so long run 2, which began when the lease had ended, has ended too."""
 Grown = tuple[float, Events, Played, int]
 """The moment of the last fault, the events, what came of them, and how many faults are left."""
-_WRITES = frozenset({"TakeLease", "DropLease", "WriteRecord", "Quarantine", "LearnMachine", "SpendStatement"})
-_SENDS = frozenset({"Fence", "Start", "Settle", "Together", "part"})
+_ACTS = Touches.HOST_CHANGE | Touches.STORAGE | Touches.POWER
+"""What an effect touches that acts outside the store."""
 
 
 def pair_cases(player: CasePlayer, situation: str, faults: int) -> Iterator[tuple[Events, Played]]:
@@ -93,14 +95,15 @@ def _before_acts(moments: list[Moment]) -> Iterator[Moment]:
     That is right before a write's question arrives; and of its steps that send something to a host or wait for it,
     with nothing else in between, before the last, and before each of several effects at once that concerns the suspect.
     """
-    before: frozenset[str] = frozenset()
+    before: frozenset[type[Effect[Any]]] = frozenset()
     for moment, later in pairwise([*moments, None]):
         assert moment is not None, "only the last is None"
         if "run-1" not in moment.runs:
             continue
-        goes_on = later is not None and later.runs == {"run-1"} and bool(later.does & _SENDS)
-        sends = moment.does & _SENDS and (not goes_on or ("part" in moment.does and SUSPECT in moment.touched))
-        if sends or moment.does & _WRITES - before:
+        goes_on = later is not None and later.runs == {"run-1"} and bool(_ACTS & later.touches)
+        part = moment.parts and SUSPECT in moment.touched
+        acts = _ACTS & moment.touches and (not goes_on or part)
+        if acts or Touches.STORE_CHANGE & touched_by(moment.does - before):
             yield moment
         before = moment.does
 

@@ -6,91 +6,100 @@ done and the answer is under way; the answer is there. A run can crash, be held 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..core.starts import HookResult
-from ..core.stored import Busy, Lease, Statement
+from ..core.stored import Busy, Lease
 from ..effects import (
+    AddEntries,
     Answer,
     Ask,
-    DropLease,
+    AskClients,
+    AskPower,
     Effect,
     EndWatch,
     Fence,
-    FenceStorage,
-    LearnMachine,
+    Journalled,
     LeaseLost,
-    LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
     MemoryNeed,
+    NoteSecondLevel,
     Now,
-    PowerOff,
-    Quarantine,
-    Recall,
-    RecordStatement,
+    OwnAddresses,
+    RemoveEntries,
     RenewLease,
-    RenewStorageFence,
     RunHooks,
+    SendOff,
     Settle,
     SharedDisks,
     SharedHostKeys,
     Sleep,
-    SpendStatement,
     Start,
     Startable,
     StoreError,
-    StoreHealth,
     TakeLease,
     Tell,
     Together,
     Uptime,
     Witness,
-    WriteRecord,
+    WritableDisks,
 )
+from ..stores.ask import ask
+from .array import add_entries, ask_clients, list_entries, own_addresses, remove_entries, writable_disks
+from .bmc import ask_power, send_off
 from .kernel import Act, Join
 from .network import STORE
 from .run import SimRun
-from .second_level import fence_storage, lift_storage_fence, power_off, renew_storage_fence
 from .sessions import clock, fence, look_at, settle, start, witness
 from .watch import end_watch, renewed
 from .words import risk_words
-from .world import EPOCH, World
+from .world import World
 
 STORE_S = 0.002
 HOOKS_S = 0.4
 PERSON_S = 3.0
 LEASE_POLL_S = 5.0
-
-INTENDED = frozenset({Fence, Start, Settle, PowerOff, FenceStorage, RunHooks, Together})
-"""Effects whose intent must be in the store before they begin (the runner's journal)."""
+PART = " part"
+"""How the name of an act ends that is one of several which its run has asked for at once."""
 
 
 def perform(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
-    """The act that does what the effect asks for and ends in its answer. The workflow gets LeaseLost and StoreError."""
-    kind = type(effect)
-    stored = _STORED.get(kind)
-    if stored is not None:
-        return _ask_store(world, run, stored, effect)
-    if kind in INTENDED:
-        return _intended(world, run, effect)
-    if kind in AT_ONCE:
-        return _at_once(world, run, effect)
-    return _ACTS[kind](world, run, effect)
+    """The act that does what the effect asks for and ends in its answer. The workflow gets LeaseLost and StoreError.
 
-
-def _intended(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
-    """The journal before and after. If what came of it can't be written, the next effect meets the failure."""
-    if not _store_answers(world, run):
+    With the journal before and after it, as in `runner/effect_runner.py`: what is an intent does not begin where it
+    can't be written down, and if what came of it can't be, the next effect meets the failure.
+    """
+    parts = effect.effects if isinstance(effect, Together) else (effect,)
+    if run.journals and Journalled.INTENT in [part.journalled for part in parts] and not _store_answers(world, run):
         yield STORE_S
         raise StoreError("the store could not be written")
-    answer = yield from _ACTS[type(effect)](world, run, effect)
-    run.owed = not _store_answers(world, run)
+    answer = yield from _act(world, run, effect)
+    write_down(world, run, parts)
     return answer
 
 
-def _at_once(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
+def write_down(world: World, run: SimRun, effects: Iterable[Effect[Any]]) -> None:
+    """What came of effects goes into the journal, as far as it is told of them."""
+    if run.journals and [1 for effect in effects if effect.journalled is not Journalled.NOTHING]:
+        run.owed = not _store_answers(world, run)
+
+
+def at_once(effect: Effect[Any]) -> tuple[type[Effect[Any]], ...]:
+    """The kinds of what is asked for at once: mostly one."""
+    return tuple(map(type, effect.effects)) if isinstance(effect, Together) else (type(effect),)
+
+
+def _act(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
+    kind = type(effect)
+    if kind in AT_ONCE:
+        return _without_time(world, run, effect)
+    act: Callable[[World, SimRun, Any], Act[Any]] = _ACTS.get(kind, _ask_store)
+    return act(world, run, effect)
+
+
+def _without_time(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
     """An effect without time among several that are asked for together."""
     yield 0.0
     return AT_ONCE[type(effect)](world, run, effect)
@@ -144,8 +153,12 @@ def _store_answers(world: World, run: SimRun) -> bool:
     return world.store.up and world.network.passes(run.admin.name, STORE)
 
 
-def _ask_store(world: World, run: SimRun, call: Callable[[World, SimRun, Any], Any], effect: Effect[Any]) -> Act[Any]:
-    """One call: the question may not arrive, and so may the answer to a question that did."""
+def _ask_store(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
+    """One call: the question may not arrive, and so may the answer to a question that did.
+
+    The clock is the admin node's and is read before the question is sent, as the product does.
+    """
+    now = clock(world, run)
     yield STORE_S
     world.touch(STORE)
     name = run.admin.name
@@ -155,7 +168,7 @@ def _ask_store(world: World, run: SimRun, call: Callable[[World, SimRun, Any], A
     answer: Any = None
     lost: LeaseLost | None = None
     try:
-        answer = call(world, run, effect)
+        answer = ask(world.store, effect, run.asker, now)
     except LeaseLost as error:
         lost = error
     yield STORE_S
@@ -168,71 +181,32 @@ def _ask_store(world: World, run: SimRun, call: Callable[[World, SimRun, Any], A
     return answer
 
 
-def _store_clock(world: World) -> float:
-    return EPOCH + world.agenda.now + world.store_clock_offset_s
-
-
 def _take_lease(world: World, run: SimRun, effect: TakeLease) -> Act[Lease | Busy]:
     """Take a lease, waiting for it as long as the admin agreed to."""
     until = world.now + effect.wait_s
     while True:
-        asked_at = clock(world, run)
-        taken = yield from _ask_store(world, run, _take_now, effect)
-        if isinstance(taken, Lease):
-            return Lease(taken.vm, taken.token, asked_at + run.inventory.settings.lease_s)
-        if world.now >= until:
-            return taken  # type: ignore[no-any-return]  # a Busy, by the type of take_lease()
+        taken: Lease | Busy = yield from _ask_store(world, run, effect)
+        if isinstance(taken, Lease) or world.now >= until:
+            return taken
         wait_s = min(LEASE_POLL_S, max(0.01, until - world.now))
         run.held_s += wait_s
         yield wait_s
 
 
-def _take_now(world: World, run: SimRun, effect: TakeLease) -> Lease | Busy:
-    gone = world.runs_gone if world.death_seen else frozenset()
-    ttl_s = run.inventory.settings.lease_s
-    return world.store.take_lease(effect.vm, run.id, run.admin.name, ttl_s, _store_clock(world), gone)
-
-
-def _renew_lease(world: World, run: SimRun, effect: RenewLease) -> Lease:
-    """The lease lasts from when the question was asked, by the admin node's clock: never longer than in the store."""
-    lease, ttl_s = effect.lease, run.inventory.settings.lease_s
-    world.store.renew_lease(lease, ttl_s, _store_clock(world))
-    expires_at = clock(world, run) - STORE_S + ttl_s
-    renewed(run, lease.vm, expires_at)
-    return Lease(lease.vm, lease.token, expires_at)
-
-
-def _quarantine(world: World, _: SimRun, effect: Quarantine) -> None:
-    world.store.quarantined[effect.host] = effect.why
-
-
-def _lift_quarantine(world: World, _: SimRun, effect: LiftQuarantine) -> None:
-    world.store.quarantined.pop(effect.host, None)
-    world.store.statements.pop(effect.host, None)
-    world.store.machine_ids.pop(effect.host, None)
-    if effect.machine_id:
-        world.store.machine_ids[effect.host] = effect.machine_id
-
-
-def _learn_machine(world: World, _: SimRun, effect: LearnMachine) -> None:
-    world.store.machine_ids[effect.host] = effect.machine_id
-
-
-def _record_statement(world: World, run: SimRun, effect: RecordStatement) -> None:
-    statement = Statement(effect.host, run.admin.name, effect.reason, clock(world, run), effect.expires_at)
-    world.store.statements[effect.host] = statement
-
-
-def _spend_statement(world: World, _: SimRun, effect: SpendStatement) -> None:
-    world.store.statements.pop(effect.host, None)
+def _renew_lease(world: World, run: SimRun, effect: RenewLease) -> Act[Lease]:
+    """Make the lease last from now on, and with it what watches by it."""
+    lease: Lease = yield from _ask_store(world, run, effect)
+    renewed(run, lease.vm, lease.expires_at)
+    return lease
 
 
 # ---------------------------------------------------------------- several at once
 
 
 def _together(world: World, run: SimRun, effect: Together) -> Act[tuple[Any, ...]]:
-    parts = [_caught(world, run, part) for part in effect.effects]
-    tasks = [world.agenda.spawn(part, run.admin, f"{run.id} part") for part in parts]
+    tasks = [world.agenda.spawn(_caught(world, run, part), run.admin, run.id + PART) for part in effect.effects]
+    for task, part in zip(tasks, effect.effects, strict=True):
+        task.does = (type(part),)
     for task in tasks:
         while not task.done:
             yield Join(task, 600.0)
@@ -244,12 +218,12 @@ def _together(world: World, run: SimRun, effect: Together) -> Act[tuple[Any, ...
 
 def _caught(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
     try:
-        return (yield from perform(world, run, effect))
+        return (yield from _act(world, run, effect))
     except (LeaseLost, StoreError) as error:
         return error
 
 
-AT_ONCE: dict[type, Callable[[World, SimRun, Any], Any]] = {
+AT_ONCE: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Any]] = {
     Now: _now,
     Uptime: _uptime,
     MemoryNeed: _memory_need,
@@ -257,33 +231,28 @@ AT_ONCE: dict[type, Callable[[World, SimRun, Any], Any]] = {
     SharedHostKeys: lambda world, run, effect: (),
     SharedDisks: lambda world, run, effect: (),
     Tell: _tell,
+    NoteSecondLevel: lambda world, run, effect: None,
+    WritableDisks: writable_disks,
+    OwnAddresses: own_addresses,
 }
-_STORED: dict[type, Callable[[World, SimRun, Any], Any]] = {
-    Recall: lambda world, run, effect: world.store.recall(clock(world, run)),
-    RenewLease: _renew_lease,
-    DropLease: lambda world, run, effect: world.store.drop_lease(effect.lease),
-    WriteRecord: lambda world, run, effect: world.store.write_record(effect.record, effect.lease, _store_clock(world)),
-    StoreHealth: lambda world, run, effect: (),
-    Quarantine: _quarantine,
-    LiftQuarantine: _lift_quarantine,
-    LearnMachine: _learn_machine,
-    RecordStatement: _record_statement,
-    SpendStatement: _spend_statement,
-}
-_ACTS: dict[type, Callable[[World, SimRun, Any], Act[Any]]] = {
+_ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     Together: _together,
     Ask: _ask,
     Sleep: _sleep,
     RunHooks: _run_hooks,
     TakeLease: _take_lease,
+    RenewLease: _renew_lease,
     LookAt: look_at,
     Fence: fence,
     EndWatch: end_watch,
     Witness: witness,
     Start: start,
     Settle: settle,
-    PowerOff: power_off,
-    FenceStorage: fence_storage,
-    LiftStorageFence: lift_storage_fence,
-    RenewStorageFence: renew_storage_fence,
+    AskPower: ask_power,
+    SendOff: send_off,
+    AskClients: ask_clients,
+    ListEntries: list_entries,
+    AddEntries: add_entries,
+    RemoveEntries: remove_entries,
 }
+"""What takes time, beside plain questions to the store."""

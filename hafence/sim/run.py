@@ -11,6 +11,8 @@ from ..core.model import HostName, Inventory, Uuid
 from ..core.outcome import Outcome
 from ..core.starts import StartOrder, StartReply
 from ..effects import Effect, Workflow
+from ..stores.ask import Asker
+from ..stores.holder import Holder
 from .hosts import SimHost
 from .kernel import Task
 from .world import Admin
@@ -48,6 +50,7 @@ class SimRun:
 
     __slots__ = (
         "admin",
+        "asker",
         "began_at",
         "bug",
         "crashed",
@@ -56,6 +59,7 @@ class SimRun:
         "held_s",
         "id",
         "inventory",
+        "journals",
         "outcomes",
         "owed",
         "policy",
@@ -63,13 +67,15 @@ class SimRun:
         "sent",
         "task",
         "typed",
+        "waiting",
         "watches",
         "workflow",
     )
 
-    def __init__(self, run_id: str, admin: Admin, inventory: Inventory, workflow: Workflow[Any], typed: str) -> None:
-        self.id = run_id
+    def __init__(self, holder: Holder, admin: Admin, inventory: Inventory, workflow: Workflow[Any], typed: str) -> None:
+        self.id = holder.run
         self.admin = admin
+        self.asker = Asker(holder, inventory.settings.lease_s)
         self.inventory = inventory
         self.workflow: Workflow[Any] | None = workflow
         self.typed = typed
@@ -84,6 +90,8 @@ class SimRun:
         self.result: Any = None
         self.bug: BaseException | None = None
         """An exception that the workflow let through: always a bug."""
+        self.journals = True
+        """Whether it has a journal; a dry run has none."""
         self.owed = False
         """What came of an effect could not be written down: the next effect meets the store's failure."""
         self.sent: list[tuple[float, Uuid, HostName]] = []
@@ -91,3 +99,5 @@ class SimRun:
         self.watches: list[Session] = []
         """Sessions of its fences that stay on suspects."""
         self.task: Task | None = None
+        self.waiting: list[Task] = []
+        """Of the run's tasks those that wait for an effect: its own, or those of workflows side by side."""

@@ -107,7 +107,7 @@ def _in_the_end(world: World) -> list[str]:
             for qemu in world.qemus.get(uuid, [])
         ]
         lines.append(f"in the end {vm.name} is recorded as {believed}; it runs on {', '.join(copies) or 'no host'}")
-    lines += [f"in the end {host} is in quarantine" for host in sorted(world.store.quarantined)]
+    lines += [f"in the end {row.host} is in quarantine" for row in world.store.quarantined()]
     lines += [f"in the end a person's word holds that {host} is powered off" for host in sorted(_stated(world))]
     return lines
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
-from ..core.model import Uuid
+from ..core.model import HostName, Uuid
 from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
 from ..core.starts import StartOrder, StartResult
 from ..core.wire import PROTOCOL, Hello
@@ -148,6 +148,8 @@ def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str
         return Leftovers("unknown", len(known), killed, "", why)
     if vm in host.locks:
         return Leftovers("unknown", len(known), killed, "", "a-start-is-under-way")
+    if not known and host.libvirtd == "hung":
+        return Leftovers("unknown", 0, 0, "", "libvirt-does-not-answer")  # it may have a start in its hands
     return Leftovers("dead", len(known), killed)
 
 
@@ -164,8 +166,23 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
     return came_to
 
 
+def is_refused(world: World, host: SimHost, order: StartOrder) -> bool:
+    """Whether a start that arrives now does nothing: it is for another boot of its target, or a later run was there."""
+    return not _is_for_this_boot(world, host, order) or _was_superseded(host, order, "start")
+
+
+def _is_for_this_boot(world: World, host: SimHost, order: StartOrder) -> bool:
+    """Whether a start is for the boot in which its target is. Only of KVM hosts, which are looked into, it is known."""
+    return order.boot_id == host.boot_id or not world.inventory.cluster_of(HostName(host.name)).is_kvm
+
+
 def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object) -> Act[Settled]:
     name = world.name_of(order.vm)
+    if not _is_for_this_boot(world, host, order):
+        world.say(
+            host.name, f"the start of {name} by {by} does nothing: {host.name} has booted since it was looked into"
+        )
+        return _look(host, order.vm) or Settled(StartResult.CLEAN, "it has booted since it was looked into")
     if not _take_ticket(host, order, "start"):
         world.say(host.name, f"the start of {name} by {by} does nothing: a later run was here")
         return Settled(StartResult.UNKNOWN, "a newer run has been at it there")
@@ -237,10 +254,15 @@ def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float)
     return Settled(StartResult.CLEAN, "no copy of it is there and no start is under way")
 
 
-def _take_ticket(host: SimHost, order: StartOrder, kind: str) -> bool:
-    """Whether no later run has been here. A start is also refused where a settle of the same ticket has been."""
+def _was_superseded(host: SimHost, order: StartOrder, kind: str) -> bool:
+    """Whether a later run has been here. A start is also refused where a settle of the same ticket has been."""
     seen, seen_kind = host.tickets.get(order.vm, (-1, ""))
-    if seen > order.ticket or (seen == order.ticket and (seen_kind, kind) == ("settle", "start")):
+    return seen > order.ticket or (seen == order.ticket and (seen_kind, kind) == ("settle", "start"))
+
+
+def _take_ticket(host: SimHost, order: StartOrder, kind: str) -> bool:
+    """Leave the ticket on the host. False if a later run has been here."""
+    if _was_superseded(host, order, kind):
         return False
     host.tickets[order.vm] = (order.ticket, kind)
     return True

@@ -242,7 +242,7 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> Ho
         if not qemu.stray:
             known.add(qemu.vm)
     occupied = bool(host.jobs or host.qemus) and host.libvirtd == "ok"
-    libvirt = Libvirt.HUNG if occupied and libvirtd_is_busy(host) else _LIBVIRT[host.libvirtd]
+    libvirt = Libvirt.BUSY if occupied and libvirtd_is_busy(host) else _LIBVIRT[host.libvirtd]
     sees = libvirt is Libvirt.OK
     return HostLook(
         name,

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..core.outcome import Outcome
-from ..effects import Interrupted, LeaseLost, StoreError, Workflow
+from ..effects import Effect, Interrupted, LeaseLost, Parallel, StoreError, Workflow
+from ..stores.holder import Holder
 from ..workflows.vm_run import Request
-from .kernel import Act
-from .perform import AT_ONCE, perform
+from .kernel import Act, Join, Task
+from .perform import AT_ONCE, at_once, perform, write_down
 from .run import Policy, SimRun
 from .words import end_words, outcome_words, words
 from .world import Admin, World
 
 MAX_STEPS = 20_000
 """A case that takes more steps never ends."""
+LONG_S = 600.0
+"""Until when whoever waits for others looks again whether they have ended."""
+
+
+class _Bug(Exception):
+    """A workflow let an exception through that no workflow may: its cause."""
 
 
 class Simulation:
@@ -34,8 +42,9 @@ class Simulation:
         node = self.world.admins[admin]
         run_id = f"run-{len(self.runs) + 1}"
         workflow = make(Request(run_id, self.world.inventory, **wishes))
-        run = SimRun(run_id, node, self.world.inventory, workflow, typed)
+        run = SimRun(_process(run_id, node, 1 + len(self.runs)), node, self.world.inventory, workflow, typed)
         run.policy = self.policy
+        run.journals = not wishes.get("dry_run")
         run.began_at = self.world.now
         self.runs.append(run)
         self.world.say(node.name, f"{run_id}: hafence {typed}")
@@ -43,45 +52,89 @@ class Simulation:
         return run
 
     def _drive(self, run: SimRun) -> Act[None]:
-        answer: Any = None
-        error: Exception | None = None
         workflow = run.workflow
         assert workflow is not None
+        try:
+            result = yield from self._play(run, workflow, lambda: run.task)
+        except (StoreError, Interrupted) as ended:
+            result = ended
+        except (LeaseLost, _Bug) as bug:
+            run.bug = bug.__cause__ or bug
+            result = None
+        self._end(run, result)
+
+    def _play(self, run: SimRun, workflow: Workflow[Any], mine: Callable[[], Task | None]) -> Act[Any]:
+        """Play a workflow of a run to its end. `mine` is the task that does so."""
+        answer: Any = None
+        error: Exception | None = None
+        owed = False
         tracing = self.world.agenda.trace is not None
         while True:
             try:
                 effect = workflow.throw(error) if error is not None else workflow.send(answer)
             except StopIteration as end:
-                self._end(run, end.value)
-                return
-            except (StoreError, Interrupted) as ended:
-                self._end(run, ended)
-                return
+                return end.value
+            except (LeaseLost, StoreError, Interrupted):
+                raise
             except Exception as bug:
-                run.bug = bug
-                self._end(run, None)
-                return
+                raise _Bug from bug
             run.effect = effect
-            if tracing and run.task is not None:
-                run.task.label = f"{run.id} {type(effect).__name__}"
-                self.world.touch(type(effect).__name__)
+            task = mine()
+            if tracing and task is not None:
+                self.world.agenda.begins(task, run.id, at_once(effect))
             answer, error = None, None
-            if run.owed:
-                run.owed = False
+            if owed:
+                owed = False
                 error = StoreError("the store could not be written")
                 continue
             plain = AT_ONCE.get(type(effect))
             if plain is not None:
                 answer = plain(self.world, run, effect)
+                write_down(self.world, run, (effect,))
+                owed, run.owed = run.owed, False
+                self._say(run, effect, answer)
                 continue
             try:
-                answer = yield from perform(self.world, run, effect)
+                if isinstance(effect, Parallel):
+                    answer = yield from self._side_by_side(run, effect)
+                else:
+                    if task is not None:
+                        run.waiting.append(task)
+                    answer = yield from perform(self.world, run, effect)
             except (LeaseLost, StoreError, Interrupted) as thrown:
                 error = thrown
-            if self.world.log is not None:
-                played = error if error is not None else answer
-                for line in words(self.world.inventory, effect, played):
-                    self.world.say(run.id, line)
+            if task in run.waiting:
+                run.waiting.remove(task)
+            owed, run.owed = run.owed, False
+            self._say(run, effect, error if error is not None else answer)
+
+    def _say(self, run: SimRun, effect: Effect[Any], played: Any) -> None:
+        if self.world.log is not None:
+            for line in words(self.world.inventory, effect, played):
+                self.world.say(run.id, line)
+
+    def _side_by_side(self, run: SimRun, effect: Parallel) -> Act[tuple[Any, ...]]:
+        """Each workflow in a task of its own. The first error that one ended in is raised when all have ended."""
+        errors: list[Exception] = []
+        tasks: list[Task] = []
+        for number, workflow in enumerate(effect.workflows):
+            act = self._caught(run, workflow, partial(tasks.__getitem__, number), errors)
+            tasks.append(self.world.agenda.spawn(act, run.admin, f"{run.id} Parallel"))
+        for task in tasks:
+            while not task.done:
+                yield Join(task, LONG_S)
+        if errors:
+            raise errors[0]
+        return tuple(task.value for task in tasks)
+
+    def _caught(
+        self, run: SimRun, workflow: Workflow[Any], mine: Callable[[], Task], errors: list[Exception]
+    ) -> Act[Any]:
+        try:
+            return (yield from self._play(run, workflow, mine))
+        except (LeaseLost, StoreError, Interrupted, _Bug) as error:  # raised where all of them were asked for
+            errors.append(error)
+            return None
 
     def _end(self, run: SimRun, result: Any) -> None:
         run.workflow = None
@@ -136,11 +189,17 @@ class Simulation:
             self.world.agenda.release(admin)
 
     def interrupt(self, run: SimRun) -> None:
-        """Somebody presses Ctrl-C."""
-        if run.task is not None and run.effect is not None:
+        """Somebody presses Ctrl-C: every workflow of the run that waits for an effect is told."""
+        if run.waiting:
             self.world.say(run.id, "is interrupted (Ctrl-C)")
-            self.world.agenda.throw(run.task, Interrupted())
+            for task in run.waiting:
+                self.world.agenda.throw(task, Interrupted())
 
     def play(self, until: float = math.inf) -> bool:
         """Let everything happen that is due (until a moment). False if it never ends."""
         return self.world.agenda.run(until, MAX_STEPS)
+
+
+def _process(run_id: str, node: Admin, number: int) -> Holder:
+    """The process of a run, as the store knows the holder of a lease. Whether it is gone is the world's to say."""
+    return Holder(run_id, f"root@{node.name}", 4000 + number, "1", f"boot of {node.name}", "", node.name)

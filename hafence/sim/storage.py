@@ -31,8 +31,8 @@ class SimStorage:
         """Since when a host's packets have not reached the storage."""
         self.locks: dict[Uuid, Client] = {}
         """Who took the lock of a VM's images last. A client that dies leaves it behind."""
-        self.ended: dict[tuple[Uuid, str], float] = {}
-        """When a VM's client on a host was killed: it counts as a watcher until it is evicted."""
+        self.ended: dict[tuple[Uuid, str, int], float] = {}
+        """When a VM's client, a process on a host, was killed: it counts as a watcher until it is evicted."""
         self.unwatched: set[Client] = set()
         """Clients that were shut out: they watch no more, even when they are let in again and can write."""
 
@@ -66,36 +66,28 @@ class SimStorage:
             if self.locks.get(qemu.vm) == client:
                 del self.locks[qemu.vm]
         elif client not in self.unwatched:
-            self.ended[qemu.vm, qemu.host.name] = now
+            self.ended[qemu.vm, qemu.host.name, qemu.pid] = now
 
-    def block(self, client: Client, until: float, there: Iterable[Qemu]) -> None:
-        """Shut a client out, or every client of a host; `there` are the processes on it."""
-        self.blocklist[client] = until
+    def block(self, client: Client, now: float, lasts_s: float, there: Iterable[Qemu]) -> bool:
+        """Shut a client out, or every client of a host; `there` are the processes on it. Whether an entry was added:
+        the end of one that is there does not move."""
         host, pid = client
         self.unwatched |= {(host, qemu.pid) for qemu in there if pid in (None, qemu.pid)}
+        if now < self.blocklist.get(client, 0.0):
+            return False
+        self.blocklist[client] = now + lasts_s
+        return True
 
-    def clients_to_block(self, vm: Uuid, vm_qemus: Iterable[Qemu], host: str, alone: bool) -> list[Client]:
-        """The VM's clients on a host, and whoever left a lock there. If there is none, and where no other VM is on
-        the host, the whole host."""
-        known: set[Client] = {(host, qemu.pid) for qemu in vm_qemus if qemu.alive and qemu.host.name == host}
-        lock = self.locks.get(vm)
-        if lock is not None and lock[0] == host:
-            known.add(lock)
-        return [*known] if known and not alone else [*known, (host, None)]
+    def unblock(self, client: Client) -> None:
+        """Remove an entry, if there is one."""
+        self.blocklist.pop(client, None)
 
-    def lift(self, host: str) -> bool:
-        """Let a host in again. Whether anything of it was kept out."""
-        entries = [client for client in self.blocklist if client[0] == host]
-        for client in entries:
-            del self.blocklist[client]
-        return bool(entries)
-
-    def watchers(self, vm: Uuid, qemus: Iterable[Qemu], now: float) -> list[str]:
-        """The hosts whose clients `rbd status` still names."""
-        seen = {host for (of, host), at in self.ended.items() if of == vm and now - at < EVICTED_AFTER_S}
+    def watchers(self, vm: Uuid, qemus: Iterable[Qemu], now: float) -> list[Client]:
+        """The clients that `rbd status` still names."""
+        seen = {(host, pid) for (of, host, pid), at in self.ended.items() if of == vm and now - at < EVICTED_AFTER_S}
         for qemu in qemus:
             lost = self.lost_at.get(HostName(qemu.host.name))
-            unwatched = (qemu.host.name, qemu.pid) in self.unwatched
-            if qemu.alive and (lost is None or now - lost < EVICTED_AFTER_S) and not unwatched:
-                seen.add(qemu.host.name)
+            client = (qemu.host.name, qemu.pid)
+            if qemu.alive and (lost is None or now - lost < EVICTED_AFTER_S) and client not in self.unwatched:
+                seen.add(client)
         return sorted(seen)

@@ -10,32 +10,37 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.attempts import Reading
+from ..core.audit import worst
 from ..core.evidence import WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence, shows_life
 from ..core.model import Inventory, Uuid
 from ..core.outcome import Exit, Outcome, exit_of
 from ..core.record import VmRecord
 from ..core.risks import Risk
+from ..core.second_level import SecondLevelKind, SecondLevelReply
 from ..core.starts import StartReply
+from ..core.storage.port import ClientsSeen, EntriesSeen, Unanswered
 from ..core.stored import Busy, Lease
+from ..core.survey import Finding
 from ..effects import (
+    AddEntries,
+    AskClients,
     DropLease,
     Effect,
     EndWatch,
     Fence,
-    FenceStorage,
     Interrupted,
     LearnMachine,
     LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
-    PowerOff,
+    NoteSecondLevel,
     Quarantine,
     RecordStatement,
-    RenewStorageFence,
+    RemoveEntries,
     RunHooks,
-    SecondLevelReply,
+    SendOff,
     Settle,
     SpendStatement,
     Start,
@@ -65,6 +70,7 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [
                 f"{what} {_vm(inventory, vm)} on {order.suspect} {through}: {_reading(reading)}"
                 for vm, reading in answer.readings.items()
+                if vm in inventory.vms  # an audit rehearses with one that is nowhere
             ]
         case EndWatch():
             what = f"{sum(answer.came.values())} came back" if answer.came else "nothing came back"
@@ -77,14 +83,34 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [f"{verb} {_vm(inventory, sent.vm)} on {sent.target}: {_start(answer)}"]
         case RunHooks():
             return [f"hooks: {' '.join(r.name for r in answer if r.error) or 'all'} {_agree(answer)}"]
-        case PowerOff():
-            return [_level(f"power of {effect.host}", answer)]
-        case FenceStorage():
-            return [_level(f"storage of {_vm(inventory, vm)}", each) for vm, each in sorted(answer.items())]
-        case LiftStorageFence() | RenewStorageFence():
-            verb = "lifts" if isinstance(effect, LiftStorageFence) else "renews"
-            return [f"{verb} the storage fence of {effect.host}"] if answer else []
+        case SendOff(device):
+            return [f"tells {device.agent} of {device.host}, level {device.level}: off"]
+        case AskClients(asker) | ListEntries(asker) | AddEntries(asker) | RemoveEntries(asker):
+            return [f"{_STORAGE_VERBS[type(effect)]} through {asker.says}: {_storage(answer)}"]
+        case NoteSecondLevel(suspect, SecondLevelKind.POWER, replies):
+            return [_level(f"power of {suspect}", each) for each in list(replies.values())[:1]]
+        case NoteSecondLevel(_, SecondLevelKind.STORAGE, replies):
+            return [_level(f"storage of {_vm(inventory, vm)}", each) for vm, each in sorted(replies.items())]
     return _stored(inventory, effect, answer)
+
+
+_STORAGE_VERBS: Mapping[type[Effect[Any]], str] = {
+    AskClients: "asks who the clients are",
+    ListEntries: "lists who is shut out",
+    AddEntries: "shuts out",
+    RemoveEntries: "lets in",
+}
+
+
+def _storage(answer: ClientsSeen[Any] | EntriesSeen[Any] | Unanswered) -> str:
+    match answer:
+        case Unanswered():
+            return "no answer"
+        case EntriesSeen():
+            return " ".join(each.client.text for each in answer.entries) or "-"
+        case ClientsSeen():
+            seen = {c.text for volume in answer.volumes.values() for c in (*volume.watchers, *volume.lockers)}
+            return " ".join(sorted(seen)) or "-"
 
 
 def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
@@ -92,7 +118,7 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
         case TakeLease(), Lease():
             return [f"takes the lease on {_vm(inventory, effect.vm)}"]
         case TakeLease(), Busy():
-            return [f"finds the lease on {_vm(inventory, effect.vm)} taken by {answer.run} on {answer.holder}"]
+            return [f"finds the lease on {_vm(inventory, effect.vm)} taken by {answer.run}, {answer.holder}"]
         case DropLease(), _:
             return []
         case WriteRecord(), _:
@@ -196,6 +222,8 @@ def end_words(result: Any) -> list[str]:
             return [f"exit {int(Exit.STORE)}: store error"]
         case Interrupted():
             return [f"exit {int(Exit.INTERRUPTED)}: interrupted"]
+        case (Finding(), *_):
+            return [f"exit {int(worst(result))}: finds {', '.join(f'{each.code} {each.subject}' for each in result)}"]
         case (Outcome(), Outcome(), *_):
             return [f"exit {int(exit_of(result))} of all {len(result)}"]
     return []

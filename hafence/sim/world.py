@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..core.model import HostName, Inventory, Uuid
+from ..stores.holder import Holder
 from .grounds import Excuse, Writer, excuse_of
 from .hosts import Qemu, SimHost
 from .kernel import Agenda, Owner
@@ -76,7 +77,6 @@ class World:
         "splits",
         "storage",
         "store",
-        "store_clock_offset_s",
         "uncovered",
         "unstartable",
     )
@@ -88,7 +88,7 @@ class World:
         self.hosts = {name: SimHost(name, f"{n:032x}") for n, name in enumerate(inventory.hosts, 1)}
         self.network = Network((*admins, *inventory.hosts, STORAGE, STORE))
         self.storage = SimStorage()
-        self.store = SimStore()
+        self.store = SimStore(self._is_gone)
         self.qemus: dict[Uuid, list[Qemu]] = {}
         self.next_pid = 1000
         self.hook_errors: tuple[str, ...] = ()
@@ -96,7 +96,6 @@ class World:
         """What a person answers when asked: yes | no | nobody."""
         self.death_seen = True
         """Whether a run can see that another run's process is gone (it can, on the same machine)."""
-        self.store_clock_offset_s = 0.0
         self.uncovered: frozenset[Uuid] = frozenset()
         """VMs with a writable disk that the storage fence does not cover."""
         self.unstartable: dict[Uuid, str] = {}
@@ -125,6 +124,9 @@ class World:
         """Put a line into the log, where somebody reads one."""
         if self.log is not None:
             self.log(self.agenda.now, who, text)
+
+    def _is_gone(self, holder: Holder) -> bool:
+        return self.death_seen and holder.run in self.runs_gone
 
     # ---------------------------------------------------------------- processes
 

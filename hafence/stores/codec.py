@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ..core.model import HostName, Uuid, is_name, parse_uuid
+from ..core.model import HostName, Uuid, is_name
 from ..core.reasons import Reason
 from ..core.record import ShutOut, VmRecord, VmState
 from .holder import Holder
@@ -28,6 +28,8 @@ LATEST = 1e11
 """No moment is later (the year 5138): dates beyond cannot be printed."""
 
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}\Z")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class RowError(Exception):
@@ -36,7 +38,7 @@ class RowError(Exception):
 
 def canonical(value: Any) -> str:
     """JSON text that is the same for the same value, in ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def storable(text: str) -> str:
@@ -66,9 +68,49 @@ def meta_row(key: str, value: Any) -> Row:
 
 def record_row(new: VmRecord, now: float) -> Row:
     """A record's row. ValueError for one that could not be read again, which is a bug; so with the others."""
-    return sealed(
-        "record",
-        read_record,
+    return sealed("record", read_record, *record_columns(new, now))
+
+
+def lease_row(new: LeaseRow) -> Row:
+    """A lease's row."""
+    return sealed("lease", read_lease, *lease_columns(new))
+
+
+def quarantine_row(new: QuarantineRow) -> Row:
+    """A quarantine's row."""
+    return sealed("quarantine", read_quarantine, *quarantine_columns(new))
+
+
+def machine_row(host: HostName, machine_id: str, at: float) -> Row:
+    """A machine-id's row."""
+    return sealed("machine", read_machine, *machine_columns(host, machine_id, at))
+
+
+def statement_row(number: int, new: StatementRow) -> Row:
+    """A statement's row."""
+    return sealed("statement", read_statement, *statement_columns(number, new))
+
+
+def sealed(table: str, read: Callable[[Row], object], *values: Value) -> Row:
+    """A row for `table`, with its seal. ValueError for what could not be read again: it would lock everybody out."""
+    read_again(table, read, values)
+    return (*values, seal_of(table, values))
+
+
+def read_again(table: str, read: Callable[[Row], T], values: Row) -> T:
+    """What would be read of the columns of a row, once it is stored. ValueError for what could not be."""
+    try:
+        return read(values)
+    except ValueError as error:
+        raise ValueError(f"not a row for table {table}: {error}") from None
+
+
+# ---------------------------------------------------------------- the columns of a row, without its seal
+
+
+def record_columns(new: VmRecord, now: float) -> Row:
+    """A record's columns."""
+    return (
         new.uuid,
         new.state.value,
         new.host,
@@ -83,12 +125,10 @@ def record_row(new: VmRecord, now: float) -> Row:
     )
 
 
-def lease_row(new: LeaseRow) -> Row:
-    """A lease's row."""
+def lease_columns(new: LeaseRow) -> Row:
+    """A lease's columns."""
     holder = new.holder
-    return sealed(
-        "lease",
-        read_lease,
+    return (
         new.vm,
         new.token,
         holder.run,
@@ -103,21 +143,19 @@ def lease_row(new: LeaseRow) -> Row:
     )
 
 
-def quarantine_row(new: QuarantineRow) -> Row:
-    """A quarantine's row."""
-    return sealed("quarantine", read_quarantine, new.host, storable(new.why), storable(new.run), new.since)
+def quarantine_columns(new: QuarantineRow) -> Row:
+    """A quarantine's columns."""
+    return (new.host, storable(new.why), storable(new.run), new.since)
 
 
-def machine_row(host: HostName, machine_id: str, at: float) -> Row:
-    """A machine-id's row."""
-    return sealed("machine", read_machine, host, machine_id, when(at))
+def machine_columns(host: HostName, machine_id: str, at: float) -> Row:
+    """A machine-id's columns."""
+    return (host, machine_id, when(at))
 
 
-def statement_row(number: int, new: StatementRow) -> Row:
-    """A statement's row."""
-    return sealed(
-        "statement",
-        read_statement,
+def statement_columns(number: int, new: StatementRow) -> Row:
+    """A statement's columns."""
+    return (
         number,
         new.host,
         storable(new.who),
@@ -127,15 +165,6 @@ def statement_row(number: int, new: StatementRow) -> Row:
         new.ended_at,
         storable(new.ended_why),
     )
-
-
-def sealed(table: str, read: Callable[[Row], object], *values: Value) -> Row:
-    """A row for `table`, with its seal. ValueError for what could not be read again: it would lock everybody out."""
-    try:
-        read(values)
-    except ValueError as error:
-        raise ValueError(f"not a row for table {table}: {error}") from None
-    return (*values, seal_of(table, values))
 
 
 # ---------------------------------------------------------------- from rows to values
@@ -256,7 +285,7 @@ def text_in(value: Value) -> str:
 
 
 def _uuid(value: Value) -> Uuid:
-    if parse_uuid(text_in(value)) != value:
+    if not _UUID.match(text_in(value)):
         raise ValueError(f"{value!r} is not written as a UUID is")
     return Uuid(str(value))
 

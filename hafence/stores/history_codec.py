@@ -59,6 +59,12 @@ def new_entry(head: Head, run: str, number: int, kind: str, at: float, body: Map
     return (*fields, head[1], _hash(head[1], fields))
 
 
+def check_new(run: str, known: bool) -> None:
+    """StoreError for a run that is to begin and has begun before."""
+    if known:
+        raise StoreError(f"the store knows a run {run} already")
+
+
 def next_number(run: str, last: Sequence[Any] | None) -> int:
     """The number of a run's next entry, by the number and the kind of its last one."""
     if last is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ..core.model import HostName
@@ -11,7 +11,7 @@ from ..core.record import VmRecord
 from ..core.stored import Busy, Lease, Recollection, Statement
 from ..effects import LeaseLost
 from .codec import in_words, when
-from .holder import Holder, is_gone
+from .holder import Holder
 from .port import LeaseRow, QuarantineRow, StatementRow
 
 CLOCK_SLACK_S = 5.0
@@ -45,8 +45,8 @@ def expiry(ttl_s: float, now: float) -> float:
     return when(when(now) + ttl_s)
 
 
-def in_the_way(held: LeaseRow | None, now: float) -> Busy | None:
-    """Why a lease is not free, or None."""
+def in_the_way(held: LeaseRow | None, now: float, is_gone: Callable[[Holder], bool]) -> Busy | None:
+    """Why a lease is not free, or None. `is_gone`: whether it is certain that a holder's process no longer lives."""
     if held is not None and held.expires_at > now and not is_gone(held.holder):
         return Busy(held.vm, held.holder.words, held.holder.run, held.expires_at)
     return None

@@ -1,18 +1,22 @@
 """`hafence audit`: read-only, for cron. Can every host be fenced; is every VM where it should be and nowhere else?
 
-One thing it may change: a quarantined host whose entries on Ceph's blocklist end is kept shut out, or a leftover
-could write to its disks again one day.
+And does the storage fence of every quarantined host last, or could a leftover write to its disks again one day?
+`renew_storage_fences` sees to that, as a run of its own: it changes something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core.attempts import FenceOrder, Reading
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.record import VmState, record_of
+from ..core.storage.port import WhyEnds
+from ..core.storage.registry import storage_fence_of
+from ..core.storage.results import Ends, HowLong
 from ..core.stored import Recollection
 from ..core.survey import Code, Survey
 from ..effects import (
@@ -21,8 +25,8 @@ from ..effects import (
     LookAt,
     MemoryNeed,
     Now,
+    Parallel,
     Recall,
-    RenewStorageFence,
     SharedDisks,
     SharedHostKeys,
     StoreError,
@@ -31,6 +35,7 @@ from ..effects import (
     Workflow,
     do,
 )
+from .storage_fence import look_at_storage_fence, renew_storage_fence
 from .vm_run import Request
 
 NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
@@ -51,7 +56,7 @@ def audit(run: Request) -> Workflow[Survey]:
     for order, reply in zip(orders, replies, strict=True):
         assert order.proxy is not None, "a rehearsal goes through a sibling"
         paths[order.suspect][order.proxy] = reply.readings[NOBODY]
-    renewed = yield from _renew(run.inventory, memory, looks)
+    fences = yield from _look_at_storage_fences(run.inventory, memory, looks)
     vms = sorted(run.inventory.vms)
     needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
     shared_keys, shared_disks = yield from do(Together((SharedHostKeys(), SharedDisks())))
@@ -63,7 +68,7 @@ def audit(run: Request) -> Workflow[Survey]:
         paths=paths,
         store_problems=problems,
         memory_mib=dict(zip(vms, needs, strict=True)),
-        storage_fences=renewed,
+        storage_fences=fences,
         at=now,
         shared_keys=shared_keys,
         shared_disks=shared_disks,
@@ -81,22 +86,74 @@ def _remember() -> Workflow[tuple[tuple[tuple[Code, str], ...], Recollection]]:
         return ((Code.STORE_UNREADABLE, str(error)),), NOTHING
 
 
-def _renew(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[dict[HostName, str]]:
-    """Make the storage fences of quarantined hosts last, and what came of each, in words."""
-    known = sorted(name for name in memory.quarantine if name in inventory.hosts)
-    hosts = [name for name in known if inventory.cluster_of(name).ceph is not None]
+def _look_at_storage_fences(
+    inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]
+) -> Workflow[dict[HostName, HowLong]]:
+    """How long the storage fence of each quarantined host lasts. Nothing is changed."""
+    hosts = _shut_out(inventory, memory, looks)
     if not hosts:
         return {}
+    looked = (look_at_storage_fence(inventory, inventory.hosts[name], alone) for name, alone in hosts.items())
+    answers = yield from do(Parallel(tuple(looked)))
+    return dict(zip(hosts, answers, strict=True))
+
+
+def can_be_renewed(scene: Survey) -> dict[HostName, Ends]:
+    """The storage fences that were seen to end, and that can be made to last."""
+    fences = scene.storage_fences.items()
+    return {host: each for host, each in fences if isinstance(each, Ends) and each.why is WhyEnds.NOT_ASKED}
+
+
+def with_renewed(scene: Survey, renewed: Mapping[HostName, HowLong]) -> Survey:
+    """The audit after those were renewed. One that is not among them any more has rejoined meanwhile: nothing of it is
+    shut out, and nothing ends."""
+    asked = can_be_renewed(scene)
+    kept = {host: each for host, each in scene.storage_fences.items() if host not in asked}
+    return replace(scene, storage_fences={**kept, **renewed})
+
+
+def renew_storage_fences(
+    run: Request, ending: Mapping[HostName, Ends], looks: Mapping[HostName, Look]
+) -> Workflow[dict[HostName, HowLong]]:
+    """Make the storage fences of hosts last that an audit of a moment ago has seen to end, as far as they are in
+    quarantine still: what came of each. `looks` are that audit's. Where the store fails nobody may change anything."""
+    try:
+        memory = yield from do(Recall())
+    except StoreError as error:
+        return not_renewed(ending, error)
+    still = {name: alone for name, alone in _shut_out(run.inventory, memory, looks).items() if name in ending}
+    renewed = (_renew(run.inventory, run.inventory.hosts[name], alone, ending[name]) for name, alone in still.items())
+    answers = yield from do(Parallel(tuple(renewed)))
+    return dict(zip(still, answers, strict=True))
+
+
+def _renew(inventory: Inventory, host: Host, alone: bool, ends: Ends) -> Workflow[HowLong | None]:
+    try:
+        return (yield from renew_storage_fence(inventory, host, alone))
+    except StoreError as error:
+        return not_renewed({host.name: ends}, error)[host.name]
+
+
+def not_renewed(ending: Mapping[HostName, Ends], error: StoreError) -> dict[HostName, HowLong]:
+    """The same ends, with why nothing was done about them."""
+    return {host: replace(ends, why=WhyEnds.NOT_ADDED, detail=str(error)) for host, ends in ending.items()}
+
+
+def _shut_out(inventory: Inventory, memory: Recollection, looks: Mapping[HostName, Look]) -> dict[HostName, bool]:
+    """The quarantined hosts that a storage fence may keep out, each with whether it is alone there: no VM that may use
+    the storage is recorded or seen on it, so that all of it may be shut out."""
+    known = sorted(name for name in memory.quarantine if name in inventory.hosts)
     records = [record_of(vm, memory.records) for vm in inventory.vms.values()]
     elsewhere = {record.uuid for record in records if record.state is VmState.RUNNING}
-    effects: list[Effect[str]] = []
-    for name in hosts:
+    hosts: dict[HostName, bool] = {}
+    for name in known:
+        if storage_fence_of(inventory.cluster_of(name)) is None:
+            continue
         belonging = {record.uuid for record in records if record.host == name}
         look = looks.get(name)
         seen = look.active | set(look.copies) if isinstance(look, HostLook) else set()
-        effects.append(RenewStorageFence(name, alone=not belonging and seen <= elsewhere))
-    answers = yield from do(Together(tuple(effects)))
-    return dict(zip(hosts, answers, strict=True))
+        hosts[name] = not belonging and seen <= elsewhere
+    return hosts
 
 
 def _rehearsals(inventory: Inventory, memory: Recollection, now: float) -> list[FenceOrder]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -10,6 +11,7 @@ from ..core.looks import HostLook, Libvirt, Silence, shows_life
 from ..core.model import Host, Uuid, Vm
 from ..core.outcome import Exit
 from ..core.record import VmRecord, VmState, record_of
+from ..core.storage.results import NotKnown, StillThere
 from ..core.stored import Busy, Lease, Recollection
 from ..effects import (
     Answer,
@@ -18,7 +20,6 @@ from ..effects import (
     Interrupted,
     LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
     LookAt,
     Now,
     Recall,
@@ -30,6 +31,7 @@ from ..effects import (
     Workflow,
     do,
 )
+from .storage_fence import lift_storage_fence
 from .vm_run import Request
 
 
@@ -148,16 +150,16 @@ def _check_and_take_back(run: Request, host: Host, held: list[Lease]) -> Workflo
         )
     for number, lease in enumerate(held):
         held[number] = yield from do(RenewLease(lease))
-    lifted = yield from do(LiftStorageFence(host.name))
-    if lifted.startswith("failed"):
-        message = f"the storage fence of {host.name} could not be lifted: {lifted.removeprefix('failed: ')}"
+    not_after = min((lease.expires_at for lease in held), default=math.inf)
+    lifted = yield from lift_storage_fence(run.inventory, host, not_after)
+    if isinstance(lifted, NotKnown | StillThere):
+        message = f"the storage fence of {host.name} could not be lifted: {lifted.says}"
         return HostOutcome(
             host.name, HostReason.STORAGE_FENCE, message, ("mend Ceph's command lines and run the command again",)
         )
     yield from do(LiftQuarantine(host.name, look.machine_id))
-    return HostOutcome(
-        host.name, HostReason.TAKEN_BACK, f"{host.name} is taken back" + (f"; {lifted}" if lifted else "")
-    )
+    back = f"{host.name} is taken back"
+    return HostOutcome(host.name, HostReason.TAKEN_BACK, back if lifted is None else f"{back}; {lifted.says}")
 
 
 def _left_there(host: Host, look: HostLook, vms: Mapping[Uuid, tuple[Vm, VmRecord]]) -> HostOutcome | None:

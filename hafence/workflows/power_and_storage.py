@@ -15,23 +15,20 @@ from ..core.decision import Refused, SecondLevel, judge, signs_of_life
 from ..core.evidence import Observation, Proof
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
+from ..core.power import no_power_fence
 from ..core.record import record_of
+from ..core.second_level import SecondLevelKind, SecondLevelReply
+from ..core.storage.port import StorageFence
+from ..core.storage.registry import storage_fence_of
 from ..core.stored import Recollection
-from ..effects import (
-    Answer,
-    Ask,
-    Effect,
-    FenceStorage,
-    Now,
-    PowerOff,
-    SecondLevelReply,
-    SpendStatement,
-    Together,
-    Workflow,
-    do,
-)
+from ..effects import Answer, Ask, NoteSecondLevel, Now, Parallel, SpendStatement, Workflow, do
 from .fencing_state import Fencing
+from .power_fence import power_fence
+from .storage_fence import Remembered, StorageOrder, fence_storage
 from .vm_run import Request
+
+Level = Workflow[Mapping[Uuid, SecondLevelReply]]
+"""A fence of the second level that is about to be used: what it comes to for each VM."""
 
 
 def second_level(fencing: Fencing) -> Workflow[None]:
@@ -79,29 +76,55 @@ def _not_after(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[float]:
     return not_after
 
 
-def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Effect[Any], ...]]:
-    if fencing.run.inventory.cluster_of(fencing.suspect.name).ceph is None:
+def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Level, ...]]:
+    inventory = fencing.run.inventory
+    fence = storage_fence_of(inventory.cluster_of(fencing.suspect.name))
+    if fence is None:
         return ()
     # Only a host that was looked into is known to run no copy: another one's client on the images is a stranger's.
     seen = tuple(name for name in fencing.candidates.chosen if isinstance(fencing.view.looks.get(name), HostLook))
-    not_after = yield from _not_after(fencing, vms)
-    alone = not _other_vms(fencing)
-    return (FenceStorage(fencing.suspect.name, vms, seen, not_after, fencing.run.dry_run, alone),)
+    order = StorageOrder(
+        suspect=fencing.suspect,
+        vms=vms,
+        siblings=seen,
+        not_after=(yield from _not_after(fencing, vms)),
+        within_s=inventory.settings.power_timeout_s,
+        rehearse=fencing.run.dry_run,
+        alone=not _other_vms(fencing),
+    )
+    remembered: Remembered = {}
+    for vm in vms:
+        remembered.update(fencing.vm_runs[vm].clients)
+    return (_fence_storage(fencing, fence, order, remembered),)
 
 
-def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Effect[Any], ...]]:
+def _fence_storage(fencing: Fencing, fence: StorageFence[Any], order: StorageOrder, remembered: Remembered) -> Level:
+    replies = yield from fence_storage(fencing.run.inventory, fence, order, remembered)
+    for vm in order.vms:
+        fencing.vm_runs[vm].clients.update(remembered)
+    yield from do(NoteSecondLevel(fencing.suspect.name, SecondLevelKind.STORAGE, replies))
+    return replies
+
+
+def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Level, ...]]:
     if not fencing.suspect.power:
         return ()
     others = _other_vms(fencing)
     if others and _lives(fencing) and not (yield from _agreed(fencing, len(others))):
         says = f"not used: {len(others)} other VM(s) are there and nobody agreed to switch them off; --yes agrees"
-        now = yield from do(Now())
+        reply = no_power_fence(fencing.suspect.name, says, (yield from do(Now())))
         for vm in vms:
-            fencing.levels[vm].append(SecondLevel("power", False, says))
-            fencing.extra[vm].append(Observation("power", fencing.suspect.name, now, says, Proof.NOTHING))
+            _note(fencing, vm, reply)
         return ()
-    not_after = yield from _not_after(fencing, vms)
-    return (PowerOff(fencing.suspect.name, not_after, fencing.run.dry_run),)
+    return (_switch_off(fencing, vms, (yield from _not_after(fencing, vms))),)
+
+
+def _switch_off(fencing: Fencing, vms: tuple[Uuid, ...], not_after: float) -> Level:
+    within_s = fencing.run.inventory.settings.power_timeout_s
+    reply = yield from power_fence(fencing.suspect, not_after, within_s, fencing.run.dry_run)
+    replies = dict.fromkeys(vms, reply)
+    yield from do(NoteSecondLevel(fencing.suspect.name, SecondLevelKind.POWER, replies))
+    return replies
 
 
 def _agreed(fencing: Fencing, others: int) -> Workflow[bool]:
@@ -126,28 +149,34 @@ def _other_vms(fencing: Fencing) -> frozenset[Uuid]:
     return frozenset(here - fencing.vm_runs.keys())
 
 
-def _use(fencing: Fencing, vms: tuple[Uuid, ...], effects: tuple[Effect[Any], ...]) -> Workflow[None]:
-    """Perform them at once, and note what each came to for each VM.
+def _use(fencing: Fencing, vms: tuple[Uuid, ...], levels: tuple[Level, ...]) -> Workflow[None]:
+    """Use them side by side, and note what each came to for each VM.
 
     The attempt through a sibling that came before has marked each VM as one of which something may have been killed.
     """
-    if not effects:
+    if not levels:
         return
-    answers = yield from do(Together(effects))
+    answers = yield from do(Parallel(levels))
     now = yield from do(Now())
-    for effect, answer in zip(effects, answers, strict=True):
-        power = isinstance(effect, PowerOff)
+    for _, replies in zip(levels, answers, strict=True):
         for vm in vms:
-            reply: SecondLevelReply | None = answer if power else answer.get(vm)
-            if reply is None:
-                continue
-            fencing.levels[vm].append(SecondLevel(reply.name, reply.done, reply.says))
-            fencing.extra[vm] += reply.evidence
-            if reply.shut_out_until is not None:  # a power fence beside it knows nothing of the storage
-                fencing.vm_runs[vm].shut_out_until = reply.shut_out_until
+            reply = replies[vm]
+            _note(fencing, vm, reply)
             if fencing.run.dry_run and reply.done:
-                proof = Proof.HOST_OFF if power else Proof.DISKS_FENCED
-                fencing.extra[vm].append(Observation(reply.name, "foretold", now, reply.says, proof))
+                fencing.extra[vm].append(
+                    Observation(reply.kind.value, "foretold", now, reply.says, _PROVES[reply.kind])
+                )
+
+
+def _note(fencing: Fencing, vm: Uuid, reply: SecondLevelReply) -> None:
+    fencing.levels[vm].append(SecondLevel(reply.kind, reply.done, reply.says))
+    fencing.extra[vm] += reply.evidence
+    if reply.shut_out_until is not None:  # a power fence beside it knows nothing of the storage
+        fencing.vm_runs[vm].shut_out_until = reply.shut_out_until
+
+
+_PROVES = {SecondLevelKind.POWER: Proof.HOST_OFF, SecondLevelKind.STORAGE: Proof.DISKS_FENCED}
+"""What a fence proves that has worked."""
 
 
 def spend_refuted(run: Request, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[None]:

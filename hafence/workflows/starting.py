@@ -40,7 +40,7 @@ def start_somewhere(
                 break
             allowed = judgement
             yield from _name_risks(allowed)
-        reply = yield from _start_on(vm_run, target, number)
+        reply = yield from _start_on(vm_run, target, number, placement.boots.get(target, ""))
         if reply.result is StartResult.RUNNING:
             return (yield from verify(vm_run, target, allowed))
         if reply.result is StartResult.UNKNOWN:
@@ -62,7 +62,7 @@ def _name_risks(allowed: Allowed) -> Workflow[None]:
         yield from do(Tell(risk.says, risk))
 
 
-def _start_on(vm_run: VmRun, target: HostName, number: int) -> Workflow[StartReply]:
+def _start_on(vm_run: VmRun, target: HostName, number: int, boot_id: str) -> Workflow[StartReply]:
     """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself.
 
     A run that is held up between here and there must not start a VM on what it saw long ago: the start bears the end
@@ -71,7 +71,8 @@ def _start_on(vm_run: VmRun, target: HostName, number: int) -> Workflow[StartRep
     not_after = min((yield from vm_run.renew()), evidence_ends(vm_run))
     ticket = _first_ticket(vm_run) + 1 + 2 * number
     yield from vm_run.write(mark_starting(vm_run.record, target, vm_run.run.id, ticket))
-    order = StartOrder(vm_run.vm.uuid, target, ticket, not_after, vm_run.run.inventory.settings.start_timeout_s)
+    within_s = vm_run.run.inventory.settings.start_timeout_s
+    order = StartOrder(vm_run.vm.uuid, target, ticket, not_after, within_s, boot_id)
     try:
         reply = yield from do(Start(order))
     except Interrupted:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, assert_never
 
 from ..core.attempts import Attempt, Verdict
 from ..core.decision import Refused
@@ -70,6 +70,8 @@ class VmRun:
     """Where a fence of this run may have left its session, which ends what is started there anew."""
     shut_out_until: float | None = None
     """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
+    clients: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The suspect's clients that this run has seen on each volume: one that was shut out is no watcher any more."""
     in_flight: HostName | None = None
     """Where a start has been sent whose outcome is not settled yet."""
 

@@ -1,4 +1,4 @@
-"""What rbd and ceph say, read exactly, and what a storage fence is made of. Golden files are named for their oddity."""
+"""What rbd and ceph say, read exactly, and what is asked of them. Golden files are named for their oddity."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hafence.adapters.hosts.program import Program, ProgramResult
-from hafence.adapters.storage.ceph import Asker, Fencer, Volumes, known_addresses, volumes_of
-from hafence.adapters.storage.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
-from hafence.core.evidence import Proof
-from hafence.core.model import CephSettings, Host, HostName, Uuid, Vm
-from hafence.core.storage.ceph import Client, Entry
+from hafence.adapters.storage.ceph import (
+    CephError,
+    CephStorage,
+    entries,
+    lockers,
+    parse_entries,
+    parse_images,
+    watchers,
+)
+from hafence.core.model import CephSettings, HostName, Uuid, Vm
+from hafence.core.storage.ceph import CephFence, Client
+from hafence.core.storage.port import ClientsSeen, EntriesSeen, Entry, Unanswered, Volume, Volumes
 from hafence.core.troubles import Trouble
 from hafence.inventory.domain_xml import read_domain
 
@@ -65,7 +71,7 @@ def test_clients_of_an_image(name: str, clients: list[Client]) -> None:
         ("blocklist-another-time-zone", [Entry(Client("10.9.9.9", 0, 0), END)]),
     ],
 )
-def test_entries_of_the_blocklist(name: str, found: list[Entry]) -> None:
+def test_entries_of_the_blocklist(name: str, found: list[Entry[Client]]) -> None:
     got = entries(golden(name))
     assert [each.client for each in got] == [each.client for each in found]
     assert [each.until for each in got] == pytest.approx([each.until for each in found])
@@ -149,6 +155,7 @@ def domain(*disks: str) -> str:
 
 
 RBD = "<disk type='network' device='disk'><source protocol='rbd' name='rbd/a'/><target dev='vda'/></disk>"
+FENCE = CephFence(CephSettings())
 VM = Vm(Uuid("6d6f6a5a-0000-4000-8000-000000000001"), "web-01", HostName("kvm-01"))
 
 
@@ -166,212 +173,132 @@ VM = Vm(Uuid("6d6f6a5a-0000-4000-8000-000000000001"), "web-01", HostName("kvm-01
         (RBD.replace("rbd/a", "rbd/a@snap"), False),
         (RBD.replace("rbd/a", "noimage"), False),
         ("<filesystem type='mount'><source dir='/x'/></filesystem>", False),
+        ("<disk type='file' device='disk'><source file='rbd:rbd/b'/><target dev='vdb'/></disk>", False),
     ],
 )
 def test_a_vm_is_covered_when_all_that_it_writes_to_is_rbd(disk: str, covered: bool) -> None:
-    found = volumes_of(VM, read_domain(domain(RBD, disk)))
+    found = FENCE.volumes_of(VM, read_domain(domain(RBD, disk)).writable)
     assert (not found.others) == covered
-    assert "rbd/a" in found.images
+    assert "rbd/a" in found.names
 
 
 def test_a_read_only_image_is_nobodys_to_fence() -> None:
     """It has no watcher, and would cost the suspect's whole address."""
     cdrom = RBD.replace("device='disk'", "device='cdrom'").replace("rbd/a", "rbd/iso")
-    assert volumes_of(VM, read_domain(domain(RBD, cdrom))) == Volumes(("rbd/a",), ())
+    assert FENCE.volumes_of(VM, read_domain(domain(RBD, cdrom)).writable) == Volumes(("rbd/a",), ())
 
 
 def test_disks_of_the_inventory_come_on_top() -> None:
     more = replace(VM, disks=("rbd:rbd/b", "/srv/c.raw", "rbd:rbd/a"))
-    assert volumes_of(more, read_domain(domain(RBD))) == Volumes(("rbd/a", "rbd/b"), ("/srv/c.raw",))
-    assert volumes_of(more, None) == Volumes(("rbd/b", "rbd/a"), ("/srv/c.raw",))
+    assert FENCE.volumes_of(more, read_domain(domain(RBD)).writable) == Volumes(("rbd/a", "rbd/b"), ("/srv/c.raw",))
+    assert FENCE.volumes_of(more, ()) == Volumes(("rbd/b", "rbd/a"), ("/srv/c.raw",))
 
 
-# ---------------------------------------------------------------- the fence, over what a host with Ceph would say
+# ---------------------------------------------------------------- the four questions, to a host that has Ceph
 
-MINE = "10.0.0.11:0/5"
+MINE, OTHER = Client("10.0.0.11", 0, 5), Client("10.0.0.11", 0, 6)
+CEPH = CephSettings("/etc/ceph/a.conf", "fence", "/etc/ceph/a.keyring", expire_s=3600.0)
+HELLO = "hello clock=1763824000.1 machine=- host=kvm-02"
 
 
 class Cluster:
     """Answers as scripts/ceph.sh would, from what is set here. Like Ceph, it does not move the end of an entry."""
 
-    def __init__(self, watching: str = MINE, locking: str = "", source: str = "10.0.0.12", add: bool = True) -> None:
-        self.watching, self.locking, self.source, self.add = watching, locking, source, add
+    def __init__(self, trouble: Trouble | None = None, *more: str) -> None:
+        self.trouble, self.more = trouble, more
         self.listed: dict[str, float] = {}
+        self.given: dict[str, str] = {}
 
-    def run(self, program: Program) -> ProgramResult:
-        preamble = program.text.partition("# shellcheck")[0]
-        given = dict(word.split("=", 1) for word in shlex.split(preamble))
-        lines = ["hello clock=1763824000.1 machine=- host=kvm-02"]
-        if given.get("IMAGES"):
-            status = {"watchers": [{"address": each} for each in self.watching.split()]}
-            locks = [{"address": each} for each in self.locking.split()]
-            for number in range(1, len(given["IMAGES"].split()) + 1):
-                lines += [f"status {number} 0 {json.dumps(status)}", f"locks {number} 0 {json.dumps(locks)}"]
-            lines.append(f"from {self.source}")
-        else:
-            for each in given.get("LIFT", "").split():
-                self.listed.pop(each)
-            for each in given.get("BLOCK", "").split() if self.add else ():
-                self.listed.setdefault(each, time.time() + float(given["EXPIRE_S"]))
-            times = {a: time.strftime("%Y-%m-%dT%H:%M:%S.0+0000", time.gmtime(t)) for a, t in self.listed.items()}
-            lines.append(f"blocklist 0 {json.dumps([{'addr': a, 'until': t} for a, t in times.items()])}")
-        lines.append("end")
-        out = "".join(f"hafence/1 {given['NONCE']} {line}\n" for line in lines)
-        return ProgramResult(None, "", 0, out, "", 0.1)
+    def carry(self, program: Program) -> tuple[ProgramResult, float]:
+        preamble = program.text.partition("NL=")[0]
+        self.given = dict(word.split("=", 1) for word in shlex.split(preamble))
+        lines = [HELLO, *self.more, *(self.images() if self.given["IMAGES"] else self.blocklist()), "end"]
+        out = "".join(f"hafence/1 {self.given['NONCE']} {line}\n" for line in lines)
+        return ProgramResult(self.trouble, "", 0, "" if self.trouble else out, "", 0.1), 42.0
 
+    def images(self) -> list[str]:
+        lines = ["from 10.0.0.12"]
+        for number, _ in enumerate(self.given["IMAGES"].split(), 1):
+            lines.append(f'status {number} 0 {{"watchers":[{{"address":"{MINE.text}"}}]}}')
+            lines.append(f'locks {number} 0 [{{"address":"{OTHER.text}"}}]')
+        return lines
 
-def hosts(**suspect: Any) -> list[Host]:
-    found = [Host(HostName(f"kvm-0{n}"), "prod", f"10.0.0.1{n}") for n in range(1, 5)]
-    return [replace(found[0], **suspect), *found[1:]]
+    def blocklist(self) -> list[str]:
+        for each in self.given["LIFT"].split():
+            self.listed.pop(each, None)
+        for each in self.given["BLOCK"].split():
+            self.listed.setdefault(each, 1_763_824_000.0 + float(self.given["EXPIRE_S"]))
+        times = {a: time.strftime("%Y-%m-%dT%H:%M:%S.0+0000", time.gmtime(t)) for a, t in self.listed.items()}
+        return [f"blocklist 0 {json.dumps([{'addr': a, 'until': t} for a, t in times.items()])}"]
 
 
-def fencer(cluster: Cluster, *before: Asker, expire_s: float = 3600.0, **suspect: Any) -> Fencer:
-    every = hosts(**suspect)
-    known = known_addresses(every[0], every, [HostName("kvm-02"), HostName("kvm-03")], ["10.0.0.50"], ["10.0.0.99"])
-    askers = [*before, Asker("kvm-02", frozenset({"10.0.0.12"}), cluster.run)]
-    return Fencer(CephSettings(expire_s=expire_s), every[0], known, askers, time.time() + 60)
-
-
-def fence(one: Fencer, *images: str) -> tuple[bool, set[Proof], str]:
-    reply = one.fence({VM.uuid: Volumes(images or ("rbd/a",), ())}, rehearse=False)[VM.uuid]
-    return reply.done, {each.proves for each in reply.evidence}, reply.says
-
-
-def test_a_known_client_is_shut_out_and_read_back() -> None:
+def test_the_clients_of_images_are_asked_for_in_one_conversation() -> None:
     cluster = Cluster()
-    assert fence(fencer(cluster))[:2] == (True, {Proof.HOST_ALIVE, Proof.DISKS_FENCED})
-    assert list(cluster.listed) == [MINE]
+    seen = CephStorage(CEPH, cluster.carry).ask_clients(["rbd/a", "rbd/b"], 9e9)
+    images = {name: Volume(name, (MINE,), (OTHER,)) for name in ("rbd/a", "rbd/b")}
+    assert seen == ClientsSeen(images, "10.0.0.12", 42.0)
+    assert cluster.given["IMAGES"] == "rbd/a\nrbd/b"
+    assert (cluster.given["CONF"], cluster.given["CEPH_USER"]) == ("/etc/ceph/a.conf", "fence")
+    assert (cluster.given["KEYRING"], cluster.given["EXPIRE_S"]) == ("/etc/ceph/a.keyring", "3600")
+    assert cluster.given["BLOCK"] == cluster.given["LIFT"] == ""
 
 
-def test_an_evicted_client_is_known_by_its_lock_and_the_missing_watcher_is_recorded_as_what_it_is() -> None:
-    cluster = Cluster(watching="", locking=MINE)
-    reply = fencer(cluster).fence({VM.uuid: Volumes(("rbd/a",), ())}, rehearse=False)[VM.uuid]
-    assert reply.done
-    assert list(cluster.listed) == [MINE]
-    [note] = [each for each in reply.evidence if each.proves is Proof.NOTHING]
-    assert note.says.startswith("Watchers: none")
+def test_entries_are_added_and_read_back_in_one_conversation_and_made_anew_only_where_that_is_asked_for() -> None:
+    cluster = Cluster()
+    ceph = CephStorage(CEPH, cluster.carry)
+    cluster.listed[OTHER.text] = 1_763_824_100.0
+    seen = ceph.add_entries([MINE, OTHER], False, 9e9)
+    assert seen == EntriesSeen((Entry(OTHER, 1_763_824_100.0), Entry(MINE, 1_763_827_600.0)), 42.0)
+    assert (cluster.given["BLOCK"], cluster.given["LIFT"]) == (f"{MINE.text}\n{OTHER.text}", "")
+    seen = ceph.add_entries([OTHER], True, 9e9)
+    assert seen == EntriesSeen((Entry(MINE, 1_763_827_600.0), Entry(OTHER, 1_763_827_600.0)), 42.0)
+    assert (cluster.given["BLOCK"], cluster.given["LIFT"]) == (OTHER.text, OTHER.text)
+
+
+def test_entries_are_listed_without_a_change_and_removed() -> None:
+    cluster = Cluster()
+    ceph = CephStorage(CEPH, cluster.carry)
+    cluster.listed = {MINE.text: 1_763_824_100.0, OTHER.text: 1_763_824_100.0}
+    seen = ceph.list_entries(9e9)
+    assert isinstance(seen, EntriesSeen)
+    assert [entry.client for entry in seen.entries] == [MINE, OTHER]
+    assert (cluster.given["IMAGES"], cluster.given["BLOCK"], cluster.given["LIFT"]) == ("", "", "")
+    assert ceph.remove_entries([MINE], 9e9) == EntriesSeen((Entry(OTHER, 1_763_824_100.0),), 42.0)
+    assert (cluster.given["BLOCK"], cluster.given["LIFT"]) == ("", MINE.text)
 
 
 @pytest.mark.parametrize(
     ("cluster", "why"),
     [
-        (Cluster(add=False), "no lasting entry"),
-        (Cluster(watching=f"{MINE} 10.0.0.14:0/7"), "kvm-04"),
-        (Cluster(watching=f"{MINE} 192.0.2.1:0/7"), "no known host"),
-        (Cluster(watching="", locking="10.0.0.14:0/7"), "kvm-04"),
-        (Cluster(watching="", source="10.9.0.12"), "storage_address"),
-        (Cluster(watching="", source="-"), "storage_address"),
+        (Cluster(Trouble.TIMED_OUT), Trouble.TIMED_OUT.says),
+        (Cluster(None, "lacks rbd"), "the program 'rbd' is missing there"),
+        (Cluster(None, "unheard-of"), "the answer has a line that this version does not know"),
     ],
+    ids=["no way there", "no program", "an odd line"],
 )
-def test_what_is_no_storage_fence(cluster: Cluster, why: str) -> None:
-    done, proofs, says = fence(fencer(cluster))
-    assert not done
-    assert Proof.DISKS_FENCED not in proofs
-    assert why in says
+def test_what_is_not_the_whole_exact_answer_is_none(cluster: Cluster, why: str) -> None:
+    ceph = CephStorage(CEPH, cluster.carry)
+    answers = (
+        ceph.ask_clients(["rbd/a"], 9e9),
+        ceph.list_entries(9e9),
+        ceph.add_entries([MINE], False, 9e9),
+        ceph.remove_entries([MINE], 9e9),
+    )
+    assert answers == (Unanswered(why),) * 4
 
 
-@pytest.mark.parametrize("beside", ["10.0.0.12:0/7", "10.0.0.50:0/7", "10.0.0.99:0/7"])
-def test_a_sibling_that_was_looked_into_a_mirror_and_hafence_itself_are_no_strangers(beside: str) -> None:
-    cluster = Cluster(watching=f"{MINE} {beside}")
-    assert fence(fencer(cluster))[0]
-    assert list(cluster.listed) == [MINE]
+def test_no_program_acts_after_the_end_of_the_lease() -> None:
+    programs: list[Program] = []
 
+    def carry(program: Program) -> tuple[ProgramResult, float]:
+        programs.append(program)
+        return ProgramResult(Trouble.CUT, "", None, "", "", 0.1), 42.0
 
-def test_an_entry_for_another_nonce_is_no_fence() -> None:
-    cluster = Cluster(add=False)
-    cluster.listed["10.0.0.11:0/6"] = time.time() + 9999
-    assert not fence(fencer(cluster))[0]
-
-
-def test_an_entry_that_ends_too_soon_is_put_there_anew_or_it_is_no_fence() -> None:
-    cluster = Cluster()
-    cluster.listed[MINE] = time.time() + 1700
-    assert fence(fencer(cluster))[0]
-    assert cluster.listed[MINE] > time.time() + 3500
-    for until in (time.time() + 1700, time.time() - 1):
-        cluster = Cluster(add=False)
-        cluster.listed[MINE] = until
-        assert not fence(fencer(cluster))[0]
-
-
-def test_without_a_known_client_the_whole_address_is_shut_out_where_it_is_sure_to_be_the_right_one() -> None:
-    cluster = Cluster(watching="")
-    assert fence(fencer(cluster))[0]
-    assert list(cluster.listed) == ["10.0.0.11:0/0"]
-    elsewhere = Cluster(watching="", source="10.9.0.12")
-    assert fence(fencer(elsewhere, storage_address="10.9.0.11"))[0]
-    assert set(elsewhere.listed) == {"10.9.0.11:0/0", "10.0.0.11:0/0"}
-
-
-def test_a_suspect_whose_address_is_a_name_needs_a_storage_address() -> None:
-    done, _, says = fence(fencer(Cluster(watching=""), address="kvm-01.example.net"))
-    assert not done
-    assert "storage_address" in says
-
-
-def test_the_second_fence_of_a_run_does_not_cost_the_whole_host() -> None:
-    cluster = Cluster()
-    one = fencer(cluster)
-    assert fence(one)[0]
-    cluster.watching = ""
-    assert fence(one)[0]
-    assert list(cluster.listed) == [MINE]
-
-
-def test_a_hundred_clients_cost_the_whole_address() -> None:
-    cluster = Cluster(watching=" ".join(f"10.0.0.11:0/{n}" for n in range(1, 101)))
-    assert fence(fencer(cluster))[0]
-    assert list(cluster.listed) == ["10.0.0.11:0/0"]
-
-
-def test_an_asker_that_fails_is_passed_over_and_each_is_named_when_all_do() -> None:
-    def silent(program: Program) -> ProgramResult:
-        return ProgramResult(Trouble.TIMED_OUT, "", None, "", "", 5.0)
-
-    cluster = Cluster()
-    assert fence(fencer(cluster, Asker("kvm-03", frozenset(), silent)))[0]
-    one = fencer(cluster, Asker("kvm-03", frozenset(), silent))
-    one.askers = one.askers[:1]
-    done, proofs, says = fence(one)
-    assert (done, proofs) == (False, {Proof.NOTHING})
-    assert says.startswith("kvm-03: ")
-
-
-def test_nothing_is_asked_when_no_time_is_left() -> None:
-    cluster = Cluster()
-    one = fencer(cluster)
-    one.until = time.time() - 1
-    assert not fence(one)[0]
-    assert cluster.listed == {}
-
-
-def test_lifting_removes_the_hosts_client_entries_and_no_others() -> None:
-    cluster = Cluster()
-    later = time.time() + 3000
-    others = {"10.0.0.12:0/1": later, "10.0.0.11:6800/9": later}
-    cluster.listed |= {MINE: later, "10.0.0.11:0/0": later, **others}
-    assert fencer(cluster).lift() == "2 entries removed from Ceph's blocklist"
-    assert cluster.listed == others
-    assert fencer(cluster).lift() == "no entry on Ceph's blocklist"
-
-
-def test_a_host_that_is_alone_is_shut_out_as_a_whole_before_its_entries_end() -> None:
-    cluster = Cluster()
-    now = time.time()
-    cluster.listed |= {MINE: now + 100, "10.0.0.11:0/6": now + 3000, "10.0.0.12:0/1": now + 100}
-    before = dict(cluster.listed)
-    assert fencer(cluster).renew(alone=False).startswith("failed: entries end in 0.0 days (10.0.0.11:0/5)")
-    assert cluster.listed == before
-    assert fencer(cluster).renew(alone=True).startswith("10.0.0.11:0/0 is on Ceph's blocklist")
-    assert set(cluster.listed) - set(before) == {"10.0.0.11:0/0"}
-    assert fencer(cluster).renew(alone=True) == ""
-    cluster.listed["10.0.0.11:0/0"] = now + 50
-    assert fencer(cluster).renew(alone=True).startswith("failed: ")
-
-
-def test_nothing_is_renewed_that_lasts_and_nothing_is_said_to_be_that_was_not_seen() -> None:
-    cluster = Cluster(add=False)
-    cluster.listed |= {MINE: time.time() + 3000, "10.0.0.12:0/1": time.time() + 100}
-    assert fencer(cluster).renew(alone=True) == ""
-    cluster.listed[MINE] = time.time() + 100
-    assert fencer(cluster).renew(alone=True).startswith("failed: ")
+    CephStorage(CEPH, carry).add_entries([MINE], False, time.time() - 5.0)
+    [program] = programs
+    assert program.on_line is not None
+    nonce = re.search("NONCE=([0-9a-f]+)", program.text)
+    assert nonce
+    go = program.on_line(f"hafence/1 {nonce[1]} {HELLO}")
+    assert go is not None
+    assert float(go.split()[-1]) <= 1763824000.1 - 5.0

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hafence.adapters.local.commands import CommandResult
-from hafence.adapters.power.agents import Power, read_status
+from hafence.adapters.power.agents import read_status
 from hafence.adapters.power.passwords import find_secret, without_secret_in_arguments
 from hafence.core.model import PowerDevice
+from hafence.core.power import Power
 
 SECRET = "hunter2 'quoted' $HOME"
 
 
 def said(status: int | None, stdout: str = "", stderr: str = "", trouble: str = "") -> Power:
-    return read_status(CommandResult(status, stdout, stderr, 0.1, trouble)).power
+    return read_status(CommandResult(status, stdout, stderr, 0.1, trouble))[0]
 
 
 def test_on_and_off_are_said_by_status_and_words_together() -> None:
@@ -50,7 +51,7 @@ def test_the_exit_status_alone_is_enough_from_an_agent_that_says_nothing_at_all(
     ],
 )
 def test_an_error_is_never_off(status: int | None, stdout: str, stderr: str) -> None:
-    assert said(status, stdout, stderr) is Power.UNKNOWN
+    assert said(status, stdout, stderr) is Power.ERROR
 
 
 @given(st.none() | st.integers(-64, 255), st.text(), st.text(), st.sampled_from(["", "did not end within 5 s"]))

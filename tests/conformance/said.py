@@ -14,16 +14,17 @@ from hafence.core.attempts import NO_FACTS, Reading
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Blind, HostLook, Look, Silence, shows_life
 from hafence.core.model import Inventory, Uuid
+from hafence.core.second_level import SecondLevelReply
+from hafence.core.storage.ceph import Client
+from hafence.core.storage.port import ClientsSeen, EntriesSeen, Unanswered
 from hafence.core.troubles import Trouble
 from hafence.effects import (
+    AskClients,
+    AskPower,
     Effect,
     Fence,
-    FenceStorage,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
-    PowerOff,
-    RenewStorageFence,
-    SecondLevelReply,
     Settle,
     Start,
     Together,
@@ -50,15 +51,12 @@ def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
         case Start(order) | Settle(order):
             what = type(effect).__name__.lower()
             return [f"{what} {names[order.vm]} on {order.target}: {answer.result.value}"]
-        case PowerOff(host):
-            return [f"power off {host}: {_second_level(answer)}"]
-        case FenceStorage(suspect):
-            return [f"storage fence of {names[vm]} on {suspect}: {_second_level(each)}" for vm, each in answer.items()]
-        case LiftStorageFence(host):
-            return [f"lift {host}: {'failed' if answer.startswith('failed') else 'well'}"]
-        case RenewStorageFence(host):
-            what = "failed" if answer.startswith("failed") else "renewed" if answer else "nothing to do"
-            return [f"renew {host}: {what}"]
+        case AskPower(device):
+            return [f"power of {device.host}: {answer.power.value}"]
+        case AskClients(asker):
+            return [f"clients, by {asker.says}: {_clients(inventory, answer)}"]
+        case ListEntries(asker):
+            return [f"shut out, by {asker.says}: {_entries(inventory, answer)}"]
     raise AssertionError(f"nothing tells what is read of {effect}")
 
 
@@ -120,7 +118,31 @@ def _report(report: WitnessReport) -> str:
     return f"{signs}; {report.peers_reached} of {report.peers_asked} others reached"
 
 
-def _second_level(reply: SecondLevelReply) -> str:
+def _clients(inventory: Inventory, answer: ClientsSeen[Client] | Unanswered) -> str:
+    """By host: the numbers of processes are each world's own."""
+    if isinstance(answer, Unanswered):
+        return "no answer"
+    volumes = (
+        f"{[_whose(inventory, each) for each in volume.watchers]} watch,"
+        f" {[_whose(inventory, each) for each in volume.lockers]} have the lock"
+        for volume in answer.volumes.values()
+    )
+    return f"{'; '.join(volumes)}; asked from {'its own' if answer.source else 'no'} address"
+
+
+def _entries(inventory: Inventory, answer: EntriesSeen[Client] | Unanswered) -> str:
+    if isinstance(answer, Unanswered):
+        return "no answer"
+    return str(sorted(_whose(inventory, entry.client) for entry in answer.entries))
+
+
+def _whose(inventory: Inventory, client: Client) -> str:
+    [host] = [name for name, host in inventory.hosts.items() if client.ip in (host.address, host.storage_address)]
+    return host if client.nonce else f"all of {host}"
+
+
+def second_level(reply: SecondLevelReply) -> str:
+    """What is read of what a power or storage fence came to."""
     proofs = ", ".join(sorted({each.proves.value for each in reply.evidence})) or "no evidence"
     lasts = "shut out for long" if reply.shut_out_until is not None else "not shut out as a whole"
     return f"{'done' if reply.done else 'not done'}; {proofs}; {lasts}"

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hafence.core.attempts import FenceOrder
-from hafence.core.model import HostName, Inventory, Uuid
+from hafence.core.model import CephSettings, HostName, Inventory, Uuid
+from hafence.core.power import devices_of
 from hafence.core.starts import StartOrder
+from hafence.core.storage.ceph import CephFence
+from hafence.core.storage.port import Asker
+from hafence.core.storage.registry import storage_fence_of
 from hafence.effects import (
+    AskClients,
+    AskPower,
     Effect,
     Fence,
-    FenceStorage,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
     Now,
-    PowerOff,
-    RenewStorageFence,
+    Parallel,
     Settle,
     Start,
     Together,
     Witness,
     Workflow,
+    WritableDisks,
     do,
 )
-from tests.conformance.said import lines
+from hafence.workflows import storage_fence as storage
+from hafence.workflows.power_fence import power_fence
+from tests.conformance.said import lines, second_level
 from tests.lab import faults
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 
 SETTLE_S = 0.5
 LEASE_S = 60.0
+NOW, BEGAN = "now", "began"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +90,9 @@ def does(real: Callable[[Real], object], *sim: str, sim_waits_s: float = 0.0) ->
     return Strike("", real, sim, sim_waits_s)
 
 
-Ask = Callable[[Inventory, float], Effect[Any]]
-"""An effect, made when it is due: of the inventory and the admin node's clock."""
+Told = list[str]
+Ask = Callable[[Inventory, float], Effect[Any] | Workflow[Told]]
+"""An effect, or a workflow that tells what came of it, made when it is due: of the inventory and the admin's clock."""
 Step = Strike | Midway | Ask
 
 
@@ -122,9 +131,13 @@ def fence(
     return make
 
 
-def start(vm: str, target: str, ticket: int = 1, within_s: float = 6.0, lease_s: float = LEASE_S) -> Ask:
-    """Start a VM."""
-    return lambda inventory, now: Start(_start_order(inventory, vm, target, ticket, now + lease_s, within_s))
+def start(
+    vm: str, target: str, ticket: int = 1, within_s: float = 6.0, lease_s: float = LEASE_S, boot: str = NOW
+) -> Ask:
+    """Start a VM; `boot`: NOW, or the one in which its target was when the case BEGAN."""
+    return lambda inventory, now: Start(
+        replace(_start_order(inventory, vm, target, ticket, now + lease_s, within_s), boot_id=boot)
+    )
 
 
 def settle(vm: str, target: str, ticket: int = 1, within_s: float = 6.0) -> Ask:
@@ -140,7 +153,23 @@ def _start_order(
 
 def power_off(host: str, rehearse: bool = False, within_s: float = LEASE_S) -> Ask:
     """Switch a host off."""
-    return lambda inventory, now: PowerOff(HostName(host), now + within_s, rehearse)
+
+    def make(inventory: Inventory, now: float) -> Workflow[Told]:
+        it, timeout_s = inventory.hosts[HostName(host)], inventory.settings.power_timeout_s
+        reply = yield from power_fence(it, now + within_s, timeout_s, rehearse)
+        return [f"power off {host}: {second_level(reply)}"]
+
+    return make
+
+
+def ask_power(host: str, within_s: float = LEASE_S) -> Ask:
+    """Ask every device of a host's first level."""
+
+    def make(inventory: Inventory, now: float) -> Effect[Any]:
+        devices = devices_of(inventory.hosts[HostName(host)], 1)
+        return Together(tuple(AskPower(device, now + within_s) for device in devices))
+
+    return make
 
 
 def fence_storage(
@@ -148,27 +177,89 @@ def fence_storage(
 ) -> Ask:
     """Fence the storage of the VMs whose home is the suspect."""
 
-    def make(inventory: Inventory, now: float) -> Effect[Any]:
-        vms = tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect)
-        names = tuple(HostName(name) for name in siblings)
-        return FenceStorage(HostName(suspect), vms, names, now + lease_s, rehearse, alone)
+    def make(inventory: Inventory, now: float) -> Workflow[Told]:
+        it = inventory.hosts[HostName(suspect)]
+        fence = storage_fence_of(inventory.clusters[it.cluster])
+        assert fence is not None, "such a case has Ceph"
+        order = storage.StorageOrder(
+            suspect=it,
+            vms=tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect),
+            siblings=tuple(HostName(name) for name in siblings),
+            not_after=now + lease_s,
+            within_s=inventory.settings.power_timeout_s,
+            rehearse=rehearse,
+            alone=alone,
+        )
+        replies = yield from storage.fence_storage(inventory, fence, order, {})
+        names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
+        return [f"storage fence of {names[vm]} on {suspect}: {second_level(each)}" for vm, each in replies.items()]
 
     return make
 
 
 def lift(host: str) -> Ask:
     """Lift a host's storage fence."""
-    return lambda inventory, now: LiftStorageFence(HostName(host))
+
+    def make(inventory: Inventory, now: float) -> Workflow[Told]:
+        result = yield from storage.lift_storage_fence(inventory, inventory.hosts[HostName(host)], now + LEASE_S)
+        return [f"lift {host}: {type(result).__name__} {getattr(result, 'count', '')}"]
+
+    return make
 
 
 def renew(host: str, alone: bool) -> Ask:
-    """Make a host's storage fence last."""
-    return lambda inventory, now: RenewStorageFence(HostName(host), alone)
+    """See how long a host's storage fence lasts, and make it last."""
+
+    def make(inventory: Inventory, now: float) -> Workflow[Told]:
+        it = inventory.hosts[HostName(host)]
+        looked = yield from storage.look_at_storage_fence(inventory, it, alone)
+        renewed = yield from storage.renew_storage_fence(inventory, it, alone)
+        return [f"{what} {host}: {type(each).__name__}" for what, each in (("look at", looked), ("renew", renewed))]
+
+    return make
+
+
+def ask_clients(via: str | None, *vms: str) -> Ask:
+    """Who the clients of the VMs' images are."""
+
+    def make(inventory: Inventory, now: float) -> Workflow[Told]:
+        images: list[str] = []
+        for name in vms:
+            vm = inventory.find_vm(name)
+            disks = yield from do(WritableDisks(vm.uuid))
+            assert isinstance(disks, tuple), disks
+            images += CephFence(CephSettings()).volumes_of(vm, disks).names
+        return (yield from _effect(inventory, AskClients(_asker(inventory, via), tuple(images), now + LEASE_S)))
+
+    return make
+
+
+def list_entries(via: str | None) -> Ask:
+    """Whom the storage shuts out."""
+    return lambda inventory, now: ListEntries(_asker(inventory, via), now + LEASE_S)
+
+
+def _asker(inventory: Inventory, via: str | None) -> Asker:
+    [cluster] = inventory.clusters
+    return Asker("ceph", cluster, HostName(via) if via else None)
 
 
 def at_once(*asks: Ask) -> Ask:
-    """Several effects together."""
-    return lambda inventory, now: Together(tuple(ask(inventory, now) for ask in asks))
+    """Several side by side."""
+
+    def make(inventory: Inventory, now: float) -> Workflow[Told]:
+        workflows = []
+        for ask in asks:
+            it = ask(inventory, now)
+            workflows.append(_effect(inventory, it) if isinstance(it, Effect) else it)
+        told = yield from do(Parallel(tuple(workflows)))
+        return [line for each in told for line in each]
+
+    return make
+
+
+def _effect(inventory: Inventory, effect: Effect[Any]) -> Workflow[Told]:
+    return lines(inventory, effect, (yield from do(effect)))
 
 
 def uuid_of(inventory: Inventory, name: str) -> Uuid:
@@ -185,6 +276,9 @@ class Striker(Protocol):
     def before_effect(self) -> None:
         """Called before each effect."""
 
+    def boot_id(self, host: HostName) -> str:
+        """The boot in which a host is now."""
+
     def strike(self, it: Strike) -> Workflow[None]:
         """Let it happen now."""
 
@@ -195,6 +289,7 @@ class Striker(Protocol):
 def story(inventory: Inventory, steps: Sequence[Step], striker: Striker) -> Workflow[list[str]]:
     """Play the steps in their order; the answers, as lines."""
     said: list[str] = []
+    first = {host: striker.boot_id(host) for host in inventory.hosts}
     for step in steps:
         if isinstance(step, Strike):
             yield from striker.strike(step)
@@ -204,7 +299,21 @@ def story(inventory: Inventory, steps: Sequence[Step], striker: Striker) -> Work
             continue
         striker.before_effect()
         now = yield from do(Now())
-        effect = step(inventory, now)
-        answer = yield from do(effect)
-        said += lines(inventory, effect, answer)
+        asked = step(inventory, now)
+        if isinstance(asked, Effect):
+            asked = _in_its_boot(asked, striker, first)
+            said += yield from _effect(inventory, asked)
+        else:
+            said += yield from asked
     return said
+
+
+def _in_its_boot(effect: Effect[Any], striker: Striker, first: Mapping[HostName, str]) -> Effect[Any]:
+    """A start with the boot that is meant, in the word of its target's kernel."""
+    match effect:
+        case Together(parts):
+            return Together(tuple(_in_its_boot(part, striker, first) for part in parts))
+        case Start(order):
+            boot_id = striker.boot_id(order.target) if order.boot_id == NOW else first[order.target]
+            return Start(replace(order, boot_id=boot_id))
+    return effect

@@ -28,6 +28,9 @@ OF_THE_SIMULATION_ALONE = {
     "mend": "what heals is compared with `heal` and `power_on`",
     "unfreeze": "what heals is compared with `heal` and `power_on`",
     "slow": "no lab fault makes a host slow without stopping it; what a late script may do is compared with its lease",
+    **dict.fromkeys(
+        ("clone", "take_over"), "all lab hosts are cut from one image; what a clone shows: tests/workflows"
+    ),
     "reinstall": "a lab host keeps its machine-id; another one is a matter of interpret(), see tests/core",
 }
 VALUES = {"sshd": SSHD, "libvirtd": LIBVIRTD, "firewall": FIREWALL, "lacks": LACKS, "starts": STARTS}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.steps import Step, at_once, does, look, power_off, strike
+from tests.conformance.steps import Step, ask_power, at_once, does, look, power_off, strike
 from tests.conformance.worlds import compare
 from tests.lab.bmc import Bmc, IpmiBmc, Mode, RedfishBmc
 from tests.lab.cluster import Lab
@@ -56,6 +56,7 @@ def test_a_power_off_in_every_mode(lab: Lab, start_bmc: Start, modes: tuple[Mode
         strikes.append(does(lambda real: None, f"bmc {host}={LIKE[mode]}"))
     steps: list[Step] = [
         *strikes,
+        at_once(*(ask_power(host) for host in hosts)),
         at_once(*(power_off(host, rehearse=True) for host in hosts)),
         look(*hosts),
         at_once(*(power_off(host) for host in hosts)),
@@ -79,6 +80,7 @@ def test_a_bmc_that_is_silent_dead_lets_nobody_in_or_whose_host_is_off(
         strike("power_off", "kvm-02", sim=["power_off kvm-02"]),
         does(lambda real: None, "bmc kvm-03=gone"),
         power_off("kvm-04", within_s=-1),
+        ask_power("kvm-04", within_s=-1),
         strike("power_off", "kvm-04", sim=["power_off kvm-04"]),
         at_once(*(power_off(host, rehearse=True) for host in HOSTS), *(power_off(host) for host in HOSTS)),
         look(*HOSTS),

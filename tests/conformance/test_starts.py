@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.steps import Ask, Placed, Step, at_once, does, fence, look, settle, start, strike
+from tests.conformance.steps import BEGAN, Ask, Placed, Step, at_once, does, fence, look, settle, start, strike
 from tests.conformance.worlds import Real, compare
 from tests.lab.cluster import Lab
 from tests.lab.command import wait_starting
@@ -48,6 +48,17 @@ def test_an_older_start_does_nothing(lab: Lab) -> None:
 
 def test_a_start_that_comes_too_late_does_nothing(lab: Lab) -> None:
     compare(lab, ABSENT, [start("web", TARGET, lease_s=-1), settle("web", TARGET), look(TARGET)])
+
+
+def test_a_start_whose_newer_ticket_a_boot_has_forgotten_does_nothing(lab: Lab) -> None:
+    steps: list[Step] = [
+        settle("web", TARGET, ticket=5),
+        strike("reboot", TARGET, sim=(f"power_off {TARGET}", f"power_on {TARGET}")),
+        start("web", TARGET, ticket=4, boot=BEGAN),
+        look(TARGET),
+        start("web", TARGET, ticket=4),
+    ]
+    compare(lab, ABSENT, steps)
 
 
 def test_a_start_where_the_vm_is_defined_already(lab: Lab) -> None:

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.steps import Placed, Step, Strike, does, fence, fence_storage, lift, renew, strike
+from tests.conformance.steps import (
+    Placed,
+    Step,
+    Strike,
+    ask_clients,
+    does,
+    fence,
+    fence_storage,
+    lift,
+    list_entries,
+    renew,
+    strike,
+)
 from tests.conformance.worlds import Real, compare
 from tests.lab.ceph import Ceph, write_from_vm
 from tests.lab.cluster import Lab
@@ -39,8 +51,12 @@ def writes(name: str = "web") -> Strike:
 def test_a_client_that_watches(lab: Lab, ceph: Ceph, alone: bool) -> None:
     steps: list[Step] = [
         writes(),
+        ask_clients(SIBLING, "web"),
+        list_entries(SIBLING),
         fence_storage(SUSPECT, SIBLING, alone=alone, rehearse=True),
         fence_storage(SUSPECT, SIBLING, alone=alone),
+        list_entries(None),
+        ask_clients(None, "web"),
         fence_storage(SUSPECT, SIBLING, alone=alone),
         renew(SUSPECT, alone),
         lift(SUSPECT),
@@ -67,6 +83,7 @@ def test_a_client_that_was_evicted_is_known_by_its_lock(lab: Lab, ceph: Ceph) ->
     steps: list[Step] = [
         writes(),
         evicted,
+        ask_clients(SIBLING, "web"),
         fence_storage(SUSPECT, SIBLING, rehearse=True),
         fence_storage(SUSPECT, SIBLING),
     ]
@@ -75,7 +92,14 @@ def test_a_client_that_was_evicted_is_known_by_its_lock(lab: Lab, ceph: Ceph) ->
 
 def test_a_client_whose_host_lost_its_power_watches_for_a_while(lab: Lab, ceph: Ceph) -> None:
     off = strike("power_off", SUSPECT, sim=[f"power_off {SUSPECT}"])
-    steps: list[Step] = [writes(), off, fence_storage(SUSPECT, SIBLING, rehearse=True), fence_storage(SUSPECT, SIBLING)]
+    asked = [ask_clients(OTHER, "web"), ask_clients(SUSPECT, "web")]
+    steps: list[Step] = [
+        writes(),
+        off,
+        *asked,
+        fence_storage(SUSPECT, SIBLING, rehearse=True),
+        fence_storage(SUSPECT, SIBLING),
+    ]
     compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
 
 
@@ -101,6 +125,7 @@ def test_a_storage_that_does_not_answer(lab: Lab, ceph: Ceph) -> None:
 
     steps: list[Step] = [
         does(hang, "storage down"),
+        list_entries(OTHER),
         fence_storage(SUSPECT, SIBLING, lease_s=4),
         does(go_on, "storage up"),
         fence_storage(SUSPECT, SIBLING),

@@ -82,6 +82,11 @@ class Real:
         """Nobody remembers a neighbour: what the kernel says of a silent one then depends on this effect alone."""
         self.lab.forget_neighbours()
 
+    def boot_id(self, host: HostName) -> str:
+        """What its kernel says; '' where it has no power."""
+        there = self.lab.hosts[host]
+        return there.shell("cat /proc/sys/kernel/random/boot_id").stdout.strip() if there.is_on() else ""
+
     def strike(self, it: Strike) -> Workflow[None]:
         """Make the fault."""
         it.real(self)
@@ -135,6 +140,10 @@ class Simulated:
 
     def before_effect(self) -> None:
         """The simulated kernels remember no neighbours."""
+
+    def boot_id(self, host: HostName) -> str:
+        """What its kernel says."""
+        return self.world.hosts[host].boot_id
 
     def strike(self, it: Strike) -> Workflow[None]:
         """Let the events happen."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from hafence.stores.holder import Holder
 from hafence.stores.port import RunRow, StepRow, Store
 
 from .etcd_parts import Cluster, cluster
+from .memory_parts import SCHEME, Served, open_remote
 
 VM = parse_uuid("6d6f6a5a-1111-4222-8333-000000000001")
 OTHER_VM = parse_uuid("6d6f6a5a-1111-4222-8333-000000000002")
@@ -30,15 +31,46 @@ TTL_S = 120.0
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True, slots=True)
 class Engine:
     """One engine with an empty store of its own."""
 
-    name: str
-    url: str
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self._url = url
+
+    @property
+    def url(self) -> str:
+        """Where another process finds the store, with `open_url`."""
+        return self._url
 
     def open(self, read_only: bool = False) -> Store:
-        return open_store(self.url, read_only=read_only)
+        return open_url(self.url, read_only)
+
+    def stop(self) -> None:
+        """The end of what this engine alone has started."""
+
+
+def open_url(url: str, read_only: bool = False) -> Store:
+    """The store of an engine, from any process."""
+    return open_remote(url) if url.startswith(SCHEME) else open_store(url, read_only=read_only)
+
+
+class MemoryEngine(Engine):
+    """The engine in memory: a store is one object, which this process shares with those that it starts."""
+
+    def __init__(self) -> None:
+        super().__init__("memory", "")
+        self._served = Served()
+
+    @property
+    def url(self) -> str:
+        return self._served.url
+
+    def open(self, read_only: bool = False) -> Store:
+        return self._served.store
+
+    def stop(self) -> None:
+        self._served.stop()
 
 
 def sqlite_engine(folder: Path) -> Engine:
@@ -64,7 +96,11 @@ def etcd_engine(folder: Path) -> Engine:
     return Engine("etcd", shared_etcd().url(f"{folder.name[:80]}-{secrets.token_hex(4)}"))
 
 
-ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": sqlite_engine, "etcd": etcd_engine}
+def memory_engine(_folder: Path) -> Engine:
+    return MemoryEngine()
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": sqlite_engine, "etcd": etcd_engine, "memory": memory_engine}
 
 
 def holder(run: str = "run-1") -> Holder:

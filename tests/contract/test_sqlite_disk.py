@@ -17,8 +17,8 @@ from .engines import ROOT, fill
 
 FILL_A_DISK = """
 import sys
-from hafence.adapters.stores import open_store
-from hafence.adapters.stores.port import RunRow
+from hafence.stores import open_store
+from hafence.stores.port import RunRow
 from hafence.effects import StoreError
 store = open_store("sqlite://" + sys.argv[1] + "/state.db")
 try:
@@ -31,7 +31,7 @@ print(number, len(store.runs(limit=100_000)), store.check())
 
 READ_ONLY_DISK = """
 import sys
-from hafence.adapters.stores import open_store
+from hafence.stores import open_store
 from hafence.effects import StoreError
 url = "sqlite://" + sys.argv[1] + "/state.db"
 try:
@@ -97,7 +97,7 @@ def test_a_mount_point_with_blanks_is_read() -> None:
 
 OPEN_BOTH_WAYS = """
 import sys
-from hafence.adapters.stores import open_store
+from hafence.stores import open_store
 from hafence.effects import StoreError
 for read_only in (False, True):
     try:

@@ -12,9 +12,8 @@ from dataclasses import replace
 from hafence.core.record import unseen
 from hafence.core.stored import Lease
 from hafence.effects import LeaseLost
-from hafence.stores import open_store
 from hafence.stores.port import RunRow, StepRow, Store
-from tests.contract.engines import NOW, TTL_S, VM, A, holder
+from tests.contract.engines import NOW, TTL_S, VM, A, holder, open_url
 
 
 def say(line: object) -> None:
@@ -29,7 +28,7 @@ def take(store: Store, run: str, now: str) -> None:
 
 def open_at_once(url: str) -> None:
     """Open the store, new or not, and add a run to it."""
-    store = open_store(url)
+    store = open_url(url)
     store.begin_run(RunRow(holder("run").pid_start + f"-{holder('run').pid}", NOW, "test", "open"))
     say(len(store.check()))
 
@@ -75,7 +74,7 @@ def main() -> None:
         sys.stdin.readline()
         open_at_once(url)
         return
-    store = open_store(url)
+    store = open_url(url)
     say("ready")
     sys.stdin.readline()
     commands: dict[str, Callable[..., None]] = {"take": take, "count": count, "steps": steps, "hammer": hammer}

@@ -28,7 +28,7 @@ def look(name: str, *vms: Uuid, **more: object) -> HostLook:
         at=100.0,
         clock_offset_s=0.0,
         machine_id=more.pop("machine_id", name.encode().hex().zfill(32)),  # type: ignore[arg-type]
-        boot_id=more.pop("boot_id", None),  # type: ignore[arg-type]
+        boot_id=more.pop("boot_id", f"boot of {name}"),  # type: ignore[arg-type]
         libvirt=more.pop("libvirt", Libvirt.OK),  # type: ignore[arg-type]
         copies=dict.fromkeys(vms, 1),
         active=frozenset(vms),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from hafence.core.looks import Blind, HostLook, Libvirt, Look, shows_life
+from hafence.core.looks import Blind, HostLook, Libvirt, Look, copies_of, shows_life
 from hafence.core.model import Host, HostName, HostState, Vm
 from hafence.core.placement import Against, Placement, Room, Unfit, choose_targets, free_memory, keeps_apart
 from hafence.core.siblings import Candidates, choose_siblings
@@ -93,6 +95,11 @@ def test_the_target_has_the_fewest_vms_then_the_first_name() -> None:
     assert got.targets == ("kvm-03", "kvm-04", "kvm-02")
 
 
+def test_each_target_goes_with_the_boot_in_which_it_was_looked_into() -> None:
+    got = targets(look("kvm-02", boot_id="one"), look("kvm-03", boot_id="other"), silence("kvm-04"))
+    assert got.boots == {"kvm-02": "one", "kvm-03": "other"}
+
+
 def test_to_overrides_the_order_but_not_the_safety() -> None:
     assert targets(look("kvm-02"), look("kvm-03", uuid(7)), to="kvm-03").targets == ("kvm-03",)
     assert targets(look("kvm-02"), look("kvm-03"), to="kvm-01").targets == ()
@@ -107,6 +114,7 @@ def test_to_overrides_the_order_but_not_the_safety() -> None:
         (look("kvm-02", libvirt=Libvirt.HUNG), "hung"),
         (look("kvm-02", libvirt=Libvirt.ABSENT), "absent"),
         (look("kvm-02", missing=("flock",)), "lacks flock"),
+        (look("kvm-02", boot_id=None), "does not tell in which boot it is"),
         (look("kvm-02", memory_free_mib=1023), "1023 MiB free, the VM needs 1024"),
     ],
 )
@@ -187,3 +195,32 @@ def test_a_look_sees_a_copy_with_either_eye() -> None:
     assert only_libvirt.runs(uuid(1))
     assert only_libvirt.load == 1
     assert not only_libvirt.runs(uuid(2))
+
+
+ELSEWHERE = uuid(2)
+HERE: dict[str, HostLook] = {
+    "a process": look("kvm-02", uuid(1)),
+    "libvirt's word": replace(look("kvm-02"), active=frozenset({uuid(1)})),
+    "a start under way": replace(look("kvm-02"), starting=frozenset({uuid(1)})),
+    "a doubt": replace(look("kvm-02"), doubtful={uuid(1): "kvm.real"}),
+}
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_whatever_speaks_for_a_copy_is_a_copy(name: str) -> None:
+    seen = HERE[name]
+    assert (seen.runs(uuid(1)), seen.lacks(uuid(1))) == (True, False)
+    assert (seen.runs(ELSEWHERE), seen.lacks(ELSEWHERE)) == (False, True)
+    assert copies_of(uuid(1), {seen.host: seen}) == {seen.host: 1}
+
+
+@pytest.mark.parametrize("libvirt", Libvirt)
+def test_nothing_found_is_no_proof_where_libvirt_could_not_be_asked(libvirt: Libvirt) -> None:
+    seen = look("kvm-02", libvirt=libvirt)
+    assert seen.lacks(uuid(1)) == (libvirt in (Libvirt.OK, Libvirt.DOWN, Libvirt.ABSENT))
+    assert replace(seen, cleared=frozenset({uuid(1)})).lacks(uuid(1))
+    assert not replace(seen, cleared=frozenset({uuid(1)}), copies={uuid(1): 1}).lacks(uuid(1))
+
+
+def test_a_vm_that_is_being_started_takes_room() -> None:
+    assert replace(look("kvm-02", uuid(1)), starting=frozenset({ELSEWHERE})).load == 2

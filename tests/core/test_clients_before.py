@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hafence.core.storage.ceph import Client, Image, Known, plan_fence, with_clients
+from hafence.core.storage.ceph import Client, Known, choose_clients
+from hafence.core.storage.port import Volume, with_clients
 
 NOW, EARLIER = Client("10.77.0.11", 0, 124), Client("10.77.0.11", 0, 123)
 
 
 def test_a_suspects_new_client_is_blocked_beside_the_one_that_was_seen_before() -> None:
-    image = with_clients(Image("rbd/a", (), (NOW,)), [EARLIER])
-    plan = plan_fence([image], Known(frozenset({"10.77.0.11"}), {}, {}))
+    image = with_clients(Volume("rbd/a", (), (NOW,)), [EARLIER])
+    plan = choose_clients([image], Known(frozenset({"10.77.0.11"}), {}, {}))
     assert plan.block == (EARLIER, NOW)

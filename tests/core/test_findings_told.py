@@ -11,6 +11,8 @@ from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import Cluster, Host, HostName, Inventory, StartMode, Vm
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
+from hafence.core.storage.port import WhyEnds
+from hafence.core.storage.results import Ends, Lasts, NoneThere, NotKnown, Renewed
 from hafence.core.survey import Code, Survey
 from hafence.core.troubles import Trouble
 
@@ -44,6 +46,10 @@ def scene(
     )
 
 
+def ends(why: WhyEnds) -> Ends:
+    return Ends("10.0.0.3:0/5", 100.0 + 3.25 * 86400, 100.0, why)
+
+
 STOPPED = mark_stopped(unseen(uuid(1), K1), "r1", Reason.CONFIRMED_DEAD)
 STARTING = mark_starting(STOPPED, K2, "r1", 7)
 MOVED = mark_running(STARTING, K2, "r1", 5.0)
@@ -71,8 +77,16 @@ def only(*hosts: Host, vms: tuple[Vm, ...] = ()) -> Inventory:
 
 SCENES = {
     "all is well": scene(),
-    "a storage fence that lasts": scene(storage_fences={K2: "lasts until tomorrow"}),
-    "a storage fence that could not be renewed": scene(storage_fences={K3: "failed: ceph is silent", K2: "failed: x"}),
+    "storage fences that last": scene(
+        storage_fences={K1: NoneThere("a list"), K2: Lasts(9e9), K3: Renewed("10.0.0.3:0/0", 9e9, 100.0, "a list")}
+    ),
+    "storage fences that end, and could be made to last or not": scene(
+        storage_fences={K4: ends(WhyEnds.NOT_ASKED), K3: ends(WhyEnds.OTHERS), K2: ends(WhyEnds.FIXED)}
+    ),
+    "storage fences that end, and were not made to last": scene(
+        storage_fences={K2: ends(WhyEnds.NOT_SEEN), K3: replace(ends(WhyEnds.NOT_ADDED), detail="disk full")}
+    ),
+    "a storage fence of which nobody knows": scene(storage_fences={K3: NotKnown("kvm-02: no answer")}),
     "quarantine": scene(quarantine={K3: "fenced by r2", K2: "fenced by r1"}),
     "the store can't be read": scene(
         store_problems=((Code.STORE_UNREADABLE, "no right to read"), (Code.HISTORY_BROKEN, "step 4")), remembered=False
@@ -95,6 +109,10 @@ SCENES = {
     ),
     "a blind host": scene({K2: Blind(K2, 1.0, "a forced command")}),
     "libvirt hangs": scene({K2: look("kvm-02", libvirt=Libvirt.HUNG)}),
+    "libvirt is busy": scene({K2: look("kvm-02", libvirt=Libvirt.BUSY)}),
+    "libvirt fails": scene({K2: look("kvm-02", libvirt=Libvirt.FAILED)}),
+    "libvirt is down": scene({K2: look("kvm-02", libvirt=Libvirt.DOWN)}),
+    "libvirt is absent": scene({K2: look("kvm-02", libvirt=Libvirt.ABSENT)}),
     "programs are missing": scene({K2: look("kvm-02", missing=("flock", "setsid"))}),
     "a clock is ahead": scene({K2: replace(look("kvm-02"), clock_offset_s=2.1)}),
     "a clock is behind": scene({K2: replace(look("kvm-02"), clock_offset_s=-9.0)}),
@@ -199,7 +217,7 @@ SCENES = {
         },
         quarantine={K3: "fenced", K2: "fenced"},
         paths={K1: {}},
-        storage_fences={K2: "failed: x"},
+        storage_fences={K2: NotKnown("no answer")},
     ),
 }
 

@@ -12,6 +12,7 @@ from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_a
 from hafence.core.replies import interpret, wrong_machine
 from hafence.core.siblings import choose_siblings
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
+from hafence.core.whys import SENTENCES, sentence
 from hafence.core.wire import Faulty, Hello, ReplyFault, read_hello
 
 from .make import host, look, silence, uuid, vm
@@ -48,6 +49,9 @@ REPLIES = {
     "alive": reply(f"vm {VM} alive found=1", "end vms=1", status=10),
     "unknown": reply(f"vm {VM} unknown", "end vms=1", status=11),
     "unknown, grep is missing": reply(f"vm {VM} unknown why=lacks-grep", "end vms=1", status=11),
+    "unknown, who is in the way": reply(
+        f"vm {VM} unknown why=another-program-writes-to-its-disk program=qemu-nbd pid=7", "end vms=1", status=11
+    ),
     "a trouble": reply(DEAD, "end vms=1", trouble=Trouble.TIMED_OUT),
     "a trouble with a note": reply(DEAD, "end vms=1", trouble=Trouble.LOGIN_FAILED, note="3 keys tried"),
     "another protocol": said("hafence/2 n0nce hello"),
@@ -264,3 +268,11 @@ def test_neighbours_are_kept_apart_by_the_records_where_nobody_looks() -> None:
 def test_two_vms_without_a_word_on_each_other_are_not_kept_apart() -> None:
     assert not keeps_apart(vm(1), vm(2))
     assert not keeps_apart(vm(1, anti_affinity=("a",)), vm(2, anti_affinity=("b",)))
+
+
+def test_what_a_script_could_not_tell_is_told() -> None:
+    told = {why: [sentence(why, "kvm.real", "4711")] for why in SENTENCES}
+    told["nobody is named"] = [sentence("a-program-bears-its-uuid")]
+    told["a word of its own"] = [sentence("did-not-settle")]
+    told["no word"] = [sentence("")]
+    assert_told("whys", told)

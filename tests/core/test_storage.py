@@ -6,17 +6,14 @@ import pytest
 
 from hafence.core.storage.ceph import (
     Client,
-    Entry,
-    Image,
     Known,
+    choose_clients,
     covers,
-    of_host,
     parse_client,
-    plan_fence,
     uncovered,
     whole_host,
-    with_clients,
 )
+from hafence.core.storage.port import Entry, Volume, with_clients
 
 SUSPECT = Client("10.77.0.11", 0, 123)
 MIRROR = Client("10.77.0.50", 0, 5)
@@ -35,44 +32,42 @@ def test_clients_are_read_as_ceph_writes_them() -> None:
 
 
 def test_the_suspects_own_clients_are_blocked_and_others_are_told_apart() -> None:
-    plan = plan_fence([Image("rbd/a", (SUSPECT, MIRROR), (SUSPECT,))], KNOWN)
+    plan = choose_clients([Volume("rbd/a", (SUSPECT, MIRROR), (SUSPECT,))], KNOWN)
     assert plan.block == (SUSPECT,)
     assert plan.strangers == ()
     assert plan.unknown == ()
 
 
 def test_an_image_without_a_client_of_the_suspect_blocks_its_whole_address() -> None:
-    for image in (Image("rbd/a", (), ()), Image("rbd/a", (MIRROR,), ())):
-        assert plan_fence([image], KNOWN).block == (whole_host("10.77.0.11"),)
-        assert plan_fence([image], KNOWN).unknown == ("rbd/a",)
-    both = plan_fence([Image("rbd/a", (SUSPECT,), ()), Image("rbd/b", (), ())], KNOWN)
+    for image in (Volume("rbd/a", (), ()), Volume("rbd/a", (MIRROR,), ())):
+        assert choose_clients([image], KNOWN).block == (whole_host("10.77.0.11"),)
+        assert choose_clients([image], KNOWN).unknown == ("rbd/a",)
+    both = choose_clients([Volume("rbd/a", (SUSPECT,), ()), Volume("rbd/b", (), ())], KNOWN)
     assert set(both.block) == {SUSPECT, whole_host("10.77.0.11")}
 
 
 def test_an_evicted_watcher_is_still_known_by_its_lock() -> None:
-    assert plan_fence([Image("rbd/a", (), (SUSPECT,))], KNOWN).block == (SUSPECT,)
+    assert choose_clients([Volume("rbd/a", (), (SUSPECT,))], KNOWN).block == (SUSPECT,)
 
 
 def test_a_client_that_nobody_knows_is_a_stranger() -> None:
-    plan = plan_fence([Image("rbd/a", (Client("10.88.0.1", 0, 7),), ())], KNOWN)
+    plan = choose_clients([Volume("rbd/a", (Client("10.88.0.1", 0, 7),), ())], KNOWN)
     assert plan.strangers == ("10.88.0.1:0/7 (of no known host)",)
 
 
 def test_a_host_that_nobody_has_looked_into_is_a_stranger_with_a_name() -> None:
-    for image in (Image("rbd/a", (Client("10.77.0.13", 0, 7),), ()), Image("rbd/a", (), (Client("10.77.0.13", 0, 7),))):
-        assert plan_fence([image], KNOWN).strangers == ("10.77.0.13:0/7 (kvm-03)",)
-    assert not plan_fence([Image("rbd/a", (Client("10.77.0.12", 0, 7),), ())], KNOWN).strangers
+    for image in (
+        Volume("rbd/a", (Client("10.77.0.13", 0, 7),), ()),
+        Volume("rbd/a", (), (Client("10.77.0.13", 0, 7),)),
+    ):
+        assert choose_clients([image], KNOWN).strangers == ("10.77.0.13:0/7 (kvm-03)",)
+    assert not choose_clients([Volume("rbd/a", (Client("10.77.0.12", 0, 7),), ())], KNOWN).strangers
 
 
 def test_a_client_that_is_shut_out_and_gone_is_remembered_and_does_not_cost_the_whole_host() -> None:
-    again = with_clients(Image("rbd/a", (), ()), [SUSPECT])
-    assert plan_fence([again], KNOWN).block == (SUSPECT,)
-    assert plan_fence([again], KNOWN).unknown == ()
-
-
-def test_only_client_entries_of_the_hosts_own_addresses_are_its_storage_fence() -> None:
-    entries = [Entry(Client(ip, port, 5), 1e9) for ip in ("10.77.0.11", "10.77.0.12") for port in (0, 6800)]
-    assert of_host(entries, KNOWN.suspect) == (Entry(Client("10.77.0.11", 0, 5), 1e9),)
+    again = with_clients(Volume("rbd/a", (), ()), [SUSPECT])
+    assert choose_clients([again], KNOWN).block == (SUSPECT,)
+    assert choose_clients([again], KNOWN).unknown == ()
 
 
 @pytest.mark.parametrize(
@@ -87,7 +82,7 @@ def test_only_client_entries_of_the_hosts_own_addresses_are_its_storage_fence() 
         (Entry(SUSPECT, 999.0), False),
     ],
 )
-def test_only_a_lasting_entry_for_this_very_client_covers_it(entry: Entry, covered: bool) -> None:
+def test_only_a_lasting_entry_for_this_very_client_covers_it(entry: Entry[Client], covered: bool) -> None:
     assert covers(entry, SUSPECT, 1000.0, 600.0) == covered
     assert (uncovered([SUSPECT], [entry], 1000.0, 600.0) == ()) == covered
 
@@ -97,7 +92,7 @@ def test_a_narrow_entry_does_not_cover_a_whole_host() -> None:
 
 
 def test_a_suspect_with_no_other_vm_is_shut_out_as_a_whole_for_a_manager_may_start_the_vm_there_again() -> None:
-    plan = plan_fence([Image("rbd/a", (SUSPECT,), ())], KNOWN, alone=True)
+    plan = choose_clients([Volume("rbd/a", (SUSPECT,), ())], KNOWN, alone=True)
     assert plan.block == (whole_host("10.77.0.11"), SUSPECT)
     assert plan.unknown == ()
 
@@ -142,19 +137,19 @@ def test_each_client_needs_an_entry_of_its_own_and_any_entry_may_be_the_one() ->
 
 def test_a_suspect_with_two_addresses_is_blocked_by_both_where_no_client_is_known() -> None:
     known = Known(frozenset({"10.77.0.11", "fd00::b"}), {}, {})
-    assert plan_fence([Image("rbd/a", (), ())], known).block == (whole_host("10.77.0.11"), whole_host("fd00::b"))
+    assert choose_clients([Volume("rbd/a", (), ())], known).block == (whole_host("10.77.0.11"), whole_host("fd00::b"))
 
 
 def test_strangers_are_told_once_each_in_order_and_images_in_theirs() -> None:
     one, two = Client("10.88.0.1", 0, 7), Client("10.88.0.2", 0, 7)
-    plan = plan_fence([Image("rbd/b", (two, one), (two,)), Image("rbd/a", (one,), ())], KNOWN)
+    plan = choose_clients([Volume("rbd/b", (two, one), (two,)), Volume("rbd/a", (one,), ())], KNOWN)
     assert plan.strangers == ("10.88.0.1:0/7 (of no known host)", "10.88.0.2:0/7 (of no known host)")
     assert plan.unknown == ("rbd/b", "rbd/a")
 
 
 def test_clients_seen_before_are_laid_beside_the_lockers_once_each() -> None:
-    image = with_clients(Image("rbd/a", (MIRROR,), (SUSPECT,)), [SUSPECT, MIRROR])
-    assert image == Image("rbd/a", (MIRROR,), (SUSPECT, MIRROR))
+    image = with_clients(Volume("rbd/a", (MIRROR,), (SUSPECT,)), [SUSPECT, MIRROR])
+    assert image == Volume("rbd/a", (MIRROR,), (SUSPECT, MIRROR))
 
 
 def test_an_address_has_one_form() -> None:

@@ -15,6 +15,7 @@ from hafence.core.model import (
     Host,
     HostName,
     HostState,
+    PidNamespace,
     PowerDevice,
     Settings,
     SshSettings,
@@ -37,7 +38,8 @@ WORDS: dict[type[Enum], str] = {
     HostState: "enabled disabled maintenance",
     Unreachable: "proceed confirm prove",
     StartMode: "persistent transient command",
-    Libvirt: "ok hung failed absent",
+    Libvirt: "ok busy hung failed down absent",
+    PidNamespace: "initial any",
     Proof: "vm_dead vm_alive host_alive silence host_off disks_fenced statement nothing",
 }
 
@@ -96,6 +98,8 @@ def test_what_holds_where_the_inventory_says_nothing() -> None:
         storm_share=0.5,
         unreachable=Unreachable.CONFIRM,
         pre_fence=True,
+        libvirt_timeout_s=5.0,
+        pid_namespace=PidNamespace.INITIAL,
     )
     assert SshSettings() == SshSettings("root", 22, None, None, False, None)
     assert CephSettings() == CephSettings("/etc/ceph/ceph.conf", "admin", None, (), 30 * 24 * 3600.0)
@@ -123,8 +127,9 @@ def test_what_nobody_has_said_of_an_observation() -> None:
     assert WitnessReport("kvm-02", 100.0, frozenset(), True, "").name == "kvm-02"
     look = HostLook(name, 100.0, 0.0, None, None, Libvirt.OK, {})
     assert look == HostLook(
-        name, 100.0, 0.0, None, None, Libvirt.OK, {}, frozenset(), frozenset(), frozenset(), None, None, ()
-    )
+        name, 100.0, 0.0, None, None, Libvirt.OK, {}, frozenset(), frozenset(), frozenset(), None, None, (),
+        frozenset(), {}, frozenset(),
+    )  # fmt: skip
 
 
 def test_what_a_new_record_and_a_new_outcome_hold() -> None:

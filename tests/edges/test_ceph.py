@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafence.adapters.hosts.program import ProgramResult
-from hafence.adapters.storage.ceph_talk import CephError, entries, lockers, parse_entries, parse_images, watchers
-from hafence.core.storage.ceph import Client, Entry, uncovered
+from hafence.adapters.storage.ceph import CephError, entries, lockers, parse_entries, parse_images, watchers
+from hafence.core.storage.ceph import Client, uncovered
+from hafence.core.storage.port import Entry
 
 from .bend import MEGABYTES, bent_by, examples, heard, make_it_megabytes
 

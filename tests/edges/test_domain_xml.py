@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafence.adapters.ssh.connections import Hosts
-from hafence.adapters.storage.ceph import volumes_of
-from hafence.core.model import HostName, Uuid, Vm
+from hafence.core.model import CephSettings, HostName, Uuid, Vm
 from hafence.core.starts import StartOrder, StartResult
+from hafence.core.storage.ceph import CephFence
 from hafence.effects import MemoryNeed, Start, Startable
 from hafence.inventory.domain_xml import Domain, DomainError, read_domain
 from hafence.inventory.yaml_tree import read_inventory
@@ -63,9 +63,9 @@ def check_domain(domain: Domain, document: bytes) -> None:
     text = document.decode()
     assert domain.uuid.replace("-", "") in text.replace("-", "").lower()
     assert domain.name in text
-    images, others = volumes_of(VM, domain).images, volumes_of(VM, domain).others
-    assert all(image in text for image in images)
-    assert all(other.isprintable() for other in others)
+    volumes = CephFence(CephSettings()).volumes_of(VM, domain.writable)
+    assert all(image in text for image in volumes.names)
+    assert all(other.isprintable() for other in volumes.others)
 
 
 @settings(max_examples=examples(400))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from pathlib import Path
@@ -11,10 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafence.adapters.local.commands import OUTPUT_LIMIT, CommandResult
-from hafence.adapters.power.agents import Power, power_off, read_status
+from hafence.adapters.power.agents import read_status
 from hafence.adapters.power.passwords import find_secret
 from hafence.core.evidence import Proof
 from hafence.core.model import Host, HostName, PowerDevice
+from hafence.core.power import Power
+from hafence.core.second_level import SecondLevelReply
+from hafence.workflows.power_fence import power_fence
+from tests.core.make import inventory
+from tests.playing import play
 
 from .bend import bent_by, examples, heard
 
@@ -23,7 +29,7 @@ statuses = st.sampled_from([0, 1, 2, 2, 2, 3, 126, 127, 137, 255, -2, -9, None])
 
 
 def of(status: int | None, stdout: bytes, stderr: bytes = b"") -> Power:
-    return read_status(CommandResult(status, heard(stdout), heard(stderr), 0.1)).power
+    return read_status(CommandResult(status, heard(stdout), heard(stderr), 0.1))[0]
 
 
 def says_off_alone(stdout: bytes) -> bool:
@@ -66,7 +72,7 @@ def test_bytes_are_never_off(noise: bytes, status: int | None) -> None:
     ],
 )
 def test_what_only_looks_like_off_is_unknown(stdout: bytes) -> None:
-    assert of(2, stdout) is Power.UNKNOWN
+    assert of(2, stdout) is Power.ERROR
 
 
 # ---------------------------------------------------------------- programs that stand as agents
@@ -79,13 +85,18 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "fence_edge"
 
 
+def fenced(device: PowerDevice, within_s: float, rehearse: bool) -> SecondLevelReply:
+    """What the power fence of a host with this device comes to."""
+    host = Host(HostName("kvm-01"), "prod", "127.0.0.1", power=((device,),))
+    return play(inventory([host], []), power_fence(host, math.inf, within_s, rehearse))
+
+
 def asked(agent: Path, script: str, rehearse: bool = True, within_s: float = 5.0) -> tuple[bool, bool, str]:
     """Whether the second level says that it is done, whether it has proved the host off, and what it says."""
     agent.write_text(f"#!/bin/sh\n{script}\n")
     agent.chmod(0o755)
     device = PowerDevice("fence_edge", (("ip", "127.0.0.1"),))
-    host = Host(HostName("kvm-01"), "lab", "127.0.0.1", power=((device,),))
-    reply = power_off(host, within_s, rehearse)
+    reply = fenced(device, within_s, rehearse)
     return reply.done, any(each.proves is Proof.HOST_OFF for each in reply.evidence), reply.says
 
 
@@ -134,8 +145,7 @@ def test_an_agent_that_is_no_program_is_no_proof(agent: Path) -> None:
     agent.chmod(0o755)
     device = PowerDevice("fence_edge", ())
     for each in (device, PowerDevice("fence_nowhere", ()), PowerDevice("fence_\0", ())):
-        reply = power_off(Host(HostName("kvm-01"), "lab", "127.0.0.1", power=((each,),)), 5.0, True)
-        assert not reply.done
+        assert not fenced(each, 5.0, rehearse=True).done
 
 
 # ---------------------------------------------------------------- passwords

@@ -30,6 +30,7 @@ from tests.scripts.processes import Zoo
 from .bend import bent_by, examples
 
 NONCE = "00112233445566778899aabbccddeeff"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 ACTIVE = Uuid("6d6f6a5a-0000-4000-8000-0000000000a1")
 OTHER = Uuid("6d6f6a5a-0000-4000-8000-0000000000a2")
 ANSWER = f"""{ACTIVE}
@@ -78,7 +79,7 @@ class Bench:
         return interpret(order, reply).readings[self.vm].verdict
 
     def start(self, vm: Uuid) -> StartReply:
-        order = StartOrder(vm, self.host.name, int(time.time()), time.time() + 60, 2.0)
+        order = StartOrder(vm, self.host.name, int(time.time()), time.time() + 60, 2.0, BOOT_ID)
         it = Vm(vm, "edge", self.host.name)
         program = kvm.start_program(order, it, XML.format(vm), StartMode.PERSISTENT, NONCE, self.host, time.time)
         return kvm.parse_start(NONCE, run_here(program, 30), time.time(), kvm.was_released(program))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hafence.core.model import CephSettings
+from hafence.core.storage.ceph import CephFence
 from hafence.inventory.domain_xml import MAX_BYTES, Disk, DomainError, read_domain, read_domain_file
 from hafence.inventory.domains import check_domains, shared_disks
 from hafence.inventory.faults import InventoryError
 from hafence.inventory.yaml_tree import read_inventory
+from tests.core.make import vm
 
 from .write import OTHER_UUID, UUID, read, text
 
@@ -30,6 +34,12 @@ def xml(
 
 def disks(devices: str) -> tuple[Disk, ...]:
     return read_domain(xml(devices=devices)).disks
+
+
+def images(disk: Disk) -> tuple[str, ...]:
+    """The RBD images that a storage fence would claim of a VM with this disk."""
+    domain = replace(read_domain(xml()), disks=(disk,))
+    return CephFence(CephSettings()).volumes_of(vm(1), domain.writable).names
 
 
 def test_who_it_is_and_what_it_needs() -> None:
@@ -63,7 +73,8 @@ def test_an_rbd_disk_with_its_monitors() -> None:
         "<target dev='vda'/></disk>"
     )
     assert disk == Disk("network", "disk", "rbd:vms/web-01", ("10.0.0.21:3300", "mon2"), "vda")
-    assert (disk.rbd_image, disk.writable) == ("vms/web-01", True)
+    assert disk.writable
+    assert images(disk) == ("vms/web-01",)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +82,8 @@ def test_an_rbd_disk_with_its_monitors() -> None:
 )
 def test_an_odd_rbd_name_is_no_image_that_a_fence_may_claim(name: str) -> None:
     (disk,) = disks(f"<disk type='network'><source protocol='rbd' name='{name}'/></disk>")
-    assert disk.rbd_image is None
     assert disk.writable
+    assert images(disk) == ()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +104,7 @@ def test_an_odd_rbd_name_is_no_image_that_a_fence_may_claim(name: str) -> None:
 )
 def test_other_disks(devices: str, source: str, writable: bool) -> None:
     (disk,) = disks(devices)
-    assert (disk.source, disk.writable, disk.rbd_image) == (source, writable, None)
+    assert (disk.source, disk.writable, images(disk)) == (source, writable, ())
 
 
 def test_the_backing_chain_is_not_the_disk() -> None:

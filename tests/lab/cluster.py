@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import shutil
 import socket
 import uuid as uuid_module
@@ -32,7 +33,7 @@ from .proc import (
     pid_namespace,
     wait_until,
 )
-from .vm import Disk, LabVm, Qemu, domain_xml, qemu_arguments
+from .vm import EMULATOR, Disk, LabVm, Qemu, domain_xml, qemu_arguments, uuid_of
 
 T = TypeVar("T")
 FIRST_HOST = 11
@@ -232,15 +233,26 @@ class Lab:
         uuid: str | None = None,
         disk: Disk | tuple[Disk, ...] | None = None,
         memory_mib: int = 32,
+        emulator: str = "",
     ) -> LabVm:
         """Write a VM's definition and note it for `inventory()`; libvirt is not told."""
         disks = disk if isinstance(disk, tuple) else (disk,) if disk else ()
         uuid = uuid or str(uuid_module.uuid4())
         path = self.folder / "vms" / f"{name}.xml"
-        path.write_text(domain_xml(name, uuid, disks, memory_mib))
+        path.write_text(domain_xml(name, uuid, disks, memory_mib, emulator))
         vm = LabVm(uuid, name, host, path, disks)
         self.vms[name] = vm
         return vm
+
+    def another_emulator(self, host: str) -> str:
+        """Lay qemu under another name on a host, as a distribution, a vendor or a wrapper does. Returns its path."""
+        folder = self.hosts[host].path(EMULATOR).parent
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            shutil.copy(os.path.realpath(shutil.which("qemu-system-x86_64") or ""), folder / Path(EMULATOR).name)
+            for name in ("share", "lib"):  # it looks for its firmware beside itself
+                (folder.parent / name).symlink_to(f"/usr/{name}")
+        return EMULATOR
 
     def start_stray(self, host: str, vm: LabVm) -> int:
         """A second qemu of a VM that libvirt does not know of, as a failed migration leaves one. Returns its PID."""
@@ -251,10 +263,8 @@ class Lab:
         hosts = {pid_namespace(host.pid): host.name for host in self.hosts.values() if host.pid}
         found = []
         for pid in all_pids():
-            argv = arguments(pid)
-            if not argv or not Path(argv[0]).name.startswith("qemu-system-") or "-uuid" not in argv:
-                continue
-            if uuid is not None and argv[argv.index("-uuid") + 1] != uuid:
+            named = uuid_of(arguments(pid))
+            if not named or (uuid is not None and named != uuid):
                 continue
             where = hosts.get(pid_namespace(pid))
             if where and is_living(pid):

@@ -26,7 +26,7 @@ from typing import Any
 from .cluster import Lab
 from .inventory import merge
 from .proc import LabError, arguments, wait_until
-from .vm import LabVm, Qemu
+from .vm import LabVm, Qemu, uuid_of
 
 QUICK: Mapping[str, Any] = {"connect_timeout": 1, "ssh_timeout": 8, "start_timeout": 8}
 """The `fencing` section of these tests: time-outs that a lab host never needs, so that silence costs little."""
@@ -225,9 +225,8 @@ def by_vm(lab: Lab) -> dict[str, list[Qemu]]:
     """The living qemus of each VM."""
     found: dict[str, list[Qemu]] = {}
     for qemu in lab.qemus():
-        argv = arguments(qemu.pid)
-        if "-uuid" in argv:
-            found.setdefault(argv[argv.index("-uuid") + 1], []).append(qemu)
+        if named := uuid_of(arguments(qemu.pid)):
+            found.setdefault(named, []).append(qemu)
     return found
 
 

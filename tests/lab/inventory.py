@@ -47,6 +47,7 @@ def write_inventory(
         shutil.copy(vm.xml, domains / f"{vm.name}.xml")
     content: dict[str, Any] = {
         "ssh": {"user": "root", "port": 22, "identity_file": "id_ed25519", "known_hosts": "known_hosts"},
+        "fencing": {"pid_namespace": "any"},  # the hosts are namespaces of one machine
         "store": "sqlite:state.db",
         "clusters": {"lab": {"hypervisor": "kvm"}},
         "hosts": {host.name: {"cluster": "lab", "address": host.address} for host in hosts},

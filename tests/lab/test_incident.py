@@ -291,7 +291,9 @@ def test_rejoin_finds_what_is_left_and_then_lifts_the_entries(lab: Lab, ceph: Ce
     assert ceph.blocklist() == ["192.0.2.7:0/9"]
 
 
-def test_the_audit_keeps_a_quarantined_host_shut_out_before_its_entries_end(lab: Lab, ceph: Ceph) -> None:
+def test_the_audit_finds_entries_that_end_and_keeps_the_host_shut_out_only_where_it_is_told_to_renew(
+    lab: Lab, ceph: Ceph
+) -> None:
     vm, _ = running(lab, ceph)
     admin = admin_node(lab, ceph, expire="2h")
     address = lab.hosts[SUSPECT].address
@@ -306,12 +308,52 @@ def test_the_audit_keeps_a_quarantined_host_shut_out_before_its_entries_end(lab:
             ceph.ceph("osd", "blocklist", "rm", each)
         for each in (client, other):
             ceph.block(each, 1500)
-        admin.run("audit")
+        runs = runs_of(admin)
+        looked = admin.run("audit", "--json")
+        assert storage_fence_ends(looked) == f"{SUSPECT}: 'hafence audit --renew' makes them last", looked
+        assert sorted(ceph.blocklist()) == sorted([client, other])
+        assert runs_of(admin) == runs
+        renewed = admin.run("audit", "--renew", "--json")
+        assert storage_fence_ends(renewed) == "", renewed
+        assert [each["host"] for each in renewed["renewed"]] == [SUSPECT], renewed
         assert sorted(ceph.blocklist()) == sorted([client, other, f"{address}:0/0"])
         assert lasts_s(ceph, f"{address}:0/0") > 7000
-        ended = admin.run("audit", "--json")
-        assert "storage_fence_ends" not in {each["code"] for each in ended["findings"]}
+        [run] = runs_of(admin) - runs
+        told = admin.run("explain", run).stdout
+        assert f"{run}: audit {SUSPECT}" in told, told
+        assert f"shut out {address}:0/0, asked on" in told, told
+        again = admin.run("audit", "--renew", "--json")
+        assert storage_fence_ends(again) == "", again
         assert len(ceph.blocklist()) == 3
+        assert runs_of(admin) == {*runs, run}
+
+
+def test_what_can_not_be_made_to_last_is_found_with_why(lab: Lab, ceph: Ceph) -> None:
+    vm, _ = running(lab, ceph)
+    admin = admin_node(lab, ceph, expire="2h")
+    address = lab.hosts[SUSPECT].address
+    with unkillable_vm(lab, vm):
+        assert_fenced_start(lab, admin.start_vm(vm.name), "still_alive")
+        for each in ceph.blocklist():
+            ceph.ceph("osd", "blocklist", "rm", each)
+        ceph.block(f"{address}:0/0", 1500)
+        runs = runs_of(admin)
+        ended = admin.run("audit", "--renew", "--json")
+        assert storage_fence_ends(ended) == f"{SUSPECT}: the storage can't make them last", ended
+        assert (ended.code, ended["renewed"]) == (2, []), ended
+        assert runs_of(admin) == runs
+
+
+def runs_of(admin: AdminNode) -> set[str]:
+    """The runs that are in the history."""
+    return {run for run, _ in admin.steps()}
+
+
+def storage_fence_ends(ended: Ended) -> str:
+    """The host of the one such finding, and why its entries are let end; '' without one."""
+    found = [each for each in ended["findings"] if each["code"] == "storage_fence_ends"]
+    assert len(found) < 2, ended
+    return "".join(f"{each['subject']}: {each['saw'].rpartition(', and ')[2]}" for each in found)
 
 
 def test_an_entry_that_ceph_made_and_that_ends_soon_is_not_counted_on(lab: Lab, ceph: Ceph) -> None:

@@ -121,7 +121,7 @@ def test_the_inventory_names_what_is_there(lab: Lab) -> None:
     assert content["vms"] == {"web-01": {"uuid": vm.uuid, "host": "kvm-03", "domain_xml": "domains/web-01.xml"}}
     assert content["hosts"]["kvm-03"]["address"] == lab.hosts["kvm-03"].address
     assert content["hosts"]["kvm-04"]["state"] == "maintenance"
-    assert content["fencing"] == {"unreachable": "prove"}
+    assert content["fencing"] == {"unreachable": "prove", "pid_namespace": "any"}
     assert "port" not in content["ssh"]
     assert vm.uuid in (path.parent / "domains/web-01.xml").read_text()
     assert (path.parent / "id_ed25519").stat().st_mode & 0o777 == 0o600

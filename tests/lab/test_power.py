@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.power.agents import power_off
 from hafence.core.evidence import Proof
 from hafence.core.model import Host, HostName, PowerDevice
+from hafence.core.second_level import SecondLevelReply
+from hafence.workflows.power_fence import power_fence
+from tests.core.make import inventory
 from tests.lab import faults
 from tests.lab.bmc import Bmc, IpmiBmc, Mode, RedfishBmc
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, assert_refused, assert_started, never_twice
+from tests.playing import play
 
 pytestmark = pytest.mark.bmc
 Start = Callable[..., Bmc]
@@ -31,7 +35,12 @@ def device(bmc: Bmc, **more: object) -> PowerDevice:
 
 
 def host(*levels: tuple[PowerDevice, ...]) -> Host:
-    return Host(HostName(SUSPECT), "lab", "192.0.2.1", power=levels)
+    return Host(HostName(SUSPECT), "prod", "192.0.2.1", power=levels)
+
+
+def power_off(suspect: Host, within_s: float, rehearse: bool) -> SecondLevelReply:
+    """What the power fence comes to, with the real agents."""
+    return play(inventory([suspect], []), power_fence(suspect, math.inf, within_s, rehearse))
 
 
 # ---------------------------------------------------------------- what counts as off

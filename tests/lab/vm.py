@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
@@ -62,8 +64,9 @@ class LabVm:
     disks: tuple[Disk, ...] = ()
 
 
-def domain_xml(name: str, uuid: str, disks: tuple[Disk, ...] = (), memory_mib: int = 32) -> str:
+def domain_xml(name: str, uuid: str, disks: tuple[Disk, ...] = (), memory_mib: int = 32, emulator: str = "") -> str:
     """The definition of a VM."""
+    program = f"<emulator>{emulator}</emulator>" if emulator else ""
     devices = "".join(disk.xml(f"vd{chr(ord('a') + index)}") for index, disk in enumerate(disks))
     return f"""\
 <domain type='qemu'>
@@ -73,12 +76,35 @@ def domain_xml(name: str, uuid: str, disks: tuple[Disk, ...] = (), memory_mib: i
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <devices>
+    {program}
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     {devices}
   </devices>
 </domain>
 """
+
+
+EMULATOR = "/run/emu/bin/kvm.real"
+"""Where `Lab.another_emulator` lays qemu under another name."""
+
+
+def uuid_of(argv: Sequence[str]) -> str:
+    """The UUID that a qemu's arguments name, by -uuid or by what its firmware shows; '' without one."""
+    if not argv or not (Path(argv[0]).name.startswith("qemu-system-") or argv[0] == EMULATOR):
+        return ""
+    for option, value in pairwise(argv):
+        if option == "-uuid":
+            return value
+        if option == "-smbios" and "uuid=" in value:
+            return value.split("uuid=", 1)[1].split(",", 1)[0].lower()
+    return ""
+
+
+def shown_by_firmware(uuid: str) -> list[str]:
+    """A qemu as Proxmox VE starts it: its UUID is in what its firmware shows, and its name is a machine's."""
+    argv = arguments_by_hand("109")
+    return [*argv, "-smbios", f"type=1,manufacturer=x,uuid={uuid.upper()}"]
 
 
 def qemu_arguments(name: str, uuid: str) -> list[str]:

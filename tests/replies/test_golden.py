@@ -9,7 +9,7 @@ import pytest
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.attempts import FenceOrder, Reply
-from hafence.core.looks import Blind, HostLook, Silence
+from hafence.core.looks import Blind, HostLook, Libvirt, Silence
 from hafence.core.model import HostName, Uuid
 from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
@@ -41,7 +41,7 @@ def test_fence(golden: Golden) -> None:
 
 @pytest.mark.parametrize("golden", goldens("look"), ids=named)
 def test_look(golden: Golden) -> None:
-    look = kvm.parse_look(NONCE, golden.run, HOST, 100.0, 101.0)
+    look = kvm.parse_look(NONCE, golden.run, HOST, 100.0, 101.0, {"web-01": VM}.get)
     if golden.word == "host_look":
         assert isinstance(look, HostLook)
         copies = " ".join(f"{vm}={count}" for vm, count in look.copies.items()) or "nothing"
@@ -62,6 +62,32 @@ def test_a_whole_look_is_read_to_the_last_line() -> None:
     assert (look.machine_id, look.boot_id) == (MACHINE, "bab39a21-c191-4458-869a-54cf042ba6b6")
     assert look.clock_offset_s == pytest.approx(9.123456789)
     assert look.at == 1763823992.0
+
+
+def looked(name: str) -> HostLook:
+    (golden,) = (golden for golden in goldens("look") if golden.name == name)
+    look = kvm.parse_look(NONCE, golden.run, HOST, 100.0, 101.0, {"web-01": VM}.get)
+    assert isinstance(look, HostLook)
+    return look
+
+
+def test_what_libvirt_says_of_one_vm_is_read() -> None:
+    look = looked("asked-one-by-one")
+    assert look.libvirt is Libvirt.BUSY
+    assert look.starting == {VM}
+    assert look.cleared == {Uuid(VM[:-1] + "2")}
+
+
+def test_a_doubt_is_read_with_its_program() -> None:
+    look = looked("a-doubt")
+    assert (look.doubtful, look.runs(VM), look.lacks(VM)) == ({VM: "kvm.real"}, True, False)
+
+
+def test_who_knows_no_names_reads_none() -> None:
+    (golden,) = (golden for golden in goldens("look") if golden.name == "a-name-and-no-uuid")
+    look = kvm.parse_look(NONCE, golden.run, HOST, 100.0, 101.0)
+    assert isinstance(look, HostLook)
+    assert look.copies == {}
 
 
 @pytest.mark.parametrize("golden", goldens("start"), ids=named)

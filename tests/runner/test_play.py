@@ -7,8 +7,22 @@ from typing import Any
 
 import pytest
 
-from hafence.core.model import Settings
-from hafence.effects import Answer, Effect, Interrupted, Now, Sleep, StoreError, Tell, Together, Workflow, do
+from hafence.core.model import HostName, Settings
+from hafence.core.power import DeviceId
+from hafence.effects import (
+    Answer,
+    Effect,
+    Interrupted,
+    LookAt,
+    Now,
+    SendOff,
+    Sleep,
+    StoreError,
+    Tell,
+    Together,
+    Workflow,
+    do,
+)
 from hafence.runner.parallel import in_parallel
 from hafence.runner.player import Player
 
@@ -18,6 +32,7 @@ class Log:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.budgets: list[tuple[str, float | None]] = []
         self.fails_before: type[Effect[Any]] | None = None
         self.fails_after: type[Effect[Any]] | None = None
 
@@ -33,6 +48,7 @@ class Log:
 
     def begins(self, effect: Effect[Any], budget_s: float | None) -> None:
         self.lines.append(f"begins {type(effect).__name__}")
+        self.budgets.append((type(effect).__name__, budget_s))
 
     def ends(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
         self.lines.append(f"ends {type(effect).__name__}")
@@ -83,6 +99,19 @@ def test_an_answer_that_cannot_be_journalled_still_reaches_the_story_and_the_fai
     log.fails_after = Now
     assert player(log, {Now: 5.0, Sleep: None}).play(two_steps()) == (5.0, "StoreError")
     assert "performs Sleep" not in log.lines
+
+
+def test_people_are_shown_how_long_an_effect_may_take_by_its_class_and_the_settings() -> None:
+    host = HostName("kvm-01")
+
+    def looks() -> Workflow[None]:
+        yield from do(LookAt((host,)))
+        yield from do(Together((SendOff(DeviceId(host, 1, 1, "ipmi"), 100.0), Now())))
+
+    log = Log()
+    settings = Settings(connect_timeout_s=7.0, power_timeout_s=31.0)
+    Player(lambda _: None, settings, log, log).play(looks())
+    assert log.budgets == [("LookAt", 12.0), ("SendOff", 31.0), ("Now", None)]
 
 
 def test_ctrl_c_reaches_the_story_as_interrupted_where_it_waits() -> None:

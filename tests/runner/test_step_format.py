@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,11 +13,15 @@ from hafence.core.attempts import Facts, FenceOrder, FenceReport, Reading, Reply
 from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
 from hafence.core.model import HostName, Uuid
+from hafence.core.power import DeviceId
 from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut, VmRecord, VmState
 from hafence.core.replies import interpret
 from hafence.core.risks import Risk, RiskKind
+from hafence.core.second_level import SecondLevelKind, SecondLevelReply
 from hafence.core.starts import HookResult, StartOrder, StartReply, StartResult
+from hafence.core.storage.ceph import Client
+from hafence.core.storage.port import Asker, ClientsSeen, EntriesSeen, Entry, Unanswered, Volume
 from hafence.core.stored import Lease
 from hafence.core.troubles import Trouble
 from hafence.core.watch import WatchReport
@@ -33,7 +37,13 @@ START = StartOrder(VM, KVM_02, 7001, 220.0, 30.0)
 RECORD = VmRecord(
     VM, VmState.STOPPED, None, KVM_01, 3, "run-1", 7001, Reason.STORAGE_FENCED, None, (ShutOut(KVM_01, 9e9),)
 )
-LEVEL = effects.SecondLevelReply("power", True, "off", (Observation("power", "bmc", 2.0, "off", Proof.HOST_OFF),), 9e9)
+LEVEL = SecondLevelReply(
+    SecondLevelKind.POWER, True, "off", (Observation("power", "bmc", 2.0, "off", Proof.HOST_OFF),), 9e9
+)
+ASKER, HERE = Asker("ceph", "prod", KVM_02), Asker("ceph", "prod", None)
+CLIENT, WHOLE = Client("10.0.0.1", 0, 5), Client("fd00::1", 0, 0)
+SEEN = ClientsSeen({"rbd/a": Volume("rbd/a", (CLIENT,), (WHOLE,))}, "10.0.0.2", 2.0)
+LISTED = EntriesSeen((Entry(CLIENT, 9e9), Entry(WHOLE, 8e9)), 2.0)
 KILLED = Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, "", "", (("destroy", "ok"),)), machine_id="f" * 32)
 
 STEPS: list[tuple[Effect[Any], Any]] = [
@@ -51,17 +61,20 @@ STEPS: list[tuple[Effect[Any], Any]] = [
         (WitnessReport(None, 1.0, frozenset({Sign.PING, Sign.RST}), True, "seen", 2, 1),),
     ),
     (effects.RunHooks(VM, KVM_01, KVM_02), (HookResult("site", "no room"), HookResult("dns", ""))),
-    (effects.Start(START), StartReply(StartResult.RUNNING, "it runs", 3.0)),
+    (effects.Start(replace(START, boot_id="b-2")), StartReply(StartResult.RUNNING, "it runs", 3.0)),
     (effects.Settle(START), StartReply(StartResult.UNKNOWN, "cut", 3.0)),
     (effects.WriteRecord(RECORD, Lease(VM, 7, 220.0)), RECORD),
     (effects.Quarantine(KVM_01, "fenced"), None),
     (effects.LiftQuarantine(KVM_01, "f" * 32), None),
     (effects.RecordStatement(KVM_01, "seen dark", 3700.0), None),
     (effects.SpendStatement(KVM_01, "it answered"), None),
-    (effects.PowerOff(KVM_01, 220.0), LEVEL),
-    (effects.FenceStorage(KVM_01, (VM,), (KVM_02,), 220.0), {VM: LEVEL}),
-    (effects.LiftStorageFence(KVM_01), "2 entries removed"),
-    (effects.RenewStorageFence(KVM_01, True), ""),
+    (effects.SendOff(DeviceId(KVM_01, 1, 2, "fence_ipmilan"), 220.0), None),
+    (effects.AskClients(ASKER, ("rbd/a",), 220.0), SEEN),
+    (effects.AskClients(HERE, ("rbd/a",), 220.0), Unanswered("no program 'rbd'")),
+    (effects.ListEntries(ASKER, 220.0), LISTED),
+    (effects.AddEntries(ASKER, (CLIENT, WHOLE), 220.0, anew=True), LISTED),
+    (effects.RemoveEntries(HERE, (CLIENT,), 220.0), Unanswered("cut")),
+    (effects.NoteSecondLevel(KVM_01, SecondLevelKind.POWER, {VM: LEVEL}), None),
 ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,7 +16,7 @@ from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Program, ProgramResult
 from hafence.adapters.local.here import run_here
 from hafence.core.attempts import FenceOrder, Reading, Reply
-from hafence.core.model import Host, HostName, Uuid
+from hafence.core.model import Host, HostName, PidNamespace, Settings, Uuid
 from hafence.core.replies import interpret
 
 from ..lab.cluster import Lab
@@ -22,6 +24,8 @@ from .processes import Zoo
 
 NONCE = "00112233445566778899aabbccddeeff"
 HERE = Host(HostName("here"), "lab", "127.0.0.1")
+ANYWHERE = Settings(pid_namespace=PidNamespace.ANY)
+"""The lab's hosts are namespaces, and these tests may themselves run in a container."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,17 @@ class Shell:
 
     command: tuple[str, ...]
     root: str = ""
+    settings: Settings = ANYWHERE
 
     def run(self, program: Program, within_s: float = 30.0) -> ProgramResult:
         return run_here(Program(program.text, program.on_line, self.command), within_s)
+
+    @property
+    def boot_id(self) -> str:
+        """The boot in which the host is."""
+        words = "cat /proc/sys/kernel/random/boot_id"
+        done = subprocess.run(self.command, input=words, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout.strip()
 
     @property
     def host(self) -> Host:
@@ -42,10 +54,13 @@ class Shell:
         uuids = tuple(Uuid(vm) for vm in vms)
         return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
 
+    def fence_program(self, order: FenceOrder, names: Mapping[Uuid, str] | None = None) -> Program:
+        return kvm.fence_program(order, names or {}, NONCE, self.host, time.time, settings=self.settings)
+
     def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> Mapping[Uuid, Reading]:
         """Fence and read the reply as hafence does. `names` holds those of the VMs that it knows by name."""
         known = {Uuid(vm): name for vm, name in (names or {}).items()}
-        run = self.run(kvm.fence_program(order, known, NONCE, self.host, time.time))
+        run = self.run(self.fence_program(order, known))
         reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time())
         return interpret(order, reply).readings
 
@@ -78,6 +93,15 @@ def zoo(tmp_path: Path) -> Iterator[Zoo]:
 @pytest.fixture
 def vm() -> str:
     return str(uuid.uuid4())
+
+
+@pytest.fixture(autouse=True)
+def _machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The machine is one: a program that is called libvirtd is seen by every script on it. Who starts one is alone."""
+    alone = request.path.name == "test_absence.py"
+    with (tmp_path_factory.getbasetemp().parent / "machine.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture

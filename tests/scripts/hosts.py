@@ -16,14 +16,16 @@ from .conftest import NONCE, Shell
 HOST = "kvm-01"
 
 
-def look(shell: Shell) -> Look:
+def look(shell: Shell, *vms: LabVm) -> Look:
+    """Look, at these VMs above all, and knowing them by their names."""
     sent = time.time()
-    run = shell.run(kvm.look_program(NONCE, shell.host))
-    return kvm.parse_look(NONCE, run, HostName(HOST), sent, time.time())
+    run = shell.run(kvm.look_program(NONCE, shell.host, [Uuid(vm.uuid) for vm in vms], settings=shell.settings))
+    names = {vm.name: Uuid(vm.uuid) for vm in vms}
+    return kvm.parse_look(NONCE, run, HostName(HOST), sent, time.time(), names.get)
 
 
-def looked(shell: Shell) -> HostLook:
-    seen = look(shell)
+def looked(shell: Shell, *vms: LabVm) -> HostLook:
+    seen = look(shell, *vms)
     assert isinstance(seen, HostLook), seen
     return seen
 
@@ -35,8 +37,9 @@ def start(
     mode: StartMode = StartMode.PERSISTENT,
     within_s: float = 10,
     xml: str = "",
+    boot_id: str | None = None,
 ) -> StartReply:
-    return kvm.parse_start(NONCE, run_start(inside, vm, ticket, mode, within_s, xml), time.time())
+    return kvm.parse_start(NONCE, run_start(inside, vm, ticket, mode, within_s, xml, boot_id), time.time())
 
 
 def run_start(
@@ -46,14 +49,18 @@ def run_start(
     mode: StartMode = StartMode.PERSISTENT,
     within_s: float = 10,
     xml: str = "",
+    boot_id: str | None = None,
 ) -> ProgramResult:
-    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
+    boot_id = inside.boot_id if boot_id is None else boot_id
+    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s, boot_id)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
     text = xml or vm.xml.read_text()
-    return inside.run(kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time))
+    program = kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time, settings=inside.settings)
+    return inside.run(program)
 
 
 def settle(inside: Shell, vm: LabVm, ticket: int = 1, within_s: float = 10) -> StartReply:
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
-    run = inside.run(kvm.settle_program(order, {order.vm: vm.name}, NONCE, inside.host, time.time))
+    names = {order.vm: vm.name}
+    run = inside.run(kvm.settle_program(order, names, NONCE, inside.host, time.time, settings=inside.settings))
     return kvm.parse_start(NONCE, run, time.time())

@@ -14,6 +14,8 @@ from pathlib import Path
 
 SLEEP = "import time; time.sleep(3600)"
 
+OPEN = "import time; f = open({path!r}, {mode!r}); time.sleep({seconds})"
+
 ZOMBIE_LEADER = """
 import ctypes, threading, time
 threading.Thread(target=time.sleep, args=(3600,)).start()
@@ -47,6 +49,15 @@ def task_states(pid: int) -> list[str]:
         except OSError:
             continue
     return states
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process has open."""
+    links = []
+    for fd in Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(fd))
+    return links
 
 
 def is_living(pid: int) -> bool:
@@ -87,6 +98,14 @@ class Zoo:
             "it is up",
         )
         return child
+
+    def opens(
+        self, path: Path | str, *arguments: str, name: str = "holder", mode: str = "r+b", seconds: float = 3600
+    ) -> subprocess.Popen[bytes]:
+        """A process that has a file open."""
+        process = self.qemu(*arguments, name=name, code=OPEN.format(path=str(path), mode=mode, seconds=seconds))
+        wait_until(lambda: str(path) in open_files(process.pid), f"{path} is open")
+        return process
 
     def zombie_leader(self, *arguments: str, name: str = "qemu-system-x86_64") -> subprocess.Popen[bytes]:
         """A process whose leader has ended and one of whose threads lives on: its command line reads as empty."""

@@ -100,7 +100,7 @@ def test_a_qemu_that_comes_again_is_alive(shell: Shell, zoo: Zoo, vm: str) -> No
 )
 def test_without_its_release_word_for_word_nothing_is_killed(shell: Shell, zoo: Zoo, vm: str, answer: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
+    text = shell.fence_program(shell.order(vm)).text
     with subprocess.Popen(
         shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as script:
@@ -134,7 +134,7 @@ def test_after_the_deadline_nothing_is_called_dead(shell: Shell, vm: str) -> Non
 
 def test_a_host_that_freezes_and_wakes_up_after_the_deadline_kills_nothing(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
+    text = shell.fence_program(shell.order(vm)).text
     with subprocess.Popen(
         shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as script:
@@ -176,7 +176,7 @@ def test_a_script_is_released_once_and_only_by_its_own_hello() -> None:
 
 def test_a_program_that_arrives_in_part_does_nothing(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    text = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time).text
+    text = shell.fence_program(shell.order(vm)).text
     assert text.endswith("\nmain\n")
     for length in [*range(0, len(text) - 5, 331), *range(len(text) - 12, len(text) - 1)]:
         run = shell.run(Program(text[:length]))
@@ -187,7 +187,7 @@ def test_a_program_that_arrives_in_part_does_nothing(shell: Shell, zoo: Zoo, vm:
 
 def test_the_connection_may_go_once_the_fence_is_released(shell: Shell, zoo: Zoo, vm: str) -> None:
     qemu = zoo.qemu("-uuid", vm)
-    program = kvm.fence_program(shell.order(vm), {}, NONCE, shell.host, time.time)
+    program = shell.fence_program(shell.order(vm))
     script = subprocess.Popen(shell.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert script.stdin is not None
     assert script.stdout is not None

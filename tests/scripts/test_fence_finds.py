@@ -107,7 +107,6 @@ def test_bystanders_survive(shell: Shell, zoo: Zoo, vm: str) -> None:
     bystanders = [
         zoo.qemu("-uuid", other, "-drive", f"file=/disks/{vm}.qcow2"),
         zoo.qemu("-uuid", other, "-name", f"guest={vm}"),
-        zoo.qemu("-smbios", f"type=1,uuid={vm}"),
         zoo.qemu("-uuid", vm, name="qemu-img"),
         zoo.qemu("-uuid", vm, name="qemu-nbd"),
         zoo.qemu("-uuid", vm, name="vim"),

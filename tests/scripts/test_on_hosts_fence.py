@@ -121,6 +121,6 @@ def test_a_libvirtd_that_hangs_and_may_be_starting_its_vms_leaves_the_verdict_op
 def test_twenty_vms_of_libvirt_are_destroyed_in_one_go(lab: Lab, inside: Shell) -> None:
     vms = [lab.start_vm(HOST, f"vm-{number:02}", persistent=False) for number in range(20)]
     findings = inside.fence_all(inside.order(*(vm.uuid for vm in vms), within_s=20))
-    assert {finding.verdict for finding in findings.values()} == {Verdict.CONFIRMED_DEAD}
+    assert {(finding.verdict, finding.facts.why) for finding in findings.values()} == {(Verdict.CONFIRMED_DEAD, "")}
     assert {finding.facts.word("killed") for finding in findings.values()} == {"1"}
     assert all(lab.copies(vm.uuid) == 0 for vm in vms)

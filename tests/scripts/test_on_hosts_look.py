@@ -42,7 +42,7 @@ def test_a_look_tells_the_memory_that_libvirt_reports(lab: Lab, inside: Shell) -
 
 
 @pytest.mark.parametrize(
-    ("fault", "libvirt"), [(faults.libvirtd_hung, Libvirt.HUNG), (faults.libvirtd_gone, Libvirt.FAILED)]
+    ("fault", "libvirt"), [(faults.libvirtd_hung, Libvirt.HUNG), (faults.libvirtd_gone, Libvirt.DOWN)]
 )
 def test_a_look_sees_processes_whatever_libvirt_does(lab: Lab, inside: Shell, fault, libvirt: Libvirt) -> None:  # type: ignore[no-untyped-def]
     vm = lab.start_vm(HOST, "web-01", autostart=True)
@@ -56,7 +56,12 @@ def test_a_look_sees_processes_whatever_libvirt_does(lab: Lab, inside: Shell, fa
 def test_a_look_names_the_programs_that_are_missing(lab: Lab, inside: Shell) -> None:
     with faults.missing_program(lab, HOST, "virsh", "flock"):
         seen = looked(inside)
-    assert (seen.libvirt, set(seen.missing)) == (Libvirt.ABSENT, {"virsh", "flock"})
+    assert (seen.libvirt, set(seen.missing)) == (Libvirt.FAILED, {"virsh", "flock"})
+
+
+def test_where_neither_virsh_nor_a_daemon_is_libvirt_is_absent(lab: Lab, inside: Shell) -> None:
+    with faults.libvirtd_gone(lab, HOST), faults.missing_program(lab, HOST, "virsh"):
+        assert looked(inside).libvirt is Libvirt.ABSENT
 
 
 def test_a_look_that_cannot_see_processes_says_so(lab: Lab, inside: Shell) -> None:

@@ -118,11 +118,24 @@ def test_a_settle_sees_to_it_that_an_older_start_does_not_begin(lab: Lab, inside
     assert start(inside, vm, ticket=6).result is StartResult.RUNNING
 
 
+@pytest.mark.parametrize("boot_id", ["6d6f6a5a-0000-4000-8000-000000000001", ""])
+def test_a_start_for_another_boot_of_the_host_does_not_begin(lab: Lab, inside: Shell, boot_id: str) -> None:
+    """With a boot the tickets are forgotten that would have stopped a run whose lease was taken over."""
+    vm = lab.define_vm(HOST, "web-01")
+    reply = start(inside, vm, boot_id=boot_id)
+    assert (reply.result, reply.says) == (StartResult.CLEAN, "it has booted since it was looked into")
+    assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
+    assert start(inside, vm, boot_id=looked(inside).boot_id or "").result is StartResult.RUNNING
+    assert start(inside, vm, ticket=2, boot_id=boot_id).result is StartResult.RUNNING  # what is there is seen
+    assert lab.copies(vm.uuid) == 1
+
+
 def test_a_start_after_the_deadline_does_not_begin(lab: Lab, inside: Shell) -> None:
     vm = lab.define_vm(HOST, "web-01")
-    order = StartOrder(Uuid(vm.uuid), HostName(HOST), 1, time.time() - 1, 10)
+    order = StartOrder(Uuid(vm.uuid), HostName(HOST), 1, time.time() - 1, 10, inside.boot_id)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
-    program = kvm.start_program(order, whole, vm.xml.read_text(), StartMode.PERSISTENT, NONCE, inside.host, time.time)
+    xml, mode = vm.xml.read_text(), StartMode.PERSISTENT
+    program = kvm.start_program(order, whole, xml, mode, NONCE, inside.host, time.time, settings=inside.settings)
     reply = kvm.parse_start(NONCE, inside.run(program), time.time())
     assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
     assert reply.result is not StartResult.RUNNING

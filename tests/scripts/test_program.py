@@ -26,7 +26,7 @@ SCRIPTS = sorted((Path(hafence.adapters.hosts.__file__).parent / "scripts").glob
 
 
 def test_there_are_scripts() -> None:
-    assert {path.stem for path in SCRIPTS} >= {"lib", "scan", "fence", "look", "start", "settle", "witness"}
+    assert {path.stem for path in SCRIPTS} >= {"lib", "identity", "absence", "fence", "look", "start", "settle"}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

@@ -5,19 +5,22 @@ Here: one run with one fault, and two runs without; `test_search_two_runs.py` ha
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from hafence.core.model import CephSettings, Cluster, Vm, parse_uuid
 from hafence.core.outcome import Decision
 from hafence.core.reasons import Reason
 from hafence.sim.case import CasePlayer, Played, play_case
 from hafence.sim.comparison import as_json, table
+from hafence.sim.events import Event
 from hafence.sim.explore import Events, cases, first_case
 from hafence.sim.grounds import Excuse
 from hafence.sim.pairs import pair_cases
 from hafence.sim.policies import arm_of
 from hafence.sim.search import at_random, compare, exhaustive, shortest
-from hafence.sim.situations import SITUATIONS, SUSPECT, Means, inventory
+from hafence.sim.situations import SITUATIONS, SUSPECT, VM, Means, inventory
 
 PROOFS = [("prove", False, False), ("prove", True, False), ("prove", False, True), ("confirm", True, False)]
 """Policies and fences under which nothing writes twice."""
@@ -79,6 +82,28 @@ def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: b
         for events, grown in pair_cases(player, situation, 0):
             assert not grown.violations, (events, grown.violations)
             assert not grown.splits, (events, [split.words for split in grown.splits])
+
+
+def test_making_a_storage_fence_last_breaks_no_promise_whatever_happens_meanwhile() -> None:
+    """As in the scenario storage-fence-made-to-last, with a fault before every step of the run that renews."""
+    plain = inventory(Means("confirm", storage=True), hosts=3)
+    more = Vm(parse_uuid("6d6f6a5a-0000-4000-8000-000000000004"), "db-01", SUSPECT, domain_xml="domains/db-01.xml")
+    short = {"prod-a": Cluster("prod-a", ceph=CephSettings(expire_s=600.0))}
+    player = CasePlayer(replace(plain, clusters=short, vms={**plain.vms, more.uuid: more}))
+    begin = (
+        Event(0.0, "qemu", f"{VM} {SUSPECT} unkillable"),
+        Event(40.0, "run", f"admin-1: start-vm {VM} --yes"),
+        Event(100.0, "run", "admin-1: start-vm db-01 --yes"),
+        Event(410.0, "run", "admin-2: audit --renew"),
+    )
+    renewed = lapsed = 0
+    for events, grown in cases(player, begin, 1, after=409.0):
+        assert not grown.violations, (events, grown.violations)
+        whole = grown.simulation.world.storage.blocklist.get((SUSPECT, None))
+        renewed += whole is not None
+        lapsed += any(split.excuse is not None for split in grown.splits)
+    assert renewed > 50
+    assert lapsed > 10
 
 
 @pytest.mark.slow

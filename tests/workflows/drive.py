@@ -19,6 +19,7 @@ from hafence.core.outcome import Outcome
 from hafence.core.replies import interpret
 from hafence.core.risks import Risk
 from hafence.core.starts import StartReply, StartResult
+from hafence.core.storage.port import EntriesSeen, WritableDisk
 from hafence.core.stored import Lease, Recollection
 from hafence.core.troubles import Trouble
 from hafence.core.watch import WatchReport
@@ -29,18 +30,24 @@ from hafence.effects import (
     Effect,
     EndWatch,
     Fence,
+    Interrupted,
     LearnMachine,
+    LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
     MemoryNeed,
+    NoteSecondLevel,
     Now,
+    OwnAddresses,
+    Parallel,
     Quarantine,
     Recall,
     RecordStatement,
+    RemoveEntries,
     RenewLease,
-    RenewStorageFence,
     RunHooks,
+    SendOff,
     Settle,
     SharedDisks,
     SharedHostKeys,
@@ -48,6 +55,7 @@ from hafence.effects import (
     SpendStatement,
     Start,
     Startable,
+    StoreError,
     StoreHealth,
     TakeLease,
     Tell,
@@ -55,6 +63,7 @@ from hafence.effects import (
     Uptime,
     Witness,
     Workflow,
+    WritableDisks,
     WriteRecord,
 )
 
@@ -62,7 +71,10 @@ R = TypeVar("R")
 E = TypeVar("E")
 MACHINE = "0123456789abcdef0123456789abcdef"
 EMPTY = Recollection({}, {}, {}, {})
-SILENT = (Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement)
+SILENT = (
+    *(Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement),
+    *(SendOff, NoteSecondLevel),
+)
 """Effects that are answered with nothing."""
 
 
@@ -96,7 +108,7 @@ def started(result: StartResult, words: str = "said so") -> StartReply:
 @dataclass
 class Desk:
     """The script. `answers`: an effect's answer; a list is used up one by one, its last stays; an exception is raised
-    into the workflow; a callable is asked. `takes` is how long an effect takes, in seconds."""
+    into the workflow; a callable is asked; None is the usual one. `takes` is how long an effect takes, in seconds."""
 
     inventory: Inventory
     looks: list[dict[str, Look]]
@@ -111,19 +123,33 @@ class Desk:
         """A list is used up, and the case may be told again."""
         self.answers = {kind: list(it) if isinstance(it, list) else it for kind, it in self.answers.items()}
 
-    def run(self, story: Workflow[R]) -> R:
-        """The workflow's end."""
+    def run(self, story: Workflow[R], within: str = "") -> R:
+        """The workflow's end. Of several side by side one after the other is played, each `within` them."""
         try:
             effect = next(story)
             while True:
-                if not isinstance(effect, Now):
-                    self.log.append(shown(effect))
+                if isinstance(effect, Parallel):
+                    self.log.append(f"{within}side by side:")
+                elif not isinstance(effect, Now):
+                    self.log.append(within + shown(effect))
                 self.asked += effect.effects if isinstance(effect, Together) else [effect]
-                answer = self.answer(effect)
+                answer = self._ended(effect, within) if isinstance(effect, Parallel) else self.answer(effect)
                 effect = story.throw(answer) if isinstance(answer, BaseException) else story.send(answer)
         except StopIteration as end:
             result: R = end.value
             return result
+
+    def _ended(self, effect: Parallel, within: str) -> Any:
+        """What workflows side by side ended in."""
+        if Parallel in self.answers:
+            return self.answer(effect)
+        ends, errors = [], []
+        for number, workflow in enumerate(effect.workflows, 1):
+            try:
+                ends.append(self.run(workflow, f"{within}  {number} "))
+            except (LeaseLost, StoreError, Interrupted) as error:
+                errors.append(error)
+        return errors[0] if errors else tuple(ends)
 
     def of(self, kind: type[E]) -> list[E]:
         """The effects of one kind that were asked for, alone or together with others."""
@@ -140,9 +166,9 @@ class Desk:
         answer = self.answers[type(effect)]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if answer is None:
-            return self._usual(effect)
-        return answer(effect) if callable(answer) else answer
+        if callable(answer):
+            answer = answer(effect)
+        return self._usual(effect) if answer is None else answer
 
     def _usual(self, effect: Effect[Any]) -> Any:
         match effect:
@@ -180,8 +206,14 @@ class Desk:
                 return None
             case RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
-            case Startable() | LiftStorageFence() | RenewStorageFence():
+            case Startable():
                 return ""
+            case WritableDisks():
+                return (WritableDisk(f"rbd:rbd/{self.inventory.vms[effect.vm].name}", "vda (network)"),)
+            case OwnAddresses():
+                return ()
+            case ListEntries() | RemoveEntries():
+                return EntriesSeen((), self.clock)
         assert isinstance(effect, SILENT), f"the script has no answer to {effect}"
         return None
 

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hafence.core.evidence import Observation, Proof
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import CephSettings, Cluster, Host, HostName, Inventory, PowerDevice, Vm
 from hafence.core.outcome import Outcome
+from hafence.core.power import Power, PowerSeen
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState, mark_starting, mark_stopped
+from hafence.core.storage.ceph import Client
+from hafence.core.storage.port import ClientsSeen, EntriesSeen, Entry, Volume, WritableDisk
 from hafence.core.stored import Recollection, Statement
-from hafence.effects import SecondLevelReply, Workflow
+from hafence.effects import AddEntries, AskClients, AskPower, Workflow, WritableDisks
 from hafence.workflows.vm_run import Request
 from tests.core.make import host, inventory, look, uuid, vm
 
@@ -73,15 +75,35 @@ def stated(name: HostName) -> dict[HostName, Statement]:
     return {name: Statement(name, "alice", "seen dark", 50.0, 3650.0)}
 
 
-def power(done: bool, words: str = "status is off") -> SecondLevelReply:
-    proves = Proof.HOST_OFF if done else Proof.NOTHING
-    return SecondLevelReply("power", done, words, (Observation("power", "bmc", 100.0, words, proves),))
+OFF, ON, NO_WORD = (PowerSeen(power, f"says {power.value}", 100.0) for power in (Power.OFF, Power.ON, Power.ERROR))
+CLIENT = Client("10.0.0.1", 0, 5)
+"""A client of kvm-01."""
+LONG_S = 30 * 86400.0
 
 
-def storage(done: bool, *vms: Vm, until: float | None = None) -> dict[str, SecondLevelReply]:
-    proves = Proof.DISKS_FENCED if done else Proof.NOTHING
-    evidence = Observation("storage", "ceph", 100.0, "on the blocklist", proves)
-    return {each.uuid: SecondLevelReply("storage", done, "on the blocklist", (evidence,), until) for each in vms}
+def power(done: bool) -> dict[type[Any], Any]:
+    """A power device that does as it is told, or one that nobody can ask."""
+    return {AskPower: OFF if done else NO_WORD}
+
+
+def storage(done: bool, *vms: Vm, client: Client = CLIENT) -> dict[type[Any], Any]:
+    """A storage that shuts out whom it is told to, or does not. It holds every disk of the VMs (of all, without)."""
+    elsewhere = (WritableDisk("file:/disk.raw", "vda (file)"),)
+    return {
+        WritableDisks: lambda effect: elsewhere if vms and effect.vm not in {vm.uuid for vm in vms} else None,
+        AskClients: lambda effect: seen_on(effect.volumes, client),
+        AddEntries: lambda effect: listed(*effect.clients if done else ()),
+    }
+
+
+def seen_on(volumes: tuple[str, ...], *clients: Client) -> ClientsSeen[Client]:
+    """These watch every volume, as a host sees it that is asked."""
+    return ClientsSeen({name: Volume(name, clients, ()) for name in volumes}, "10.0.0.2", 100.0)
+
+
+def listed(*clients: Client, until: float = 100.0 + LONG_S) -> EntriesSeen[Client]:
+    """These are shut out until then."""
+    return EntriesSeen(tuple(Entry(client, until) for client in clients), 100.0)
 
 
 Teller = Callable[[Desk, Workflow[Any]], list[str]]

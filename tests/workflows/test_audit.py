@@ -10,15 +10,28 @@ import pytest
 from hafence.core.looks import Look
 from hafence.core.model import Cluster, HostName, HostState, Inventory, StartMode
 from hafence.core.record import mark_running
+from hafence.core.storage.ceph import Client, whole_host
+from hafence.core.storage.port import Unanswered, WhyEnds
+from hafence.core.storage.results import Ends
 from hafence.core.troubles import Trouble
-from hafence.effects import Fence, MemoryNeed, Recall, RenewStorageFence, StoreError, StoreHealth, Together
-from hafence.workflows.audit import audit
+from hafence.effects import (
+    AddEntries,
+    Fence,
+    ListEntries,
+    MemoryNeed,
+    Parallel,
+    Recall,
+    StoreError,
+    StoreHealth,
+    Together,
+)
+from hafence.workflows.audit import audit, renew_storage_fences
 from tests.core.make import host, silence, uuid, vm
 from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
 from .drive import ALIVE, DEAD, EMPTY, Desk, fails, shown
-from .stage import DB, K1, K2, K3, STARTING, STOPPED, WEB, book, memory, seen
+from .stage import CLIENT, DB, K1, K2, K3, STARTING, STOPPED, WEB, book, memory, seen
 
 THIRD = vm(3, host="kvm-03")
 MOVED = mark_running(STARTING, K2, "run-0", 5.0)
@@ -60,8 +73,13 @@ class It:
         ]
 
 
+CEPH_WEB = stage.with_ceph(book())
 CEPH = stage.with_ceph(book(WEB, DB))
 FENCED = {K1: "fenced", HostName("kvm-99"): "gone from the inventory"}
+
+LASTING = stage.listed(CLIENT)
+ENDING = stage.listed(CLIENT, until=100.0 + 86400.0)
+ENDS: dict[type[Any], Any] = {ListEntries: ENDING}
 
 CASES = {
     "three hosts": It(),
@@ -81,32 +99,47 @@ CASES = {
     "the store can't be read": It(answers={Recall: StoreError("no right to read")}),
     "quarantine without Ceph": It(memory=memory(MOVED, quarantine=FENCED)),
     "quarantine, nothing is left there": It(
-        seen(k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {RenewStorageFence: "lasts"}
+        seen(k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {ListEntries: LASTING}
+    ),
+    "quarantine, and no entry is there": It(
+        seen(k2=(WEB,)),
+        stage.with_ceph(book()),
+        memory(MOVED, quarantine=FENCED),
+        {ListEntries: stage.listed(Client("10.0.0.2", 0, 5))},
+    ),
+    "quarantine, and nobody can tell": It(
+        seen(k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {ListEntries: Unanswered("no")}
+    ),
+    "quarantine, and the whole address ends": It(
+        seen(k2=(WEB,)),
+        stage.with_ceph(book()),
+        memory(MOVED, quarantine=FENCED),
+        {ListEntries: stage.listed(whole_host("10.0.0.1"), until=200.0)},
     ),
     "quarantine of two": It(
         seen(k2=(WEB,)),
         stage.with_ceph(book()),
         memory(MOVED, quarantine={K3: "fenced", K1: "fenced"}),
-        {RenewStorageFence: ["lasts", "failed: no"]},
+        {ListEntries: [LASTING, ENDING]},
     ),
-    "quarantine, and a VM is recorded there": It(seen(k2=(WEB,)), CEPH, memory(MOVED, quarantine=FENCED)),
+    "quarantine, and a VM is recorded there": It(seen(k2=(WEB,)), CEPH, memory(MOVED, quarantine=FENCED), ENDS),
     "quarantine, and a leftover of a VM that runs elsewhere": It(
-        seen(k1=(WEB,), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED)
+        seen(k1=(WEB,), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), ENDS
     ),
     "quarantine, and a leftover of a VM that no run has touched": It(
-        seen(k1=(THIRD,), k3=(THIRD,)), stage.with_ceph(book(THIRD)), memory(quarantine=FENCED)
+        seen(k1=(THIRD,), k3=(THIRD,)), stage.with_ceph(book(THIRD)), memory(quarantine=FENCED), ENDS
     ),
     "quarantine, and a stranger is there": It(
-        seen(k1=(vm(7),), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED)
+        seen(k1=(vm(7),), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), ENDS
     ),
     "quarantine, and a leftover that libvirt alone sees of a VM that is stopped": It(
-        seen(k1=stage.only_libvirt(K1, WEB)), stage.with_ceph(book()), memory(STOPPED, quarantine=FENCED)
+        seen(k1=stage.only_libvirt(K1, WEB)), stage.with_ceph(book()), memory(STOPPED, quarantine=FENCED), ENDS
     ),
     "quarantine, and it is silent": It(
-        seen(k1=silence("kvm-01"), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED)
+        seen(k1=silence("kvm-01"), k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), ENDS
     ),
     "quarantine, and a VM is being started there": It(
-        seen(), stage.with_ceph(book()), memory(replace(STARTING, host=K1, uuid=uuid(1)), quarantine=FENCED)
+        seen(), stage.with_ceph(book()), memory(replace(STARTING, host=K1, uuid=uuid(1)), quarantine=FENCED), ENDS
     ),
 }
 
@@ -120,20 +153,76 @@ def test_every_case_is_told() -> None:
     assert_told("audit", {name: it.lines() for name, it in CASES.items()})
 
 
+ENDS_SOON = Ends(CLIENT.text, 100.0 + 86400.0, 90.0, WhyEnds.NOT_ASKED)
+RENEWED = {
+    "it ends, and is made to last": It(seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine=FENCED), ENDS),
+    "it ends, and what was added is not seen": It(
+        seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine=FENCED), {**ENDS, AddEntries: ENDING}
+    ),
+    "it ends, and what was added ends soon, too": It(
+        seen(k2=(WEB,)),
+        CEPH_WEB,
+        memory(MOVED, quarantine=FENCED),
+        {**ENDS, AddEntries: stage.listed(CLIENT, whole_host("10.0.0.1"), until=200.0)},
+    ),
+    "it ends, and nobody answers to the adding": It(
+        seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine=FENCED), {**ENDS, AddEntries: Unanswered("no")}
+    ),
+    "it ends, and the intent can't be written": It(
+        seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine=FENCED), {**ENDS, AddEntries: StoreError("disk full")}
+    ),
+    "it lasts": It(seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine=FENCED), {ListEntries: LASTING}),
+    "nobody can tell": It(seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine=FENCED), {ListEntries: Unanswered("no")}),
+    "a VM is recorded there": It(seen(k2=(WEB,)), CEPH, memory(MOVED, quarantine=FENCED), ENDS),
+    "it is in quarantine no longer": It(seen(k2=(WEB,)), CEPH_WEB, memory(MOVED), ENDS),
+    "another one is in quarantine, too": It(
+        seen(k2=(WEB,)), CEPH_WEB, memory(MOVED, quarantine={K1: "fenced", K3: "fenced"}), ENDS
+    ),
+    "the store can't be read": It(seen(k2=(WEB,)), CEPH_WEB, answers={Recall: StoreError("no right to read")}),
+}
+"""Of kvm-01, whose storage fence an audit has seen to end."""
+
+
+def renewed(it: It) -> list[str]:
+    desk = Desk(it.inventory, [it.looks], it.memory, {AddEntries: added, **it.answers})
+    result = desk.run(renew_storage_fences(stage.run(it.inventory), {K1: ENDS_SOON}, {K1: it.looks[K1]}))
+    return [*desk.log, *(f"=> {host}: {shown(each)}" for host, each in result.items())]
+
+
+def added(effect: AddEntries) -> Any:
+    """The storage adds what it is told to, beside what is there."""
+    return replace(ENDING, entries=(*ENDING.entries, *stage.listed(*effect.clients).entries))
+
+
+@pytest.mark.parametrize("case", RENEWED)
+def test_what_is_asked_for_and_comes_of_making_a_storage_fence_last(case: str) -> None:
+    assert_told_of("renew", case, renewed(RENEWED[case]))
+
+
+def test_every_case_of_making_one_last_is_told() -> None:
+    assert_told("renew", {name: renewed(it) for name, it in RENEWED.items()})
+
+
 def answers_short(at: int) -> Any:
     """Of what is asked for together at the so-maniest time, the last answer is missing."""
     count = iter(range(9))
 
     def answer(effect: Together) -> tuple[Any, ...]:
-        usual = Desk(book(), [seen()], EMPTY, {RenewStorageFence: "lasts"})
+        usual = Desk(book(), [seen()], EMPTY)
         all_of_them = tuple(usual.answer(each) for each in effect.effects)
         return all_of_them[:-1] if next(count) == at else all_of_them
 
     return answer
 
 
-@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("at", [0, 1])
 def test_an_answer_less_than_was_asked_for_is_a_bug_and_not_a_shorter_audit(at: int) -> None:
-    it = It(seen(), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {Together: answers_short(at)})
+    it = It(seen(), answers={Together: answers_short(at)})
     with pytest.raises(ValueError, match=r"shorter|longer"):
+        it.lines()
+
+
+def test_one_storage_fence_less_than_was_looked_at_is_a_bug_and_no_shorter_list() -> None:
+    it = It(seen(), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {Parallel: ()})
+    with pytest.raises(ValueError, match="shorter"):
         it.lines()

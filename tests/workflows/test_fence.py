@@ -17,10 +17,8 @@ from hafence.effects import (
     Answer,
     Ask,
     Fence,
-    FenceStorage,
     Interrupted,
     LeaseLost,
-    PowerOff,
     Recall,
     RenewLease,
     Settle,
@@ -156,14 +154,12 @@ CASES = {
     "still alive": It(answers={Fence: ALIVE}),
     "ambiguous": It(answers={Fence: UNKNOWN}),
     "silent": It(looks=[seen(k1=silence("kvm-01"))], answers={Fence: fails(Trouble.TIMED_OUT)}, wishes={}),
-    "still alive, power works": It(
-        inventory=stage.with_power(book(WEB, DB)), answers={Fence: ALIVE, PowerOff: power(True)}
-    ),
+    "still alive, power works": It(inventory=stage.with_power(book(WEB, DB)), answers={Fence: ALIVE, **power(True)}),
     "two still alive, the storage of one is fenced": It(
         BOTH,
         looks=[seen(k1=BOTH)],
         inventory=stage.with_ceph(book(*BOTH)),
-        answers={Fence: ALIVE, FenceStorage: storage(True, WEB, until=7000.0)},
+        answers={Fence: ALIVE, **storage(True, WEB)},
     ),
     "busy": It(answers={TakeLease: Busy(uuid(1), "admin-2", "run-9", 200.0)}),
     "one of two is busy": It(BOTH, looks=[seen(k1=BOTH)], answers={TakeLease: usual_but((1,))}),

@@ -14,7 +14,7 @@ from hafence.core.record import mark_starting
 from hafence.core.risks import Risk, RiskKind
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
-from hafence.effects import Fence, FenceStorage, Interrupted, LeaseLost, Settle, Start, StoreError, Tell, WriteRecord
+from hafence.effects import Fence, Interrupted, LeaseLost, Settle, Start, StoreError, Tell, WriteRecord
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import silence
 
@@ -139,7 +139,7 @@ def test_after_a_fence_of_single_clients_the_old_process_is_no_second_copy_of_th
         seen(k1=(WEB,)),
         seen(k1=(WEB,), k2=(WEB,)),
         inventory=stage.with_ceph(book()),
-        answers={Fence: ALIVE, FenceStorage: storage(True, WEB, until=None)},
+        answers={Fence: ALIVE, **storage(True, WEB)},
     )
     outcome = start(it, yes=True)
     assert (outcome.decision, outcome.reason, outcome.host) == (Decision.STARTED, Reason.STORAGE_FENCED, K2)

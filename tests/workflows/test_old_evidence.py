@@ -14,7 +14,7 @@ from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
-from hafence.effects import Fence, FenceStorage, LookAt, PowerOff, Recall, RunHooks, SecondLevelReply, Start
+from hafence.effects import Fence, LookAt, Recall, RunHooks, Start
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import host, look, silence
 
@@ -22,7 +22,6 @@ from . import stage
 from .drive import DEAD, UNKNOWN, Desk, fails, started
 from .stage import K1, K2, K3, RUNNING, WEB, book, memory, power, seen, storage
 
-FOUND_OFF = SecondLevelReply("power", True, "switched off", ())
 ALL = (K1, K2, K3)
 SLOW = [started(StartResult.CLEAN, "slow"), started(StartResult.RUNNING)]
 
@@ -79,10 +78,13 @@ def test_the_looks_are_part_of_the_evidence_however_fresh_the_fence_is() -> None
 
 GROUNDS: dict[Reason, tuple[Look, dict[type[Any], Any]]] = {
     Reason.CONFIRMED_DEAD: (seen()[K1], {}),
-    Reason.UNREACHABLE_CONFIRMED: (silence("kvm-01"), {Fence: fails(Trouble.TIMED_OUT), PowerOff: FOUND_OFF}),
-    Reason.POWERED_OFF: (seen()[K1], {Fence: UNKNOWN, PowerOff: power(True)}),
-    Reason.STORAGE_FENCED: (seen()[K1], {Fence: UNKNOWN, FenceStorage: storage(True, WEB)}),
+    Reason.UNREACHABLE_CONFIRMED: (silence("kvm-01"), {Fence: fails(Trouble.TIMED_OUT)}),
+    Reason.POWERED_OFF: (seen()[K1], {Fence: UNKNOWN, **power(True)}),
+    Reason.STORAGE_FENCED: (seen()[K1], {Fence: UNKNOWN, **storage(True, WEB)}),
 }
+
+
+CONFIGURED = {Reason.POWERED_OFF: stage.with_power(book()), Reason.STORAGE_FENCED: stage.with_ceph(book())}
 
 
 @pytest.mark.parametrize("reason", GROUNDS, ids=lambda reason: reason.value)
@@ -91,7 +93,7 @@ def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> 
     it = desk(
         *[seen(k1=suspect)] * 4,
         seen(k1=suspect, k3=(WEB,)),
-        inventory=stage.with_ceph(book()) if FenceStorage in answers else stage.with_power(book()),
+        inventory=CONFIGURED.get(reason, book()),
         answers={**answers, Start: SLOW},
         takes={Start: 61.0},
     )

@@ -11,6 +11,8 @@ import pytest
 from hafence.core.looks import Blind, HostLook, Libvirt, Look
 from hafence.core.model import Host, Inventory
 from hafence.core.record import mark_running
+from hafence.core.storage.ceph import Client, whole_host
+from hafence.core.storage.port import Unanswered
 from hafence.core.stored import Busy
 from hafence.core.troubles import Trouble
 from hafence.effects import (
@@ -19,7 +21,8 @@ from hafence.effects import (
     DropLease,
     Interrupted,
     LeaseLost,
-    LiftStorageFence,
+    ListEntries,
+    RemoveEntries,
     RenewLease,
     StoreError,
     TakeLease,
@@ -32,10 +35,13 @@ from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
 from .drive import EMPTY, Desk
-from .stage import DB, K1, K2, STARTING, STOPPED, WEB, Teller, book, memory, seen
+from .stage import CLIENT, DB, K1, K2, STARTING, STOPPED, WEB, Teller, book, memory, seen
 
 MOVED = mark_running(STARTING, K2, "run-0", 5.0)
 MOVED_DB = replace(MOVED, uuid=uuid(2))
+CEPH = stage.with_ceph(book(DB, WEB, vm(3, name="third", host="kvm-03")))
+STRANGER = Client("10.0.0.2", 0, 5)
+SHUT_OUT = stage.listed(CLIENT, whole_host("10.0.0.1"), STRANGER)
 THIRD = vm(3, name="third", host="kvm-03")
 
 
@@ -47,10 +53,11 @@ class It:
     memory: Any = field(default_factory=lambda: memory(MOVED, MOVED_DB, quarantine={K1: "fenced"}))
     answers: dict[type[Any], Any] = field(default_factory=dict)
     wishes: dict[str, Any] = field(default_factory=lambda: {"yes": True})
+    takes: dict[type[Any], float] = field(default_factory=dict)
     inventory: Inventory = field(default_factory=lambda: book(DB, WEB, THIRD))
 
     def play(self, make: Callable[[Request, Host], Workflow[Any]], teller: Teller) -> list[str]:
-        desk = Desk(self.inventory, [self.looks], self.memory, dict(self.answers))
+        desk = Desk(self.inventory, [self.looks], self.memory, dict(self.answers), dict(self.takes))
         return teller(desk, make(stage.run(self.inventory, **self.wishes), self.inventory.hosts[K1]))
 
     def lines(self, make: Callable[[Request, Host], Workflow[Any]]) -> list[str]:
@@ -75,8 +82,27 @@ STATEMENTS = {
 
 BACK = {
     "clean": It(),
-    "clean, and a storage fence is lifted": It(answers={LiftStorageFence: "2 entries of the blocklist removed"}),
-    "clean, and the storage fence can't be lifted": It(answers={LiftStorageFence: "failed: ceph is silent"}),
+    "clean, and a storage fence is lifted": It(answers={ListEntries: SHUT_OUT}, inventory=CEPH),
+    "clean, and one entry of a storage fence is lifted": It(
+        answers={ListEntries: stage.listed(CLIENT, STRANGER)}, inventory=CEPH
+    ),
+    "clean, and there is no entry of its own": It(answers={ListEntries: stage.listed(STRANGER)}, inventory=CEPH),
+    "clean, and the storage does not tell": It(answers={ListEntries: Unanswered("ceph is silent")}, inventory=CEPH),
+    "clean, and the storage does not answer to the lifting": It(
+        answers={ListEntries: SHUT_OUT, RemoveEntries: Unanswered("ceph is silent")}, inventory=CEPH
+    ),
+    "clean, and an entry can't be lifted": It(
+        answers={ListEntries: SHUT_OUT, RemoveEntries: stage.listed(CLIENT, STRANGER)}, inventory=CEPH
+    ),
+    "clean, and two entries can't be lifted": It(
+        answers={ListEntries: SHUT_OUT, RemoveEntries: SHUT_OUT}, inventory=CEPH
+    ),
+    "clean, and the leases end before the storage has told": It(
+        memory=memory(STOPPED, MOVED_DB),
+        answers={ListEntries: SHUT_OUT},
+        inventory=CEPH,
+        takes={ListEntries: 120.0},
+    ),
     "clean, the admin says yes": It(answers={Ask: Answer.YES}, wishes={}),
     "clean, the admin says no": It(answers={Ask: Answer.NO}, wishes={}),
     "clean, and holds a VM of its own": It(
@@ -99,7 +125,11 @@ BACK = {
         answers={TakeLease: [None, Busy(uuid(2), "admin-2", "run-9", 200.0)]},
         wishes={"yes": True, "wait_s": 3.0},
     ),
-    "interrupted": It(memory=memory(STOPPED, MOVED_DB), answers={LiftStorageFence: Interrupted()}),
+    "interrupted": It(
+        memory=memory(STOPPED, MOVED_DB),
+        answers={ListEntries: SHUT_OUT, RemoveEntries: Interrupted()},
+        inventory=CEPH,
+    ),
     "a lease is lost": It(memory=memory(STOPPED, MOVED_DB), answers={RenewLease: LeaseLost("run-9 has it")}),
     "the leases can't be given back": It(
         memory=memory(STOPPED, replace(STOPPED, uuid=uuid(2))), answers={DropLease: [StoreError("gone"), Interrupted()]}

@@ -19,11 +19,9 @@ from hafence.effects import (
     Ask,
     DropLease,
     Fence,
-    FenceStorage,
     Interrupted,
     LeaseLost,
     LookAt,
-    PowerOff,
     Recall,
     RenewLease,
     RunHooks,
@@ -158,37 +156,33 @@ CASES = {
         answers={Fence: fails(Trouble.REFUSED)},
     ),
     "unkillable": It(answers={Fence: ALIVE}, wishes=YES),
-    "unkillable, power works": It(
-        MOVED, stage.with_power(book()), answers={Fence: ALIVE, PowerOff: power(True)}, wishes=YES
-    ),
-    "unkillable, power fails": It(
-        MOVED, stage.with_power(book()), answers={Fence: ALIVE, PowerOff: power(False)}, wishes=YES
-    ),
+    "unkillable, power works": It(MOVED, stage.with_power(book()), answers={Fence: ALIVE, **power(True)}, wishes=YES),
+    "unkillable, power fails": It(MOVED, stage.with_power(book()), answers={Fence: ALIVE, **power(False)}, wishes=YES),
     "unkillable, another VM is there, nobody agrees": It(
         [seen(k1=(WEB, DB))], stage.with_power(book(WEB, DB)), answers={Fence: ALIVE, Ask: [Answer.YES, Answer.NO]}
     ),
     "unkillable, another VM is there, the admin agrees": It(
         [seen(k1=(WEB, DB)), seen(k1=(DB,)), AFTER],
         stage.with_power(book(WEB, DB)),
-        answers={Fence: ALIVE, Ask: Answer.YES, PowerOff: power(True)},
+        answers={Fence: ALIVE, Ask: Answer.YES, **power(True)},
     ),
     "unkillable, another VM is there, dry": It(
         [seen(k1=(WEB, DB))], stage.with_power(book(WEB, DB)), answers={Fence: UNKNOWN}, wishes={**DRY}
     ),
     "silent, another VM is recorded there, power works": It(
-        SILENT, stage.with_power(book(WEB, DB)), answers={**NO_ANSWER, PowerOff: power(True)}
+        SILENT, stage.with_power(book(WEB, DB)), answers={**NO_ANSWER, **power(True)}
     ),
     "unkillable, the storage fence works": It(
         MOVED,
         stage.with_ceph(book()),
-        answers={Fence: ALIVE, FenceStorage: storage(True, WEB, until=5000.0)},
+        answers={Fence: ALIVE, **storage(True, WEB)},
         wishes=YES,
     ),
     "unkillable, the storage fence fails": It(
-        MOVED, stage.with_ceph(book()), answers={Fence: ALIVE, FenceStorage: storage(False, WEB)}, wishes=YES
+        MOVED, stage.with_ceph(book()), answers={Fence: ALIVE, **storage(False, WEB)}, wishes=YES
     ),
     "unkillable, power and storage, dry": It(
-        answers={Fence: UNKNOWN, PowerOff: power(True), FenceStorage: storage(True, WEB)},
+        answers={Fence: UNKNOWN, **power(True), **storage(True, WEB)},
         inventory=stage.with_power(stage.with_ceph(book())),
         wishes={**DRY, **YES},
     ),

@@ -6,14 +6,15 @@ something says hello first and waits to be let go; `Go` does that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from ...core.attempts import FenceOrder
-from ...core.model import Host, Uuid
+from ...core.model import Host, Settings, Uuid
 from ...core.replies import wrong_machine
 from ...core.wire import Hello
 from .look import look_program, parse_look
-from .program import Program, compose
+from .program import DEFAULTS, SCAN, Program, compose, ground
 from .start import parse_start, settle_program, start_program
 from .talk import Go, name_list, was_released
 from .watch import WATCH_S, Stay
@@ -39,18 +40,29 @@ MOST_DESTROY_S = 4
 
 
 def fence_program(
-    order: FenceOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+    order: FenceOrder,
+    names: Mapping[Uuid, str],
+    nonce: str,
+    host: Host,
+    clock: Callable[[], float],
+    *,
+    settings: Settings = DEFAULTS,
+    disks: Mapping[Uuid, Iterable[str]] = MappingProxyType({}),
 ) -> Program:
     """Fence every VM of `order` on `host`; its reply is read by `core.replies.interpret`.
 
-    `names` holds the VMs' names as far as they are known. `clock` is the admin node's, in seconds since the epoch.
+    `names` holds the VMs' names as far as they are known, `disks` the paths of files and block devices to which they,
+    and nobody else, may write. `clock` is the admin node's, in seconds since the epoch.
     """
     text = compose(
-        ("lib", "scan", "libvirt", "facts", "fence"),
+        (*SCAN, "holders", "facts", "kill", "proof", "watch", "fence"),
         nonce,
         host.root,
+        **ground(settings),
         VMS=" ".join(order.vms),
         NAMES=name_list(order.vms, names),
+        ANY_NAME="",
+        DISKS="".join(f"{vm} {path}\n" for vm in order.vms for path in disks.get(vm, ()) if _is_plain(path)),
         SETTLE_S=f"{order.settle_s:.3f}",
         SETTLE_MS=str(round(order.settle_s * 1000)),
         DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),
@@ -66,3 +78,8 @@ def fence_program(
         return Program(text, go)
     stay = Stay(order, nonce, go, clock)
     return Program(text, stay, stays_s=WATCH_S, stays=stay.stays)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path can stand on a line of its own."""
+    return path.startswith("/") and path.isprintable()

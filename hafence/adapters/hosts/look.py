@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
-from ...core.model import Host, HostName, Uuid, parse_uuid
+from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
 from ...core.troubles import Trouble
+from ...core.whys import sentence
 from ...core.wire import Faulty, Message, ReplyFault, read_message
-from .program import Program, ProgramResult, compose
+from .program import DEFAULTS, SCAN, Program, ProgramResult, compose, ground
 
 _UUID = r"([0-9a-f-]{36})\Z"
 _LINES = {
     "boot": re.compile(r"boot ([0-9a-f-]{1,64})\Z"),
-    "libvirt": re.compile(r"libvirt (ok|hung|failed|absent)\Z"),
+    "libvirt": re.compile(r"libvirt (ok|busy|hung|failed|down|absent)\Z"),
     "memory": re.compile(r"memory total=([0-9]{1,15}) free=([0-9]{1,15})\Z"),
     "copy": re.compile(r"copy ([0-9a-f-]{36}) ([0-9]{1,6})\Z"),
+    "named": re.compile(r"named ([A-Za-z0-9._-]{1,255}) ([0-9]{1,6})\Z"),
+    "doubt": re.compile(r"doubt ([0-9a-f-]{36}) ([A-Za-z0-9._,:-]{1,60})\Z"),
+    "asked": re.compile(r"asked ([0-9a-f-]{36}) (off|active|busy)\Z"),
     "active": re.compile("active " + _UUID),
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
@@ -28,13 +33,31 @@ _SAID_NOTHING = frozenset({ReplyFault.NOTHING_CAME, ReplyFault.NO_SHELL, ReplyFa
 """The login worked, and no script of ours has run."""
 
 
-def look_program(nonce: str, host: Host) -> Program:
-    """One look into `host`, read-only. It needs no release."""
-    return Program(compose(("lib", "scan", "libvirt", "look"), nonce, host.root))
+MOST_ASKED = 16
+"""Of how many VMs libvirt is asked one by one in a look."""
 
 
-def parse_look(nonce: str, run: ProgramResult, host: HostName, at_sent: float, at_received: float) -> Look:
+def look_program(nonce: str, host: Host, vms: Sequence[Uuid] = (), *, settings: Settings = DEFAULTS) -> Program:
+    """One look into `host`, read-only. It needs no release.
+
+    `vms` are those that matter: libvirt's lists wait for every VM of the host, and one that is slow to start keeps them
+    from being told; these are asked for one by one.
+    """
+    asked = " ".join(vms[:MOST_ASKED])
+    return Program(compose((*SCAN, "look"), nonce, host.root, **ground(settings), DISKS="", ASKED=asked))
+
+
+def parse_look(
+    nonce: str,
+    run: ProgramResult,
+    host: HostName,
+    at_sent: float,
+    at_received: float,
+    named: Callable[[str], Uuid | None] = lambda name: None,
+) -> Look:
     """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint.
+
+    `named` knows the VMs by their names: a process that somebody started without a UUID is told by its name.
 
     A host on which the login worked and that opens no session, said nothing of the protocol, or can't see
     its own processes, is Blind: nobody may conclude from it that a VM is not there.
@@ -56,8 +79,8 @@ def parse_look(nonce: str, run: ProgramResult, host: HostName, at_sent: float, a
         odd = Faulty(ReplyFault.STATUS_CONTRADICTS, str(run.exit_status))
         return Silence(host, at_received, Trouble.PROTOCOL_ERROR, odd.says)
     if blind := found["blind"]:
-        return Blind(host, at_received, f"its processes can't be looked at: {blind[0][1].replace('-', ' ')}")
-    return _host_look(host, message, found, at_received, message.hello.clock - (at_sent + at_received) / 2)
+        return Blind(host, at_received, f"its processes can't be looked at: {sentence(blind[0][1])}")
+    return _host_look(host, message, found, at_received, message.hello.clock - (at_sent + at_received) / 2, named)
 
 
 _Found = dict[str, list[re.Match[str]]]
@@ -84,7 +107,7 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in ("copy", "active", "defined", "autostart"):
+        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart"):
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -92,8 +115,17 @@ def _read_lines(message: Message) -> _Found | Faulty:
     return found
 
 
-def _host_look(host: HostName, message: Message, found: _Found, at: float, clock_offset_s: float) -> HostLook:
+def _host_look(
+    host: HostName,
+    message: Message,
+    found: _Found,
+    at: float,
+    clock_offset_s: float,
+    named: Callable[[str], Uuid | None],
+) -> HostLook:
     boot, memory = found["boot"], found["memory"]
+    copies = _copies(found, named)
+    asked = {parse_uuid(match[1]): match[2] for match in found["asked"]}
     return HostLook(
         host=host,
         at=at,
@@ -101,14 +133,27 @@ def _host_look(host: HostName, message: Message, found: _Found, at: float, clock
         machine_id=message.hello.machine_id,
         boot_id=boot[0][1] if boot else None,
         libvirt=Libvirt(found["libvirt"][0][1]),
-        copies={parse_uuid(match[1]): int(match[2]) for match in found["copy"] if int(match[2])},
+        copies=copies,
         active=_uuids(found["active"]),
         defined=_uuids(found["defined"]),
         autostart=_uuids(found["autostart"]),
         memory_total_mib=int(memory[0][1]) // 1024 if memory else None,
         memory_free_mib=int(memory[0][2]) // 1024 if memory else None,
         missing=tuple(match[1] for match in found["missing"]),
+        starting=frozenset(vm for vm, state in asked.items() if state != "off" and vm not in copies),
+        doubtful={parse_uuid(match[1]): match[2] for match in found["doubt"]},
+        cleared=frozenset(vm for vm, state in asked.items() if state == "off"),
     )
+
+
+def _copies(found: _Found, named: Callable[[str], Uuid | None]) -> dict[Uuid, int]:
+    """How many processes of each VM there are, those that bear its UUID and those that bear its name and no UUID."""
+    copies = {parse_uuid(match[1]): int(match[2]) for match in found["copy"] if int(match[2])}
+    for match in found["named"]:
+        vm = named(match[1])
+        if vm is not None and int(match[2]):
+            copies[vm] = copies.get(vm, 0) + int(match[2])
+    return copies
 
 
 def _uuids(matches: list[re.Match[str]]) -> frozenset[Uuid]:

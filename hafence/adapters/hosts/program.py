@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from ...core.model import Host
+from ...core.model import Host, Settings
 from ...core.troubles import Trouble
 
 SHELL = ("/bin/sh", "-s")
@@ -72,9 +72,30 @@ def remote_command(host: Host, within_s: float, command: tuple[str, ...] = SHELL
     return shlex.join([*words, *command])
 
 
+SCAN = ("lib", "processes", "disks", "identity", "scan", "libvirt", "absence")
+"""The scripts on which the fence, the look, the start and the settling stand alike: whose process a process is, and
+what "nothing is here" needs."""
+
+DEFAULTS = Settings()
+"""What is asked for where nobody says anything else: the strict side of each choice."""
+
+
+def ground(settings: Settings) -> dict[str, str]:
+    """What the inventory says of every look into a host's processes and libvirt."""
+    return {
+        "PID_NAMESPACE": settings.pid_namespace.value,
+        "LIBVIRT_S": str(math.ceil(settings.libvirt_timeout_s)),
+    }
+
+
+_COMMENT = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
+
+
 @cache
 def _script(name: str) -> str:
-    return files(__package__).joinpath("scripts", f"{name}.sh").read_text(encoding="utf-8")
+    """A script without its comments: some shells read what comes over a connection byte by byte."""
+    text = files(__package__).joinpath("scripts", f"{name}.sh").read_text(encoding="utf-8")
+    return _COMMENT.sub("", text)
 
 
 def compose(scripts: tuple[str, ...], nonce: str, root: str, **variables: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from ...core.model import Host, StartMode, Uuid, Vm
+from ...core.model import Host, Settings, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ...core.starts import StartOrder, StartReply, StartResult
 from ...core.troubles import met_straight
+from ...core.whys import sentence
 from ...core.wire import Faulty, ReplyFault, read_message, read_pairs
-from .program import Program, ProgramResult, compose
+from .program import DEFAULTS, SCAN, Program, ProgramResult, compose, ground
 from .talk import Go, name_list
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
@@ -25,10 +26,10 @@ _WHY = {
     "deadline-passed": "the time allowed for the start had passed before libvirt was asked",
     "define-failed": "libvirt did not take the definition",
     "ended-at-once": "libvirt started it, and it ended at once",
-    "libvirt-active": "libvirt calls the VM active, and no process of it is seen",
     "libvirt-does-not-answer": "libvirt does not answer",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
+    "rebooted": "it has booted since it was looked into",
     "still-starting": "libvirt had not finished the start in time",
     "superseded": "a newer run has been at it there",
     "virsh-failed": "libvirt could not start it",
@@ -45,6 +46,8 @@ def start_program(
     nonce: str,
     host: Host,
     clock: Callable[[], float],
+    *,
+    settings: Settings = DEFAULTS,
 ) -> Program:
     """Start `vm` on `host`, at most once.
 
@@ -52,12 +55,12 @@ def start_program(
     """
     assert mode is not StartMode.COMMAND, "a start command runs on the admin node"
     text = compose(
-        ("lib", "scan", "libvirt", "locked", "start"),
+        (*SCAN, "locked", "start"),
         nonce,
         host.root,
-        VMS=vm.uuid,
-        NAMES=name_list((vm.uuid,), {vm.uuid: vm.name}),
+        **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
         TICKET=str(order.ticket),
+        BOOT=order.boot_id,
         XML=xml,
         HOW=mode.value,
     )
@@ -65,13 +68,22 @@ def start_program(
 
 
 def settle_program(
-    order: StartOrder, names: Mapping[Uuid, str], nonce: str, host: Host, clock: Callable[[], float]
+    order: StartOrder,
+    names: Mapping[Uuid, str],
+    nonce: str,
+    host: Host,
+    clock: Callable[[], float],
+    *,
+    settings: Settings = DEFAULTS,
 ) -> Program:
     """Find out what became of an earlier start of `order.vm` on `host`, and let no older one begin any more."""
-    scripts = ("lib", "scan", "libvirt", "locked", "settle")
-    known = name_list((order.vm,), names)
-    text = compose(scripts, nonce, host.root, VMS=order.vm, NAMES=known, TICKET=str(order.ticket))
+    known = _one_vm(order.vm, names, settings)
+    text = compose((*SCAN, "locked", "settle"), nonce, host.root, **known, TICKET=str(order.ticket))
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
+
+
+def _one_vm(vm: Uuid, names: Mapping[Uuid, str], settings: Settings) -> dict[str, str]:
+    return {**ground(settings), "VMS": vm, "NAMES": name_list((vm,), names), "ANY_NAME": "", "DISKS": ""}
 
 
 def parse_start(nonce: str, run: ProgramResult, at: float, released: bool = True) -> StartReply:
@@ -108,13 +120,16 @@ def _read(nonce: str, run: ProgramResult) -> tuple[str, Mapping[str, str]] | str
 
 
 def _words(word: str, pairs: Mapping[str, str]) -> str:
-    pid = f" (process {pairs['pid']})" if pairs.get("pid") else ""
+    pid = f" (process {pairs['pid']})" if pairs.get("pid") and "program" not in pairs else ""
     if word == "started":
         return f"it runs{pid}"
     if word == "running":
         return f"it runs there{' already' if pairs.get('already') else ''}{pid}"
-    why = pairs.get("why", "")
-    says = _WHY.get(why) or why.replace("-", " ") or "without a reason"
+    says = (
+        _WHY.get(pairs.get("why", ""))
+        or sentence(pairs.get("why", ""), pairs.get("program", ""), pairs.get("pid", ""))
+        or "without a reason"
+    )
     if pairs.get("err_len"):
         size, digest = pairs["err_len"], pairs.get("err_sha", "-")
         says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output', see hafence(1))"

@@ -55,9 +55,12 @@ class Stay:
         self._ending = threading.Event()
         self._settled = threading.Event()
         self._ended = threading.Event()
-        self._after: list[str] = []
+        self.after: list[str] = []
+        """What the script has said since its reply."""
         self.run: ProgramResult | None = None
         """What came of the whole session, once it has ended."""
+        self.failed: list[BaseException] = []
+        """What went wrong in it that is no answer: a bug."""
         self.status: int | None = None
         """What the exit status of the fence would be, once its reply is complete."""
 
@@ -79,7 +82,7 @@ class Stay:
         return self._go(line)
 
     def _leave(self, line: str) -> str | None:
-        self._after.append(line)
+        self.after.append(line)
         match = _WATCH.match(line.removeprefix(f"{PROTOCOL} {self._nonce} "))
         if match is None:
             return None
@@ -99,27 +102,26 @@ class Stay:
 
     def begin(self, run: Callable[[], ProgramResult]) -> None:
         """Run the session on a thread of its own, and wait until the reply is complete or the session has ended."""
-        failed: list[BaseException] = []
 
         def work() -> None:
             try:
                 self.run = run()
             except BaseException as error:  # raised in the caller's thread
-                failed.append(error)
+                self.failed.append(error)
             self._ended.set()
             self._settled.set()
 
         threading.Thread(target=work, daemon=True).start()
         self._settled.wait()
-        if failed:
-            raise failed[0]
+        if self.failed:
+            raise self.failed[0]
 
     def end(self, within_s: float) -> WatchReport:
         """Tell the script, as soon as it asks, that it is over, and wait so long for what it has met."""
         self._ending.set()
         self._ended.wait(within_s)
         run = self.run
-        stdout, status = (run.stdout, run.exit_status) if run else ("\n".join(self._after), None)
+        stdout, status = (run.stdout, run.exit_status) if run else ("\n".join(self.after), None)
         return parse_watch(self._nonce, self.order, stdout, status)
 
 

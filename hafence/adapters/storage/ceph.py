@@ -1,325 +1,286 @@
-"""The storage fence of Ceph RBD: entries on the OSDs' blocklist, through the ceph and rbd command lines of a sibling.
+"""Ceph, asked through one host that has its command lines: one question, and the reading of what rbd and ceph say.
 
-Who are the clients of the images is asked first; then the entries are added and read back. What counts is only
-what was read back.
+Two kinds of conversation: of images (who are their clients), and of the blocklist (entries are added or removed,
+and in the same call read back). Whatever is not the whole, exact answer is a CephError and never an empty list.
+Nothing is decided here: that is core/storage/ceph.py's.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from datetime import datetime
 
-from ...core.evidence import Evidence, Observation, Proof
-from ...core.model import CephSettings, Host, HostName, Uuid, Vm
-from ...core.storage.ceph import (
-    Client,
-    Entry,
-    Image,
-    Known,
-    Plan,
-    covers,
-    of_host,
-    plan_fence,
-    uncovered,
-    whole_host,
-    with_clients,
-)
-from ...effects import SecondLevelReply
-from ...inventory.domain_xml import Domain
-from ..hosts.program import Program, ProgramResult
-from .ceph_talk import CephError, ImagesSeen, entries_program, images_program, parse_entries, parse_images
+from ...core.model import CephSettings
+from ...core.storage.ceph import Client, parse_client
+from ...core.storage.port import ClientsSeen, EntriesSeen, Entry, Unanswered, Volume
+from ...core.wire import PROTOCOL, Faulty, read_message
+from ..hosts.program import Program, ProgramResult, compose
+from ..hosts.talk import Go
 
-T = TypeVar("T")
-NAME = "storage fence"
-MOST_CLIENTS = 40
-"""Beyond so many it is a whole host that is fenced, and its address is shut out instead: each entry is a call."""
-_PLAIN_IMAGE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
+CALL_S = 10.0
+"""One call of ceph or rbd."""
+CONVERSATION_S = 25.0
+"""One conversation, from its hello on."""
+
+_SPACE = re.compile(r"\s*")
+
+
+class CephError(Exception):
+    """Ceph could not be asked, or what it said can't be read. The message is hafence's own words."""
+
+
+Carry = Callable[[Program], tuple[ProgramResult, float]]
+"""Takes a program to the host that is asked: what came of it, and when that was seen (seconds since the epoch)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Volumes:
-    """What a VM can write to: its RBD images, and everything else, which no storage fence covers."""
-
-    images: tuple[str, ...]
-    others: tuple[str, ...]
-
-
-def volumes_of(vm: Vm, domain: Domain | None) -> Volumes:
-    """All writable volumes of a VM, from its domain XML and from `disks` of the inventory."""
-    images: dict[str, None] = {}
-    others: list[str] = []
-    for disk in domain.disks if domain else ():
-        if not disk.writable:
-            continue
-        if disk.rbd_image:
-            images[disk.rbd_image] = None
-        else:
-            others.append(f"{disk.target or 'a disk'} ({disk.kind})")
-    others += domain.also_writes if domain else ()
-    for text in vm.disks:
-        name = text.removeprefix("rbd:")
-        if text.startswith("rbd:") and _PLAIN_IMAGE.match(name):
-            images[name] = None
-        else:
-            others.append(text)
-    return Volumes(tuple(images), tuple(others))
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """A host with Ceph's command lines, or this machine. `addresses` is where it should reach Ceph from, if known."""
-
-    name: str
-    addresses: frozenset[str]
-    run: Callable[[Program], ProgramResult]
-
-
-@dataclass(slots=True)
-class Fencer:
-    """The storage fence of one suspect. The askers are asked in order; `until` is the admin node's clock."""
+class CephStorage:
+    """A cluster's Ceph, asked through one host (adapters/storage/port.py, Storage)."""
 
     ceph: CephSettings
-    suspect: Host
-    known: Known
-    askers: Sequence[Asker]
-    until: float
-    earlier: dict[str, set[Client]] = field(default_factory=dict)
-    """The suspect's clients that this run has seen on each image, to be kept from one fence to the next."""
+    carry: Carry
 
-    def fence(
-        self, volumes: Mapping[Uuid, Volumes], rehearse: bool, alone: bool = False
-    ) -> dict[Uuid, SecondLevelReply]:
-        """Fence the images of the VMs: what came of it, VM by VM. `alone`: they are all that is on the suspect."""
-        replies = {vm: refusal for vm, each in volumes.items() if (refusal := not_coverable(each))}
-        covered = {vm: each for vm, each in volumes.items() if vm not in replies}
-        names = tuple(dict.fromkeys(name for each in covered.values() for name in each.images))
-        if not names:
-            return replies
+    def ask_clients(self, volumes: Sequence[str], not_after: float) -> ClientsSeen[Client] | Unanswered:
+        """Who watches the images, and who holds their locks."""
+        nonce = _nonce()
+        run, at = self.carry(images_program(self.ceph, volumes, not_after, nonce))
         try:
-            seen = self._look(names)
+            seen = parse_images(nonce, run, volumes)
         except CephError as error:
-            return replies | {vm: failed(str(error)) for vm in covered}
-        plans: dict[Uuid, Plan] = {}
-        for vm, each in covered.items():
-            images = [seen.images[name] for name in each.images]
-            plan = plan_fence([self._remembered(image) for image in images], self.known, alone)
-            signs = watching(images, self.known)
-            if doubt := self._doubt(plan, seen):
-                replies[vm] = failed(doubt, signs)
-            elif rehearse:
-                would = f"would put {_listed(plan.block)} on the blocklist (foretold, nothing was changed)"
-                replies[vm] = SecondLevelReply(NAME, True, would, signs)
-            else:
-                plans[vm] = plan
-        return replies | self._block(plans, covered, seen)
+            return Unanswered(str(error))
+        return ClientsSeen(seen.images, seen.source, at)
 
-    def _remembered(self, image: Image) -> Image:
-        clients = self.earlier.setdefault(image.name, set())
-        clients.update(c for c in (*image.watchers, *image.lockers) if c.ip in self.known.suspect)
-        return with_clients(image, sorted(clients))
+    def list_entries(self, not_after: float) -> EntriesSeen[Client] | Unanswered:
+        """The blocklist."""
+        return self._entries(not_after)
 
-    def _look(self, names: Sequence[str]) -> ImagesSeen:
-        return self._talk(
-            lambda nonce: images_program(self.ceph, names, self.until, nonce),
-            lambda nonce, run: parse_images(nonce, run, names),
-        )
+    def add_entries(self, clients: Sequence[Client], anew: bool, not_after: float) -> EntriesSeen[Client] | Unanswered:
+        """Put clients on the blocklist, with their own entries removed before that if `anew`, and read it."""
+        return self._entries(not_after, block=clients, lift=clients if anew else ())
 
-    def _entries(self, block: Sequence[Client] = (), lift: Sequence[Client] = ()) -> tuple[Entry, ...]:
-        return self._talk(lambda nonce: entries_program(self.ceph, self.until, nonce, block, lift), parse_entries)
+    def remove_entries(self, clients: Sequence[Client], not_after: float) -> EntriesSeen[Client] | Unanswered:
+        """Take clients off the blocklist, and read it."""
+        return self._entries(not_after, lift=clients)
 
-    def _talk(self, make: Callable[[str], Program], parse: Callable[[str, ProgramResult], T]) -> T:
-        """One conversation, with the first asker that can hold it; the others are not asked again in this fence."""
-        said: list[str] = []
-        for asker in tuple(self.askers):
-            if time.time() >= self.until:
-                said.append("no time was left")
-                break
-            nonce = secrets.token_hex(8)
-            try:
-                answer = parse(nonce, asker.run(make(nonce)))
-            except CephError as error:
-                said.append(f"{asker.name}: {error}")
-                continue
-            self.askers = (asker, *(each for each in self.askers if each is not asker))
-            return answer
-        raise CephError("; ".join(said))
-
-    def _doubt(self, plan: Plan, seen: ImagesSeen) -> str:
-        """Why entries would prove nothing, or ''."""
-        name = self.suspect.name
-        if plan.strangers:
-            who = ", ".join(plan.strangers)
-            return f"{who} uses the VM's images too; if it may, name it under the cluster's ceph: mirrors"
-        if not self.known.suspect:
-            return f"no IP address of {name} is known: give its storage_address"
-        asker = self.askers[0]
-        if plan.unknown and self.suspect.storage_address is None and seen.source not in asker.addresses:
-            from_where = f"{asker.name} reaches Ceph from {seen.source or 'an unknown address'}, not from its 'address'"
-            return (
-                f"no client of {name} is seen on {', '.join(plan.unknown)}, and shutting out its address proves"
-                f" nothing if its clients use another ({from_where}): give {name} its storage_address"
-            )
-        return ""
-
-    def _block(
-        self, plans: Mapping[Uuid, Plan], volumes: Mapping[Uuid, Volumes], seen: ImagesSeen
-    ) -> dict[Uuid, SecondLevelReply]:
-        """Add the entries of all plans at once, and judge each by what was read back."""
-        block = sorted({client for plan in plans.values() for client in plan.block})
-        if not block:
-            return {}
-        if len(block) > MOST_CLIENTS:
-            block = sorted({whole_host(client.ip) for client in block})
+    def _entries(
+        self, not_after: float, block: Sequence[Client] = (), lift: Sequence[Client] = ()
+    ) -> EntriesSeen[Client] | Unanswered:
+        nonce = _nonce()
+        run, at = self.carry(entries_program(self.ceph, not_after, nonce, block, lift))
         try:
-            entries = self._entries(block=block)
-            listed = {entry.client for entry in entries}
-            short = [c for c in uncovered(block, entries, time.time(), self.ceph.lasting_s) if c in listed]
-            if short:  # nothing has been started yet, so a moment without an entry does no harm here
-                entries = self._entries(block=short, lift=short)
+            return EntriesSeen(parse_entries(nonce, run), at)
         except CephError as error:
-            says = f"{error}. Entries for {_listed(block)} may have been added: 'hafence rejoin' lifts them"
-            return {vm: failed(says) for vm in plans}
-        now = time.time()
-        replies: dict[Uuid, SecondLevelReply] = {}
-        for vm, plan in plans.items():
-            images = [seen.images[name] for name in volumes[vm].images]
-            signs = watching(images, self.known)
-            if left := uncovered(plan.block, entries, now, self.ceph.lasting_s):
-                replies[vm] = failed(f"no lasting entry of the blocklist was seen for {_listed(left)}", signs)
-                continue
-            until = min(e.until for e in entries if any(covers(e, c, now, self.ceph.lasting_s) for c in plan.block))
-            says = (
-                f"{_listed(plan.block)} is on Ceph's blocklist, read back, for {(until - now) / 3600:.1f} h:"
-                f" it can't write to {', '.join(volumes[vm].images)}"
-            )
-            proof = Observation("storage", f"blocklist, asked on {self.askers[0].name}", now, says, Proof.DISKS_FENCED)
-            whole = {whole_host(ip) for ip in self.known.suspect} <= set(plan.block)
-            lasts = now + self.ceph.lasting_s if whole else None
-            replies[vm] = SecondLevelReply(NAME, True, says, (*signs, proof), lasts)
-        return replies
-
-    def lift(self) -> str:
-        """Remove every client's entry for the suspect's addresses. What was done, in words, 'failed' first if so."""
-        try:
-            mine = [entry.client for entry in of_host(self._entries(), self.known.suspect)]
-            if not mine:
-                return "no entry on Ceph's blocklist"
-            left = {entry.client for entry in self._entries(lift=mine)} & set(mine)
-        except CephError as error:
-            return f"failed: {error}"
-        if left:
-            return f"failed: {_listed(sorted(left))} is still on the blocklist"
-        return f"{_count(mine)} removed from Ceph's blocklist"
-
-    def renew(self, alone: bool) -> str:
-        """Keep the suspect shut out beyond entries that end within half their time. '' if there was nothing to do.
-
-        Ceph does not move the end of an entry, and without it for a moment a leftover could write beside the VM's new
-        process. So the whole address is added, where the host is `alone`: with no VM that may use its storage.
-        """
-        now = time.time()
-        try:
-            mine = of_host(self._entries(), self.known.suspect)
-            ending = [entry.client for entry in mine if entry.until < now + self.ceph.lasting_s]
-            left = uncovered(ending, mine, now, self.ceph.lasting_s)
-            if not left:
-                return ""
-            whole = sorted({whole_host(client.ip) for client in left})
-            if alone and not set(whole) & set(left):
-                left = uncovered(left, self._entries(block=whole), now, self.ceph.lasting_s)
-        except CephError as error:
-            return f"failed: {error}"
-        if not left:
-            return f"{_listed(whole)} is on Ceph's blocklist for another {self.ceph.expire_s / 86400:.0f} days"
-        days = (min(entry.until for entry in mine if entry.client in left) - now) / 86400
-        why = "and Ceph can't make them last" if alone else "and VMs that may use its storage run on the host"
-        return f"failed: entries end in {days:.1f} days ({_listed(left)}), {why}"
+            return Unanswered(str(error))
 
 
-def _listed(clients: Iterable[Client]) -> str:
-    return ", ".join(client.text for client in clients)
+def _nonce() -> str:
+    return secrets.token_hex(8)
 
 
-def _count(clients: Sequence[Client]) -> str:
-    return f"{len(clients)} {'entry' if len(clients) == 1 else 'entries'}"
+# ---------------------------------------------------------------- asking
 
 
-def not_coverable(volumes: Volumes) -> SecondLevelReply | None:
-    """Why no storage fence can cover a VM, or None."""
-    if volumes.others:
-        return failed(f"it does not cover the VM: {', '.join(volumes.others)} lies elsewhere")
-    if not volumes.images:
-        return failed("it does not cover the VM: no RBD image of it is known (domain_xml or disks)")
-    return None
+def images_program(ceph: CephSettings, images: Sequence[str], not_after: float, nonce: str) -> Program:
+    """Ask for the clients of images."""
+    assert images, "without images the blocklist would be asked for"
+    return _program(ceph, not_after, nonce, images=images)
 
 
-def failed(says: str, signs: tuple[Evidence, ...] = ()) -> SecondLevelReply:
-    """A storage fence that did not come to be."""
-    return SecondLevelReply(
-        NAME, False, says, (*signs, Observation("storage", "Ceph", time.time(), says, Proof.NOTHING))
+def entries_program(
+    ceph: CephSettings, not_after: float, nonce: str, block: Iterable[Client] = (), lift: Iterable[Client] = ()
+) -> Program:
+    """Add or remove entries of the blocklist, and read it."""
+    return _program(ceph, not_after, nonce, block=block, lift=lift)
+
+
+def _program(
+    ceph: CephSettings,
+    not_after: float,
+    nonce: str,
+    images: Sequence[str] = (),
+    block: Iterable[Client] = (),
+    lift: Iterable[Client] = (),
+) -> Program:
+    text = compose(
+        ("lib", "ceph"),
+        nonce,
+        "",
+        CONF=ceph.conf,
+        CEPH_USER=ceph.user,
+        KEYRING=ceph.keyring or "",
+        IMAGES="\n".join(images),
+        BLOCK="\n".join(client.text for client in block),
+        LIFT="\n".join(client.text for client in lift),
+        EXPIRE_S=f"{ceph.expire_s:.0f}",
+        CALL_S=f"{CALL_S:.0f}",
     )
+    return Program(text, Go(nonce, not_after, CONVERSATION_S, time.time))
 
 
-def watching(images: Iterable[Image], known: Known) -> tuple[Evidence, ...]:
-    """What the watchers tell: one of the suspect's is a sign of life of that client; none is recorded as what it is."""
-    looked = tuple(images)
-    own = sorted({c.text for image in looked for c in image.watchers if c.ip in known.suspect})
-    if own:
-        says = f"the suspect's client {', '.join(own)} watches the images"
-        return (Observation("storage", "rbd status", time.time(), says, Proof.HOST_ALIVE),)
-    nobody = not any(image.watchers for image in looked)
-    what = "Watchers: none" if nobody else "no watcher of the suspect"
-    says = (
-        f"{what} on {', '.join(i.name for i in looked)}: this proves nothing, one that was silent for 30 s is dropped"
-    )
-    return (Observation("storage", "rbd status", time.time(), says, Proof.NOTHING),)
+# ---------------------------------------------------------------- reading
 
 
-# ---------------------------------------------------------------- whose address is whose
+@dataclass(frozen=True, slots=True)
+class ImagesSeen:
+    """The clients of images, by image, and the address from which the host that looked reaches Ceph, if it knows."""
+
+    images: Mapping[str, Volume[Client]]
+    source: str | None
 
 
-def known_addresses(
-    suspect: Host, hosts: Iterable[Host], seen: Iterable[HostName], mirrors: Sequence[str], own: Iterable[str]
-) -> Known:
-    """Whose address is whose. `seen` are siblings that were looked into and run no copy of the VMs.
+def parse_images(nonce: str, run: ProgramResult, images: Sequence[str]) -> ImagesSeen:
+    """Read a conversation of images. Raises CephError for anything but the whole answer."""
+    said = _said(nonce, run)
+    expected = {f"{kind} {number}" for number in range(1, len(images) + 1) for kind in ("status", "locks")}
+    if set(said) - expected - {"from"}:
+        raise CephError("the answer has a line that this version does not know")
+    found: dict[str, Volume[Client]] = {}
+    for number, name in enumerate(images, 1):
+        watching = watchers(_answer(said, f"status {number}", f"rbd status {name}"))
+        found[name] = Volume(name, watching, lockers(_answer(said, f"locks {number}", f"rbd lock ls {name}")))
+    return ImagesSeen(found, _ip_or_none(said.get("from", "")))
 
-    Names are not resolved: an address that is no IP tells nothing here.
+
+def parse_entries(nonce: str, run: ProgramResult) -> tuple[Entry[Client], ...]:
+    """Read a conversation of the blocklist. Raises CephError for anything but the whole answer."""
+    said = _said(nonce, run)
+    if set(said) - {"blocklist"}:
+        raise CephError("the answer has a line that this version does not know")
+    return entries(_answer(said, "blocklist", "ceph osd blocklist ls"))
+
+
+def _said(nonce: str, run: ProgramResult) -> dict[str, str]:
+    """The lines of the answer, the rest of each by its key."""
+    if run.trouble is not None:
+        raise CephError(run.trouble.says)
+    message = read_message(nonce, run.stdout, run.exit_status)
+    if isinstance(message, Faulty):
+        raise CephError(message.says)
+    lines: dict[str, str] = {}
+    for line in message.lines:
+        kind, _, rest = line.partition(" ")
+        if kind in ("status", "locks"):
+            number, _, rest = rest.partition(" ")
+            kind = f"{kind} {number}"
+        if kind in lines:
+            raise CephError(f"the answer speaks twice of {kind!r}")
+        lines[kind] = rest
+    if missing := lines.get("lacks"):
+        raise CephError(f"the program {missing[:20]!r} is missing there")
+    if run.exit_status != 0:
+        raise CephError(f"the {PROTOCOL} script failed there (exit {run.exit_status})")
+    return lines
+
+
+def _answer(said: Mapping[str, str], key: str, what: str) -> str:
+    if key not in said:
+        raise CephError(f"the answer says nothing of {what!r}")
+    status, _, document = said[key].partition(" ")
+    if status != "0":
+        why = {"124": "did not answer in time", "99": "said too much"}.get(status, f"failed there (exit {status[:5]})")
+        raise CephError(f"'{what}' {why}")
+    return document
+
+
+def _ip_or_none(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def _documents(text: str) -> list[object]:
+    """The JSON documents in a text, one after the other."""
+    decoder = json.JSONDecoder(object_pairs_hook=_without_doubles)
+    found: list[object] = []
+    place = _next_word(text, 0)
+    try:
+        # By place: to cut off what was read would copy the rest, once for every document of a hostile answer.
+        while place < len(text):
+            document, end = decoder.raw_decode(text, place)
+            found.append(document)
+            place = _next_word(text, end)
+    except (ValueError, RecursionError):
+        raise CephError("Ceph's answer is not JSON") from None
+    return found
+
+
+def _next_word(text: str, place: int) -> int:
+    match = _SPACE.match(text, place)
+    assert match, "no space at all matches too"
+    return match.end()
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object. Python would keep the last of two values under one key, and so hide a client."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _one_document(text: str) -> object:
+    found = _documents(text)
+    if len(found) != 1:
+        raise CephError(f"Ceph's answer has {len(found)} JSON documents, not one")
+    return found[0]
+
+
+def watchers(text: str) -> tuple[Client, ...]:
+    """The watchers in `rbd status --format json`. An empty list proves nothing: it only names nobody."""
+    document = _one_document(text)
+    listed = document.get("watchers") if isinstance(document, dict) else None
+    if isinstance(listed, dict):  # releases before 12 wrote {"watcher": {...}}
+        listed = list(listed.values())
+    if not isinstance(listed, list):
+        raise CephError("'rbd status' has no list of watchers")
+    return tuple(_client(each) for each in listed)
+
+
+def lockers(text: str) -> tuple[Client, ...]:
+    """The lock owners in `rbd lock ls --format json`."""
+    document = _one_document(text)
+    if isinstance(document, dict):  # releases before 14 keyed them by lock
+        document = list(document.values())
+    if not isinstance(document, list):
+        raise CephError("'rbd lock ls' is no list")
+    return tuple(_client(each) for each in document)
+
+
+def entries(text: str) -> tuple[Entry[Client], ...]:
+    """The entries in `ceph osd blocklist ls --format json`.
+
+    Since release 16.2.11 a second document follows, of ranges. Those, and addresses of no kind known here, are
+    passed over: what is not read covers nobody.
     """
-    looked_into = frozenset(seen)
-    others: dict[str, str] = {}
-    unseen: dict[str, str] = {}
-    for host in hosts:
-        if host.name != suspect.name:
-            group = others if host.name in looked_into else unseen
-            group.update((ip, host.name) for ip in addresses_of(host))
-    others.update((str(ipaddress.ip_address(ip)), "a mirror") for ip in mirrors)
-    others.update((ip, "hafence") for ip in own)
-    mine = addresses_of(suspect)
-    return Known(mine, {ip: who for ip, who in others.items() if ip not in mine}, unseen)
-
-
-def addresses_of(host: Host) -> frozenset[str]:
-    """A host's IP addresses from which it may reach Ceph."""
-    found: set[str] = set()
-    for text in (host.address, host.storage_address):
-        with suppress(ValueError):
-            found.add(str(ipaddress.ip_address(text or "")))
-    return frozenset(found)
-
-
-def own_addresses(towards: Iterable[str]) -> tuple[str, ...]:
-    """This machine's addresses, as it would use them towards others: its own look at an image is no stranger's."""
-    found: dict[str, None] = {}
-    for ip in towards:
-        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((ip, 9))  # a datagram socket: nothing is sent
-            found[str(probe.getsockname()[0])] = None
+    found: list[Entry[Client]] = []
+    documents = _documents(text)
+    if not documents or not all(isinstance(document, list) for document in documents):
+        raise CephError("'ceph osd blocklist ls' is no list")
+    for each in (each for document in documents if isinstance(document, list) for each in document):
+        until = each.get("until") if isinstance(each, dict) else None
+        if not isinstance(until, str):
+            raise CephError("an entry of the blocklist has no end")
+        try:
+            end = datetime.strptime(until, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+        except (ValueError, OverflowError):
+            raise CephError("an entry of the blocklist ends at no time") from None
+        try:
+            found.append(Entry(parse_client(str(each.get("addr"))), end))
+        except ValueError:
+            continue
     return tuple(found)
+
+
+def _client(each: object) -> Client:
+    text = each.get("address") if isinstance(each, dict) else None
+    try:
+        return parse_client(str(text))
+    except ValueError:
+        raise CephError("a client's address can't be read") from None

@@ -1,4 +1,4 @@
-"""`hafence audit`: the read-only check for cron and monitoring."""
+"""`hafence audit`: the check for cron and monitoring, read-only unless it is told to renew."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from ..options import common_options, json_option, pass_options
 from ..show.output import out_folded, print_document
 
 if TYPE_CHECKING:
+    from ...core.model import HostName, Inventory
+    from ...core.storage.results import HowLong, Renewed
     from ...core.survey import Finding, Severity, Survey
 
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
+@click.option("--renew", is_flag=True, help="Make storage fences of quarantined hosts last that end: a run of its own.")
 @json_option
 @common_options
 @pass_options
-def audit(options: Options) -> int:
+def audit(options: Options, renew: bool) -> int:
     """Rehearse the fence of every host through every sibling, and look for every VM; change nothing.
 
     Prints one status line with performance data, then the findings, the worst first. Exit 0 OK, 1 WARNING,
     2 CRITICAL, 3 UNKNOWN (also for a usage error). With -q it is silent when all is well.
+
+    The one thing that it changes, and only with --renew: a quarantined host whose entries on Ceph's blocklist end
+    is kept shut out.
     """
     inventory = read_inventory(options)
 
@@ -36,16 +42,56 @@ def audit(options: Options) -> int:
     url = store_url(options, inventory)
     with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
         scene = session.play(workflow(Request(session.run_id, inventory, dry_run=True)))
+    scene, renewed = _renew(inventory, url, scene) if renew else (scene, {})
     findings = find_all(scene)
     status = worst(findings)
     counts = _counts(scene, findings)
     if options.json:
-        print_document(
-            {"status": status.name, "findings": [_object(finding) for finding in findings], "counts": counts}
-        )
+        found = [_object(finding) for finding in findings]
+        done = {"renewed": [{"host": host, "says": each.says} for host, each in renewed.items()]} if renew else {}
+        print_document({"status": status.name, "findings": found, "counts": counts, **done})
     elif not (options.quiet and status is Severity.OK):
         _print(status, findings, counts)
+        for host, each in renewed.items():
+            out_folded(_one_line(f"renewed {host}: {each.says}"))
     return status
+
+
+def _renew(inventory: Inventory, url: str, scene: Survey) -> tuple[Survey, dict[HostName, Renewed]]:
+    """Make the storage fences last that end and can be made to, as a run of its own; the audit as it is then.
+
+    Where there is none no run is begun: a history is never cut, and cron asks every five minutes.
+    """
+    from ...core.storage.results import Renewed
+    from ...effects import StoreError
+    from ...runner import open_session
+    from ...workflows.audit import can_be_renewed, not_renewed, renew_storage_fences, with_renewed
+    from ...workflows.vm_run import Request
+    from ..runs import played
+    from ..show.voices import QuietVoice
+
+    ending = can_be_renewed(scene)
+    if not ending:
+        return scene, {}
+    details = {"host": ", ".join(ending), "renew": True}
+    try:
+        with open_session(inventory, url, "audit", (), details, QuietVoice()) as session:
+            workflow = renew_storage_fences(Request(session.run_id, inventory), ending, scene.looks)
+            renewed = played(session, workflow, _ended)
+    except StoreError as error:
+        renewed = not_renewed(ending, error)
+    done = {host: each for host, each in renewed.items() if isinstance(each, Renewed)}
+    return with_renewed(scene, renewed), done
+
+
+def _ended(renewed: dict[HostName, HowLong]) -> tuple[int, dict[str, Any]]:
+    """The end of the run that renews, for the history."""
+    from ...core.storage.results import Lasts, NoneThere, Renewed
+    from ...core.survey import Severity
+
+    well = all(isinstance(each, Lasts | NoneThere | Renewed) for each in renewed.values())
+    told = {host: each.says for host, each in renewed.items() if not isinstance(each, Lasts)}
+    return Severity.OK if well else Severity.CRITICAL, {"renewed": told}
 
 
 def _counts(scene: Survey, findings: tuple[Finding, ...]) -> dict[str, int]:

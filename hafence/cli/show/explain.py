@@ -52,7 +52,7 @@ def _unended(steps: Sequence[Mapping[str, Any]]) -> frozenset[int]:
 
 def _options(asked: Mapping[str, Any]) -> str:
     words = []
-    for key in ("siblings", "host", "to", "dry_run", "yes", "wait_s"):
+    for key in ("siblings", "host", "to", "dry_run", "yes", "wait_s", "renew"):
         value = asked.get(key)
         if value:
             shown = " ".join(str(each) for each in value) if isinstance(value, list) else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...core.second_level import SecondLevelKind
 from ...core.troubles import Trouble, met_straight
 from ...runner.step_format import INTENT, reading_of
 from .steps import count
@@ -96,8 +97,37 @@ def _record(data: Data, names: Names) -> str:
     return f"{data['state']} on {data['host']}" if data["host"] else f"{data['state']}, last on {data['last_host']}"
 
 
-def _levels(data: Data, names: Names) -> str:
-    return "; ".join(f"{names.get(vm, vm)}: {level['says']}" for vm, level in data["levels"].items())
+def _device(data: Data, names: Names) -> str:
+    return f"to {data['agent']} of {data['host']}, level {data['level']}"
+
+
+def _second_level(data: Data, names: Names) -> str:
+    """What a power or storage fence came to: once where that is the same for every VM."""
+    told: dict[str, list[str]] = {}
+    for vm, reply in data["replies"].items():
+        told.setdefault(str(reply["says"]), []).append(names.get(vm, vm))
+    words = (f"{', '.join(vms)}: {says}" if len(told) > 1 else says for says, vms in told.items())
+    return f"{SecondLevelKind(data['level']).says} of {data['suspect']}: {'; '.join(words)}"
+
+
+def _asked(data: Data) -> str:
+    return f"asked on {data['asked'] or 'the admin node'}"
+
+
+def _clients(data: Data, names: Names) -> str:
+    if "unanswered" in data:
+        return str(data["unanswered"])
+    seen = ((name, each["watchers"], each["lockers"]) for name, each in data["seen"].items())
+    return "; ".join(
+        f"{name}: watchers {', '.join(watchers) or 'none'}, locks {', '.join(lockers) or 'none'}"
+        for name, watchers, lockers in seen
+    )
+
+
+def _entries(data: Data, names: Names) -> str:
+    if "unanswered" in data:
+        return str(data["unanswered"])
+    return f"shut out are {', '.join(each['client'] for each in data['entries']) or 'none'}"
 
 
 def _answer(data: Data, names: Names) -> str:
@@ -120,9 +150,11 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "lift_quarantine": ("lift quarantine", _key("host"), _nothing),
     "record_statement": ("record statement", _key("host"), _key("reason")),
     "spend_statement": ("spend statement", _key("host"), _key("why")),
-    "power_off": ("power off", _key("host"), _key("says")),
-    "fence_storage": ("fence storage", lambda data, names: f"on {data['suspect']}", _levels),
-    "lift_storage_fence": ("lift storage fence", _key("host"), _key("says")),
-    "renew_storage_fence": ("renew storage fence", _key("host"), _key("says")),
+    "send_off": ("send off", _device, _nothing),
+    "ask_clients": ("asked who uses", lambda data, names: f"{', '.join(data['volumes'])}, {_asked(data)}", _clients),
+    "list_entries": ("listed who is shut out", lambda data, names: _asked(data), _entries),
+    "add_entries": ("shut out", lambda data, names: f"{', '.join(data['clients'])}, {_asked(data)}", _entries),
+    "remove_entries": ("let in", lambda data, names: f"{', '.join(data['clients'])}, {_asked(data)}", _entries),
+    "second_level": ("", _second_level, _nothing),
 }
 """Each kind of step: its verb, what it was about, and what came of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -11,23 +11,28 @@ from ...core.attempts import FenceOrder, FenceReport, Reading, Verdict
 from ...core.evidence import WitnessReport
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid
+from ...core.second_level import SecondLevelKind, SecondLevelReply
 from ...core.starts import StartReply, StartResult
+from ...core.storage.port import Asker, EntriesSeen, HasText, Unanswered
 from ...core.stored import Busy
 from ...effects import (
+    AddEntries,
     Ask,
+    AskClients,
+    AskPower,
     Effect,
     Fence,
-    FenceStorage,
     Interrupted,
     LeaseLost,
     LiftQuarantine,
-    LiftStorageFence,
+    ListEntries,
     LookAt,
-    PowerOff,
+    NoteSecondLevel,
     Quarantine,
     RecordStatement,
+    RemoveEntries,
     RunHooks,
-    SecondLevelReply,
+    SendOff,
     Settle,
     Sleep,
     SpendStatement,
@@ -100,13 +105,18 @@ class Steps:
                 return f"settling on {order.target} what became of the start of {self.name(order.vm)}"
             case RunHooks():
                 return "running the before-start hooks"
-            case PowerOff(host):
-                return f"asking for the power of {host}" if effect.rehearse else f"switching off {host}"
-            case FenceStorage(suspect):
-                verb = "looking at the storage of" if effect.rehearse else "fencing from its storage"
-                return f"{verb} {suspect}"
-            case LiftStorageFence(host):
-                return f"lifting the storage fence of {host}"
+            case AskPower(device):
+                return f"asking {device.agent} for the power of {device.host}"
+            case SendOff(device):
+                return f"switching off {device.host} by {device.agent}"
+            case AskClients(asker, volumes):
+                return f"asking {asker.says} who uses {shortened(list(volumes))}"
+            case ListEntries(asker):
+                return f"asking {asker.says} whom the storage shuts out"
+            case AddEntries(asker, clients):
+                return f"shutting out {_clients(clients)} through {asker.says}"
+            case RemoveEntries(asker, clients):
+                return f"letting in {_clients(clients)} through {asker.says}"
             case TakeLease(vm, wait_s) if wait_s:
                 return f"waiting for the lease on {self.name(vm)}"
             case Sleep(seconds):
@@ -136,10 +146,12 @@ class Steps:
                 return (_start_line(f"{self.name(order.vm)} on {order.target}", answer),)
             case RunHooks():
                 return _hooks(answer)
-            case PowerOff():
-                return (_second_level(answer),)
-            case FenceStorage():
-                return tuple(_second_level(reply, f" ({self.name(vm)})") for vm, reply in answer.items())
+            case NoteSecondLevel(_, SecondLevelKind.POWER, replies):
+                return tuple(_second_level(reply) for reply in list(replies.values())[:1])
+            case NoteSecondLevel(_, SecondLevelKind.STORAGE, replies):
+                return tuple(_second_level(reply, f" ({self.name(vm)})") for vm, reply in replies.items())
+            case RemoveEntries(asker, clients):
+                return (_removed(asker, clients, answer),)
         return self._recorded(effect, answer)
 
     def small(self, effect: Effect[Any]) -> str:
@@ -163,8 +175,6 @@ class Steps:
                 return (Line(Mark.ODD, f"the lease on {self.name(vm)} is held by {answer.holder} (run {answer.run})"),)
             case Ask():
                 return (Line(Mark.NEUTRAL, f"asked: {effect.question} Answer: {answer.value}"),)
-            case LiftStorageFence() if answer:
-                return (Line(Mark.GOOD, str(answer)),)
         return ()
 
     def _fenced(self, order: FenceOrder, report: FenceReport) -> tuple[Line, ...]:
@@ -236,7 +246,20 @@ def _hooks(results: tuple[Any, ...]) -> tuple[Line, ...]:
 
 
 def _second_level(reply: SecondLevelReply, of: str = "") -> Line:
-    return Line(Mark.GOOD if reply.done else Mark.BAD, f"{reply.name}{of}: {reply.says}")
+    return Line(Mark.GOOD if reply.done else Mark.BAD, f"{reply.kind.says}{of}: {reply.says}")
+
+
+def _clients(clients: Sequence[HasText]) -> str:
+    return shortened([client.text for client in clients])
+
+
+def _removed(asker: Asker, clients: Sequence[HasText], answer: EntriesSeen[Any] | Unanswered) -> Line:
+    if isinstance(answer, Unanswered):
+        return Line(Mark.BAD, f"letting in {_clients(clients)} through {asker.says}: {answer.says}")
+    left = {entry.client for entry in answer.entries} & set(clients)
+    if left:
+        return Line(Mark.BAD, f"still shut out: {_clients(sorted(left))}")
+    return Line(Mark.GOOD, f"let in again: {_clients(clients)}")
 
 
 def shortened(names: list[str]) -> str:

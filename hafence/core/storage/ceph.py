@@ -1,4 +1,4 @@
-"""The storage fence, as rules: which Ceph clients are the suspect's, what must be blocked, what counts as blocked.
+"""The storage fence of Ceph RBD, as rules: which clients are the suspect's, whom to block, what counts as blocked.
 
 A client that is on the blocklist of the OSDs can write to no image (Ceph, "RBD exclusive locks" and `ceph osd
 blocklist`). A missing watcher is nothing of the kind: an OSD drops a watcher that was silent for 30 s, and
@@ -10,10 +10,36 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
+from ..evidence import Evidence, Observation, Proof
+from ..model import CephSettings, Host, Vm
+from ..second_level import SecondLevelKind
+from .port import (
+    ClientsSeen,
+    Ending,
+    EntriesSeen,
+    Entry,
+    Plan,
+    ShutOut,
+    Surroundings,
+    Volume,
+    Volumes,
+    WhyEnds,
+    WritableDisk,
+    with_clients,
+)
+
+MOST_CLIENTS = 40
+"""Beyond so many it is a whole host that is fenced, and its address is shut out instead: each entry is a call."""
 _ADDRESS = re.compile(r"(?:v[12]:|any:)?(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})/([0-9]{1,10})\Z")
+_PLAIN_IMAGE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
+"""`POOL/IMAGE` or `POOL/NAMESPACE/IMAGE`: a snapshot, and what has anything odd in its name, is no image to us."""
+
+
+# ---------------------------------------------------------------- clients, and whose they are
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,23 +72,6 @@ def whole_host(ip: str) -> Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry of the blocklist and when it ends (seconds since the epoch)."""
-
-    client: Client
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One RBD image: who watches it and who holds its exclusive lock."""
-
-    name: str
-    watchers: tuple[Client, ...]
-    lockers: tuple[Client, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """Whose address is whose, in words: the suspect's own; of those who may use an image beside it (siblings that
     were seen to run no copy, mirrors, hafence); and of hosts that may not, since nobody has looked into them."""
@@ -72,8 +81,35 @@ class Known:
     unseen: Mapping[str, str]
 
 
+def known_addresses(around: Surroundings, mirrors: Iterable[str]) -> Known:
+    """Whose address is whose. Names are not resolved: an address that is no IP tells nothing here."""
+    looked_into = frozenset(around.looked_into)
+    others: dict[str, str] = {}
+    unseen: dict[str, str] = {}
+    for host in around.hosts:
+        if host.name != around.suspect.name:
+            group = others if host.name in looked_into else unseen
+            group.update((ip, host.name) for ip in addresses_of(host))
+    others.update((str(ipaddress.ip_address(ip)), "a mirror") for ip in mirrors)
+    others.update((ip, "hafence") for ip in around.own)
+    mine = addresses_of(around.suspect)
+    return Known(mine, {ip: who for ip, who in others.items() if ip not in mine}, unseen)
+
+
+def addresses_of(host: Host) -> frozenset[str]:
+    """A host's IP addresses from which it may reach Ceph."""
+    found: set[str] = set()
+    for text in (host.address, host.storage_address):
+        with suppress(ValueError):
+            found.add(str(ipaddress.ip_address(text or "")))
+    return frozenset(found)
+
+
+# ---------------------------------------------------------------- whom to block
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Chosen:
     """What to put on the blocklist; with a stranger among the clients there is no storage fence.
 
     `unknown` are the images that show no client of the suspect: they cost its whole addresses, and that proves
@@ -85,13 +121,13 @@ class Plan:
     unknown: tuple[str, ...]
 
 
-def plan_fence(images: Iterable[Image], known: Known, alone: bool = False) -> Plan:
+def choose_clients(images: Iterable[Volume[Client]], known: Known, alone: bool = False) -> Chosen:
     """Block every client of the suspect on the images; where an image shows none, the suspect's whole addresses.
 
     Where the suspect is `alone`, with no other VM that would lose its disks, its whole addresses in any case: a
     manager on it could start the VM again, as a client that nobody knows yet.
 
-    A client that has been shut out is no watcher any more. So whoever plans again lays what was seen before on the
+    A client that has been shut out is no watcher any more. So whoever chooses again lays what was seen before on the
     images (`with_clients`), or the second fence of a VM would shut out its whole host.
     """
     block: set[Client] = set()
@@ -108,15 +144,26 @@ def plan_fence(images: Iterable[Image], known: Known, alone: bool = False) -> Pl
         block |= own
         if alone or not own:
             block |= {whole_host(ip) for ip in known.suspect}
-    return Plan(tuple(sorted(block)), tuple(dict.fromkeys(strangers)), tuple(unknown))
+    return Chosen(tuple(sorted(block)), tuple(dict.fromkeys(strangers)), tuple(unknown))
 
 
-def with_clients(image: Image, before: Iterable[Client]) -> Image:
-    """An image with clients that were seen on it earlier, as if they held its lock still."""
-    return replace(image, lockers=tuple(dict.fromkeys((*image.lockers, *before))))
+def watching(images: Sequence[Volume[Client]], known: Known, at: float) -> Evidence:
+    """What the watchers tell: one of the suspect's is a sign of life of that client; none is recorded as what it is."""
+    own = sorted({c.text for image in images for c in image.watchers if c.ip in known.suspect})
+    if own:
+        says = f"the suspect's client {', '.join(own)} watches the images"
+        return Observation(SecondLevelKind.STORAGE.value, "rbd status", at, says, Proof.HOST_ALIVE)
+    nobody = not any(image.watchers for image in images)
+    what = "Watchers: none" if nobody else "no watcher of the suspect"
+    names = ", ".join(image.name for image in images)
+    says = f"{what} on {names}: this proves nothing, one that was silent for 30 s is dropped"
+    return Observation(SecondLevelKind.STORAGE.value, "rbd status", at, says, Proof.NOTHING)
 
 
-def covers(entry: Entry, client: Client, now: float, lasting_s: float) -> bool:
+# ---------------------------------------------------------------- what counts as blocked
+
+
+def covers(entry: Entry[Client], client: Client, now: float, lasting_s: float) -> bool:
     """Whether an entry keeps a client from writing, and will for at least `lasting_s`.
 
     Ceph does not move the end of an entry that is there already, and makes short ones itself (an hour for one whose
@@ -128,12 +175,157 @@ def covers(entry: Entry, client: Client, now: float, lasting_s: float) -> bool:
     return everyone or entry.client == client
 
 
-def uncovered(block: Iterable[Client], entries: Iterable[Entry], now: float, lasting_s: float) -> tuple[Client, ...]:
+def uncovered(
+    block: Iterable[Client], entries: Iterable[Entry[Client]], now: float, lasting_s: float
+) -> tuple[Client, ...]:
     """The clients that no entry covers."""
     listed = tuple(entries)
     return tuple(client for client in block if not any(covers(entry, client, now, lasting_s) for entry in listed))
 
 
-def of_host(entries: Iterable[Entry], addresses: frozenset[str]) -> tuple[Entry, ...]:
-    """A host's entries that a storage fence may have added: those of clients. A daemon's has a port of its own."""
-    return tuple(entry for entry in entries if entry.client.ip in addresses and entry.client.port == 0)
+def in_words(clients: Iterable[Client]) -> str:
+    """Clients for people."""
+    return ", ".join(client.text for client in clients)
+
+
+@dataclass(frozen=True, slots=True)
+class CephFence:
+    """The storage fence of a cluster with Ceph: entries on the OSDs' blocklist (core/storage/port.py, StorageFence)."""
+
+    ceph: CephSettings
+
+    @property
+    def storage(self) -> str:
+        """Its name in the registry."""
+        return "ceph"
+
+    @property
+    def says(self) -> str:
+        """The storage in words."""
+        return "Ceph"
+
+    @property
+    def list_says(self) -> str:
+        """What the entries stand in."""
+        return "Ceph's blocklist"
+
+    @property
+    def lasting_s(self) -> float:
+        """How long an entry must last to be counted on, and may be."""
+        return self.ceph.lasting_s
+
+    def volumes_of(self, vm: Vm, disks: Sequence[WritableDisk]) -> Volumes:
+        """The RBD images of a VM, and what else it can write to."""
+        images: dict[str, None] = {}
+        others: list[str] = []
+        for disk in (*disks, *(WritableDisk(text, text) for text in vm.disks)):
+            name = disk.source.removeprefix("rbd:")
+            if disk.source.startswith("rbd:") and _PLAIN_IMAGE.match(name):
+                images[name] = None
+            else:
+                others.append(disk.says)
+        return Volumes(tuple(images), tuple(others))
+
+    def why_not_covered(self, volumes: Volumes) -> str:
+        """Why a VM with these is not covered, or ''."""
+        if volumes.others:
+            return f"it does not cover the VM: {', '.join(volumes.others)} lies elsewhere"
+        if not volumes.names:
+            return "it does not cover the VM: no RBD image of it is known (domain_xml or disks)"
+        return ""
+
+    def own(self, volume: Volume[Client], around: Surroundings) -> tuple[Client, ...]:
+        """The suspect's clients on an image."""
+        mine = addresses_of(around.suspect)
+        return tuple(sorted({client for client in (*volume.watchers, *volume.lockers) if client.ip in mine}))
+
+    def plan(
+        self,
+        volumes: Sequence[Volume[Client]],
+        before: Mapping[str, Sequence[Client]],
+        seen: ClientsSeen[Client],
+        asker: Host | None,
+        around: Surroundings,
+    ) -> Plan[Client]:
+        """Whom to block for the images of a VM."""
+        known = known_addresses(around, self.ceph.mirrors)
+        remembered = [with_clients(volume, before.get(volume.name, ())) for volume in volumes]
+        chosen = choose_clients(remembered, known, around.alone)
+        return Plan(
+            volumes=tuple(volume.name for volume in volumes),
+            shut_out=chosen.block,
+            whole={whole_host(ip) for ip in known.suspect} <= set(chosen.block),
+            doubt=doubt(chosen, known, around.suspect, asker, seen.source),
+            signs=(watching(volumes, known, seen.at),),
+        )
+
+    def for_all(self, plans: Iterable[Plan[Client]]) -> tuple[Client, ...]:
+        """The entries that are added for several VMs at once."""
+        block = tuple(sorted({client for plan in plans for client in plan.shut_out}))
+        if len(block) > MOST_CLIENTS:
+            return tuple(sorted({whole_host(client.ip) for client in block}))
+        return block
+
+    def too_short(self, clients: Iterable[Client], seen: EntriesSeen[Client], now: float) -> tuple[Client, ...]:
+        """Of these clients those whose own entry ends too soon."""
+        listed = {entry.client for entry in seen.entries}
+        return tuple(c for c in uncovered(clients, seen.entries, now, self.lasting_s) if c in listed)
+
+    def judge(self, plan: Plan[Client], seen: EntriesSeen[Client], now: float) -> ShutOut | str:
+        """Whether every client of a plan is blocked, as it was read back, and stays so; or why not."""
+        if left := uncovered(plan.shut_out, seen.entries, now, self.lasting_s):
+            return f"no lasting entry of the blocklist was seen for {in_words(left)}"
+        lasting = [e for e in seen.entries if any(covers(e, c, now, self.lasting_s) for c in plan.shut_out)]
+        hours = (min(entry.until for entry in lasting) - now) / 3600
+        says = (
+            f"{in_words(plan.shut_out)} is on Ceph's blocklist, read back, for {hours:.1f} h:"
+            f" it can't write to {', '.join(plan.volumes)}"
+        )
+        return ShutOut("blocklist", says)
+
+    def of_host(self, seen: EntriesSeen[Client], host: Host) -> tuple[Entry[Client], ...]:
+        """A host's entries that a storage fence may have added: those of clients. A daemon's has a port of its own."""
+        mine = addresses_of(host)
+        return tuple(entry for entry in seen.entries if entry.client.ip in mine and entry.client.port == 0)
+
+    def ending(self, entries: Iterable[Entry[Client]], now: float, alone: bool) -> Ending[Client] | None:
+        """What of a host's entries ends within half their time, and has no lasting one beside it.
+
+        Ceph does not move the end of an entry, and without it for a moment a leftover could write beside the VM's new
+        process. So the whole address is added, where the host is `alone`: with no VM that may use its storage.
+        """
+        mine = tuple(entries)
+        soon = [entry.client for entry in mine if entry.until < now + self.lasting_s]
+        left = uncovered(soon, mine, now, self.lasting_s)
+        if not left:
+            return None
+        until = min(entry.until for entry in mine if entry.client in left)
+        whole = tuple(sorted({whole_host(client.ip) for client in left}))
+        if not alone:
+            return Ending(left, until, (), WhyEnds.OTHERS)
+        if set(whole) & set(left):
+            return Ending(left, until, (), WhyEnds.FIXED)
+        return Ending(left, until, whole, WhyEnds.NOT_ASKED)
+
+    def listed(self, clients: Iterable[Client]) -> str:
+        """Clients in words."""
+        return in_words(clients)
+
+
+def doubt(chosen: Chosen, known: Known, suspect: Host, asker: Host | None, source: str | None) -> str:
+    """Why entries would prove nothing, or ''. `source`: the address from which the asker reaches Ceph, if it knows."""
+    name = suspect.name
+    if chosen.strangers:
+        who = ", ".join(chosen.strangers)
+        return f"{who} uses the VM's images too; if it may, name it under the cluster's ceph: mirrors"
+    if not known.suspect:
+        return f"no IP address of {name} is known: give its storage_address"
+    usual = addresses_of(asker) if asker is not None else frozenset[str]()
+    if chosen.unknown and suspect.storage_address is None and source not in usual:
+        who = asker.name if asker is not None else "the admin node"
+        from_where = f"{who} reaches Ceph from {source or 'an unknown address'}, not from its 'address'"
+        return (
+            f"no client of {name} is seen on {', '.join(chosen.unknown)}, and shutting out its address proves"
+            f" nothing if its clients use another ({from_where}): give {name} its storage_address"
+        )
+    return ""

@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any
 
 from ...core.model import Uuid
-from ...effects import StoreError
 from .. import history_codec as codec
 from ..codec import Row, RowError, meta_row, read_all, read_meta, sealed, storable, text_in
 from ..history_codec import BEGIN, END, STEP
@@ -33,8 +32,7 @@ def begin_run(tables: EtcdTables, run: RunRow) -> None:
     body = codec.begin_body(run)
 
     def write(view: View, changes: Changes) -> None:
-        if view.one("run", run.run) is not None:
-            raise StoreError(f"the store knows a run {run.run} already")
+        codec.check_new(run.run, view.one("run", run.run) is not None)
         seq = _append(view, changes, run.run, 0, BEGIN, run.at, body)
         changes.put("begin", sealed("begin", read_begin, seq, run.run))
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.model import Uuid
-from ...effects import StoreError
 from .. import history_codec as codec
 from ..codec import storable
 from ..history_codec import BEGIN, END, STEP
@@ -18,8 +17,7 @@ from .rows import meta, put_meta
 def begin_run(db: sqlite3.Connection, run: RunRow) -> None:
     """Append the beginning of a run."""
     body = codec.begin_body(run)
-    if db.execute("SELECT 1 FROM history WHERE run = ?", (run.run,)).fetchone():
-        raise StoreError(f"the store knows a run {run.run} already")
+    codec.check_new(run.run, db.execute("SELECT 1 FROM history WHERE run = ?", (run.run,)).fetchone() is not None)
     _append(db, run.run, 0, BEGIN, run.at, body)
 
 

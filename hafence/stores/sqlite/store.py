@@ -18,7 +18,7 @@ from ...core.record import VmRecord
 from ...core.stored import Busy, Lease, Recollection
 from .. import rules
 from ..codec import RowError, when
-from ..holder import Holder
+from ..holder import Holder, is_gone
 from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
 from . import history as history
 from . import rows as rows
@@ -133,7 +133,7 @@ class SqliteStore:
         expires_at = rules.expiry(ttl_s, now)
 
         def write(db: sqlite3.Connection) -> Lease | Busy:
-            busy = rules.in_the_way(rows.lease(db, vm), now)
+            busy = rules.in_the_way(rows.lease(db, vm), now, is_gone)
             if busy is not None:
                 return busy
             lease = Lease(vm, rules.next_token(rows.last_token(db), now), expires_at)

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What fence.sh knows of each VM. Needs scan.sh, VMS and HAS_VIRSH.
+# What fence.sh knows of each VM. Needs identity.sh, VMS and HAS_VIRSH.
 #
 # Facts are kept in shell variables whose names end in the UUID's 32 digits.
 
@@ -31,7 +31,6 @@ begin_facts() {
         normalise_uuid "$fact_vm" || exit 11 # nothing else may become part of a variable's name
         for fact_name in FOUND KILLED ZOMBIE SEEN RESPAWNED; do set_fact "$fact_vm" $fact_name 0; done
         set_fact "$fact_vm" STATE ''
-        set_fact "$fact_vm" ACTIVE no
         set_fact "$fact_vm" MAYCOME no
         set_fact "$fact_vm" AUTOSTART off
         if [ -n "$HAS_VIRSH" ]; then set_fact "$fact_vm" DESTROY none; else set_fact "$fact_vm" DESTROY absent; fi

@@ -1,63 +1,48 @@
 # shellcheck shell=sh
-# Fence: makes sure that no qemu of VMS can write again, and proves it. Needs lib.sh, scan.sh, libvirt.sh and facts.sh.
+# Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, proof.sh, watch.sh, facts.sh
+# and what these need.
 #
 # VMS        UUIDs apart by blanks
-# NAMES      their names, as far as they are known (see scan.sh)
+# NAMES      their names, as far as they are known (see identity.sh)
 # SETTLE_S   between the two scans that must both find nothing; SETTLE_MS the same in milliseconds
 # DESTROY_S  how long libvirt may take before SIGKILL is sent anyway
 # REHEARSE   1: look only
+# WATCH      1: where every VM is dead, stay and end what is started anew (watch.sh)
 #
 # The reply is specified in hafence/core/replies.py. Facts of a VM: found (living processes at first), killed (those
-# of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why.
-
-MOST_JOBS=16
+# of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why; and,
+# where one is in the way, program and pid.
 
 # ---------------------------------------------------------------- what is there
 
 # KNOWN: "UUID:PID:START" of every process that lived at first.
 first_look() {
-    first_scan=$(scan_qemu) || { WHY=$first_scan && return 1; }
+    first_scan=$(scan) || { WHY=$first_scan && return 1; }
     take_scan "$first_scan"
-    KNOWN=$FRESH
+    KNOWN=$FRESH OLD_FILES=$FILES
     for first_seen in $KNOWN; do count_fact "${first_seen%%:*}" FOUND; done
     for first_seen in $DEAD; do count_fact "$first_seen" ZOMBIE; done
 }
 
-# take_scan LINES: ALIVE, the VMs of the living; FRESH, those processes that are not in KNOWN; DEAD, the VMs of zombies;
-# NAMELESS, how many live of which nobody can say whose they are.
+# take_scan LINES: as read_scan, and FRESH, the living that are not in KNOWN.
 take_scan() {
-    ALIVE='' FRESH='' DEAD='' NAMELESS=0
-    IFS=$NL
-    # shellcheck disable=SC2086
-    set -- $1
-    unset IFS
-    for scan_line; do
-        case $scan_line in
-        '- '*) NAMELESS=$((NAMELESS + 1)) && continue ;;
-        *' Z') DEAD="$DEAD ${scan_line%% *}" && continue ;;
-        esac
-        scan_known=${scan_line% *}
-        scan_vm=${scan_known%% *}
-        scan_known=$scan_vm:${scan_known#* }
-        scan_known=${scan_known% *}:${scan_known##* }
-        ALIVE="$ALIVE $scan_vm"
+    read_scan "$1"
+    FRESH=''
+    for scan_copy in $COPIES; do
         case " $KNOWN " in
-        *" $scan_known "*) ;;
-        *) FRESH="$FRESH $scan_known" ;;
+        *" $scan_copy "*) ;;
+        *) FRESH="$FRESH $scan_copy" ;;
         esac
     done
 }
 
-look_again() {
-    again_scan=$(scan_qemu) || { WHY=$again_scan && return 1; }
-    take_scan "$again_scan"
-    for again_seen in $ALIVE; do set_fact "$again_seen" SEEN 1; done
-    for again_seen in $FRESH; do set_fact "${again_seen%%:*}" RESPAWNED 1; done
-}
-
-known_lives() {
-    known_process=${1#*:}
-    lives "${known_process%:*}" "${known_process#*:}"
+# note_disks: DISK_PATHS and SHARED_PATHS. Before the kill: what is open closes with it.
+note_disks() {
+    find_definitions
+    # shellcheck disable=SC2086
+    find_disks $VMS
+    # shellcheck disable=SC2086
+    find_open_disks $KNOWN
 }
 
 # For a rehearsal. Any process is in D for a moment now and then; one that stays in it is one that SIGKILL would not end.
@@ -84,154 +69,7 @@ note_autostart() {
     unset IFS
 }
 
-still_living() {
-    LIVING=''
-    for living_one in $1; do
-        if known_lives "$living_one"; then LIVING="$LIVING $living_one"; fi
-    done
-}
-
-# ---------------------------------------------------------------- the kill
-
-# Who is to be destroyed through libvirt: VMs of which a process lives, and those that libvirt sees although /proc
-# shows none (asked only if there is one of which nothing was found).
-plan_destroys() {
-    QUEUE='' DONE=' '
-    all_found || ask_active 2
-    for plan_vm in $VMS; do
-        get_fact "$plan_vm" FOUND
-        if is_active "$plan_vm"; then set_fact "$plan_vm" ACTIVE yes; fi
-        if [ -n "$HAS_VIRSH" ] && { [ "$FACT" -gt 0 ] || is_active "$plan_vm"; }; then QUEUE="$QUEUE $plan_vm"; fi
-    done
-    # libvirt never gets more than half of what is left: SIGKILL needs its share of a short budget.
-    read_uptime
-    GIVE_UP_MS=$((END_UP_MS - SETTLE_MS - 500))
-    DESTROY_END_MS=$((UP_MS + DESTROY_S * 1000))
-    if [ "$DESTROY_END_MS" -gt $(((UP_MS + GIVE_UP_MS) / 2)) ]; then DESTROY_END_MS=$(((UP_MS + GIVE_UP_MS) / 2)); fi
-}
-
-run_destroys() {
-    running_jobs='' job_count=0
-    for job in $JOBS; do
-        if job_runs "${job#*:}"; then
-            running_jobs="$running_jobs $job"
-            job_count=$((job_count + 1))
-        else
-            end_destroy "$job"
-        fi
-    done
-    JOBS=$running_jobs
-    while [ "$job_count" -lt "$MOST_JOBS" ] && [ -n "$QUEUE" ]; do
-        # shellcheck disable=SC2086
-        set -- $QUEUE
-        in_time || return 0
-        timeout -k 1 "$DESTROY_S" virsh -q -c qemu:///system destroy "$1" </dev/null >/dev/null 2>&1 &
-        JOBS="$JOBS $1:$!"
-        job_count=$((job_count + 1))
-        shift
-        QUEUE=$*
-    done
-}
-
-end_destroy() {
-    wait "${1#*:}"
-    case $? in
-    0) set_fact "${1%%:*}" DESTROY ok ;;
-    124 | 137) set_fact "${1%%:*}" DESTROY timeout ;;
-    *) set_fact "${1%%:*}" DESTROY failed ;;
-    esac
-    DONE="$DONE${1%%:*} "
-}
-
-# Nothing of ours goes on after the reply. virsh is given a moment, since it looks only five times a second whether the
-# process is gone.
-end_jobs() {
-    for job in $JOBS; do
-        end_tries=0
-        while job_runs "${job#*:}" && [ "$end_tries" -lt 10 ]; do
-            end_tries=$((end_tries + 1))
-            sleep 0.05
-        done
-        if job_runs "${job#*:}"; then
-            kill "${job#*:}" 2>/dev/null
-            set_fact "${job%%:*}" DESTROY timeout
-        else
-            end_destroy "$job"
-        fi
-    done
-}
-
-# kill_overdue UUID:PID:START: SIGKILL once libvirt is through with the VM, or had its time, or is not there.
-kill_overdue() {
-    case $SENT in
-    *" $1 "*) return 0 ;;
-    esac
-    case $DONE in
-    *" ${1%%:*} "*) ;;
-    *) [ -z "$HAS_VIRSH" ] || [ "$UP_MS" -ge "$DESTROY_END_MS" ] || return 0 ;;
-    esac
-    # In this order: the clock is asked by a program that takes a while, the process is looked at last.
-    if in_time && known_lives "$1"; then
-        kill_process=${1#*:}
-        if kill -9 "${kill_process%:*}" 2>/dev/null; then SENT="$SENT$1 "; fi
-    fi
-}
-
-# Until all are gone, or no time is left for the two scans.
-kill_all() {
-    SENT=' '
-    plan_destroys
-    LIVING=$KNOWN
-    while :; do
-        run_destroys
-        still_living "$LIVING"
-        read_uptime || return 0
-        for overdue in $LIVING; do kill_overdue "$overdue"; done
-        if [ -z "$LIVING" ] && ! waits_for_libvirt; then return 0; fi
-        [ "$UP_MS" -lt "$GIVE_UP_MS" ] || return 0
-        sleep 0.05
-    done
-}
-
-# Only for a VM that libvirt alone sees: for the others the processes tell.
-waits_for_libvirt() {
-    for waits_vm in $VMS; do
-        get_fact "$waits_vm" FOUND
-        if [ "$FACT" -gt 0 ] || ! is_active "$waits_vm"; then continue; fi
-        case $DONE in
-        *" $waits_vm "*) ;;
-        *) return 0 ;;
-        esac
-    done
-    return 1
-}
-
-# ---------------------------------------------------------------- the proof
-
-# Twice, SETTLE_S apart: a manager that starts the VM again shows in between. libvirt is asked meanwhile.
-prove() {
-    look_again || return
-    read_uptime && settled_ms=$((UP_MS + SETTLE_MS)) || return
-    ACTIVE=$(
-        sleep "$SETTLE_S" &
-        if all_found; then ACTIVE=''; else ask_active 2; fi
-        printf %s "$ACTIVE"
-        wait
-    )
-    # To the hundredth of a second, as this clock counts.
-    if ! read_uptime || [ "$UP_MS" -lt $((settled_ms - 10)) ]; then
-        WHY=did-not-settle
-        return
-    fi
-    look_again
-}
-
-all_found() {
-    for found_vm in $VMS; do
-        get_fact "$found_vm" FOUND
-        [ "$FACT" -gt 0 ] || return 1
-    done
-}
+# ---------------------------------------------------------------- the verdicts
 
 count_ends() {
     for ends_one in $KNOWN; do
@@ -245,21 +83,13 @@ count_ends() {
     done
 }
 
-# is_starting UUID: whether a start script, or a virsh that it left behind, holds the VM's lock (see locked.sh).
-is_starting() {
-    [ -e "$ROOT/run/hafence/$1.lock" ] || return 1
-    flock -n "$ROOT/run/hafence/$1.lock" true 2>/dev/null
-    [ $? -eq 1 ]
-}
-
-# judge UUID: STATE and WHY of a VM, from what was counted.
+# judge UUID: VERDICT, VM_WHY and WHO of a VM, from what was counted.
 judge() {
+    VM_WHY='' WHO=''
     get_fact "$1" FOUND && vm_found=$FACT
     get_fact "$1" STATE && vm_life=$FACT
     get_fact "$1" SEEN && vm_seen=$FACT
-    get_fact "$1" ACTIVE && vm_active=$FACT
     get_fact "$1" MAYCOME && vm_may_come=$FACT
-    if is_active "$1"; then vm_active=yes; fi
     get_fact "$1" RESPAWNED
     if [ "$FACT" = 1 ]; then
         VERDICT=alive VM_WHY=respawned
@@ -271,29 +101,29 @@ judge() {
         esac
     elif [ -n "$WHY" ]; then
         VERDICT=unknown VM_WHY=$WHY
-    elif [ "$vm_found" -eq 0 ] && [ "$vm_active" = yes ]; then
-        VERDICT=unknown VM_WHY=libvirt-sees-what-proc-does-not
-    elif [ "$vm_found" -eq 0 ] && [ "$NAMELESS" -gt 0 ]; then
-        VERDICT=unknown VM_WHY=a-qemu-that-exits-shows-no-name
     elif [ "$vm_found" -eq 0 ] && [ "$vm_may_come" = yes ]; then
         VERDICT=unknown VM_WHY=libvirt-may-be-about-to-start-it
-    elif is_starting "$1"; then
-        VERDICT=unknown VM_WHY=a-start-is-under-way
+    elif nothing_here "$1" "$vm_found" && ! is_held "$1"; then
+        VERDICT=dead
     else
-        VERDICT=dead VM_WHY=''
+        VERDICT=unknown
     fi
 }
 
 rehearsal() {
+    VM_WHY='' WHO=''
     get_fact "$1" FOUND
+    VERDICT=unknown
     if [ -z "$ROOT" ] && ! kill -0 1 2>/dev/null; then
-        VERDICT=unknown VM_WHY=not-root
+        VM_WHY=not-root
     elif [ -n "$WHY" ]; then
-        VERDICT=unknown VM_WHY=$WHY
-    elif [ "$FACT" -gt 0 ]; then
+        VM_WHY=$WHY
+    elif [ "$FACT" -eq 0 ]; then
+        if nothing_here "$1" 0 && ! is_held "$1"; then VERDICT=dead; fi
+    elif [ "$LIBVIRT" = silent ] && ! libvirt_clears "$1"; then
+        return # as it would be after the kill
+    elif ! is_held "$1"; then
         VERDICT=alive VM_WHY=rehearsal
-    else
-        VERDICT=dead VM_WHY=''
     fi
 }
 
@@ -307,13 +137,19 @@ report() {
             get_fact "$report_vm" "${report_fact#*:}"
             report_line="$report_line ${report_fact%:*}=$FACT"
         done
-        say "$report_line why=$VM_WHY"
+        report_line="$report_line why=$VM_WHY"
+        [ -z "$WHO" ] || report_line="$report_line program=${WHO#*:} pid=${WHO%%:*}"
+        say "$report_line"
         report_count=$((report_count + 1))
         case $VERDICT in
         alive) [ "$report_status" -gt 10 ] || report_status=10 ;;
         unknown) report_status=11 ;;
         esac
     done
+    if [ "$WATCH" = 1 ] && [ "$report_status" -eq 0 ]; then
+        say "end vms=$report_count status=0"
+        watch
+    fi
     say "end vms=$report_count"
     exit "$report_status"
 }
@@ -323,8 +159,10 @@ fence() {
     first_look || return
     find_autostart
     note_autostart on
+    note_disks
     if [ "$REHEARSE" = 1 ]; then
         note_states
+        read_proof "$(tell_disks; tell_libvirt "$(bounded "$LIBVIRT_S")")"
         return 0
     fi
     if ! in_time; then
@@ -344,7 +182,10 @@ main() {
     prepare
     say_hello
     wait_go
-    WHY='' SENT=' ' ACTIVE='' KNOWN='' JOBS='' NAMELESS=0
+    # shellcheck disable=SC2034  # the other files use them
+    WHY='' SENT=' ' KNOWN='' OLD_FILES=' ' JOBS='' STATES='' DISK_PATHS=''
+    read_scan ''
+    read_proof ''
     find_virsh
     begin_facts
     fence

@@ -56,10 +56,10 @@ say_hello() {
 }
 
 # The one name that two machines never share, clones of one image included: it is made at each boot. The demo's hosts
-# share one machine, and have none.
+# share one machine, and have boots of their own.
 read_boot_id() {
     BOOT_ID=''
-    [ -z "$ROOT" ] && { read -r BOOT_ID </proc/sys/kernel/random/boot_id; } 2>/dev/null
+    { read -r BOOT_ID <"$ROOT/proc/sys/kernel/random/boot_id"; } 2>/dev/null
     case $BOOT_ID in
     '' | *[!0-9a-f-]*) return 1 ;;
     esac
@@ -72,16 +72,20 @@ wait_go() {
     go_word='' go_nonce='' go_deadline='' go_rest=''
     read -r go_word go_nonce go_deadline go_rest || exit 11
     [ "$go_word $go_nonce $go_rest" = "go $NONCE " ] || exit 11
-    case $go_deadline in
-    '' | .* | *. | *[!0-9.]* | *.*.*) exit 11 ;;
+    set_deadline "$go_deadline" || exit 11
+}
+
+# set_deadline SECONDS: until when anything may be changed, by this host's clock, with or without a fraction.
+set_deadline() {
+    case $1 in
+    '' | .* | *. | *[!0-9.]* | *.*.*) return 1 ;;
     *.*)
-        deadline_part=${go_deadline#*.}000
-        DEADLINE_MS=${go_deadline%.*}${deadline_part%"${deadline_part#???}"}
+        deadline_part=${1#*.}000
+        DEADLINE_MS=${1%.*}${deadline_part%"${deadline_part#???}"}
         ;;
-    *) DEADLINE_MS=${go_deadline}000 ;;
+    *) DEADLINE_MS=${1}000 ;;
     esac
-    read_clock || exit 11
-    read_uptime || exit 11
+    read_clock && read_uptime || return 1
     END_UP_MS=$((UP_MS + DEADLINE_MS - CLOCK_MS))
 }
 

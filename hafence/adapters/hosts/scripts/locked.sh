@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# What start.sh and settle.sh share: the VM's lock and ticket on this host, and the answer. Needs lib.sh, scan.sh and
-# libvirt.sh.
+# What start.sh and settle.sh share: the VM's lock and ticket on this host, and the answer. Needs absence.sh and what that
+# needs.
 #
 # VMS     the one UUID
-# NAMES   its name, if it is known (see scan.sh)
+# NAMES   its name, if it is known (see identity.sh)
 # TICKET  a whole number; a script that finds a higher one, or an equal one of a settle, does nothing
 #
 #   start UUID started pid=P | running pid=P | clean why=… | refused why=superseded | unknown why=…
@@ -12,8 +12,6 @@
 # Exit status: 0 for started and running, 10 for clean, 11 otherwise. clean: no copy is here, and nothing is under way
 # that could still bring one. The lock is a file that stays; virsh inherits it, so it is held for as long as
 # a start is under way, even if this shell and the connection are gone.
-
-LOCKS=$ROOT/run/hafence
 
 finish() {
     finish_word=$1
@@ -41,7 +39,8 @@ finish() {
 
 begin_locked() {
     prepare
-    VIRSH_TALK=/dev/null VIRSH_RUNS=''
+    # shellcheck disable=SC2034  # absence.sh reads KNOWN: nothing is killed here
+    VIRSH_TALK=/dev/null VIRSH_RUNS='' KNOWN='' OLD_FILES=' '
     normalise_uuid "$VMS" || exit 11
     say_hello
     wait_go
@@ -65,6 +64,8 @@ take_lock() {
     lock_ms=$((END_UP_MS - UP_MS))
     [ "$lock_ms" -gt 0 ] || lock_ms=0
     flock -w "$((lock_ms / 1000)).$((lock_ms % 1000 / 100))" 9 || finish unknown why=lock-held
+    # shellcheck disable=SC2034  # absence.sh reads it
+    HOLDS_LOCK=yes
     WHY=''
 }
 
@@ -87,38 +88,35 @@ take_ticket() {
     fi
 }
 
-# find_copy: PID of a living qemu of the VM, or empty.
+# find_copy: PID of a living process of the VM, or empty.
 find_copy() {
-    PID=''
-    copy_scan=$(scan_qemu) || finish unknown "why=$copy_scan"
-    IFS=$NL
-    for copy_line in $copy_scan; do
-        unset IFS
-        case $copy_line in
-        '- '* | *' Z') continue ;;
-        esac
-        PID=${copy_line#* }
-        PID=${PID%% *}
-    done
-    unset IFS
+    copy_scan=$(scan) || finish unknown "why=$copy_scan"
+    read_scan "$copy_scan"
+    PID=${COPIES#*:}
+    PID=${PID%%:*}
 }
 
-# await_rest: until libvirt does not call the VM active and no process is seen after that. A process, or a VM that stays
-# active, ends in PID or STAYS. 1: there is no process, and libvirt did not answer.
+# await_rest MILLISECONDS (of the uptime): until libvirt is at nothing with the VM, and then no process of it is seen.
+# PID is one that was; whether that is all, nothing_here says.
 await_rest() {
-    STAYS=''
     while :; do
-        ask_known 3
-        rest_answer=$?
+        ask_libvirt "$LIBVIRT_S" "$VMS"
         find_copy
         [ -z "$PID" ] || return 0
-        [ "$rest_answer" -eq 0 ] || return 1
-        is_active "$VMS" || return 0
-        if ! read_uptime || [ "$UP_MS" -ge "$1" ]; then
-            # shellcheck disable=SC2034  # start.sh and settle.sh read it
-            STAYS=yes
-            return 0
-        fi
+        state_of "$VMS"
+        case $VM_STATE in
+        active | busy) ;;
+        *) return 0 ;;
+        esac
+        if ! read_uptime || [ "$UP_MS" -ge "$1" ]; then return 0; fi
         sleep 0.1
     done
+}
+
+# finish_unless_clear: ends with "unknown" where something of the VM may be here, or on its way.
+finish_unless_clear() {
+    nothing_here "$VMS" 0 && return 0
+    set -- "why=$VM_WHY"
+    [ -z "$WHO" ] || set -- "$@" "program=${WHO#*:}" "pid=${WHO%%:*}"
+    finish unknown "$@"
 }

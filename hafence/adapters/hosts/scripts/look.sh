@@ -1,15 +1,19 @@
 # shellcheck shell=sh
 # One look into a host, read-only: its clock, its room, and every VM that is here, in the eyes of /proc and of libvirt.
-# Needs lib.sh, scan.sh and libvirt.sh.
+# Needs absence.sh and what that needs.
 #
-#   boot ID | libvirt ok,hung,failed,absent | memory total=KIB free=KIB | copy UUID N (living qemus)
-#   active UUID | defined UUID | autostart UUID | missing PROGRAM | blind WHY (processes could not be looked at)
+# ASKED   UUIDs apart by blanks: VMs of which libvirt is asked one by one, whatever becomes of its lists
+#
+#   boot ID | libvirt ok,busy,hung,failed,down,absent | memory total=KIB free=KIB
+#   copy UUID N (living processes) | named NAME N (of these, those that bear no UUID) | doubt UUID PROGRAM (see scan.sh)
+#   active UUID | defined UUID (libvirt's lists) | asked UUID off,active,busy (see libvirt.sh)
+#   autostart UUID | missing PROGRAM | blind WHY (processes could not be looked at)
 #   end lines=N
 #
 # Processes first, then libvirt: a VM whose start begins in between is active there before its process is seen.
+# "busy" is a libvirt that answers, but not when its lists are asked for, which wait for each VM's lock.
 
-LIBVIRT_S=3
-LOOK_COMMANDS='list --uuid; echo defined; list --uuid --all --persistent; echo memory; nodememstats'
+LISTS='list --uuid; echo defined; list --uuid --all --persistent; echo memory; nodememstats'
 
 tell() {
     say "$*"
@@ -21,57 +25,128 @@ tell_boot() {
 }
 
 tell_missing() {
-    for missing_program in $(lacking grep tr date sleep readlink timeout flock setsid virsh ip ping bash); do
+    for missing_program in $(lacking grep tr date sleep readlink timeout stat ls flock setsid virsh ip ping bash); do
         tell "missing $missing_program"
     done
 }
+
+# ---------------------------------------------------------------- processes
 
 tell_copies() {
     if ! check_self; then
         tell "blind $WHY"
         return
     fi
-    if ! copies=$(scan_qemu); then
-        tell "blind $copies"
+    if ! copies_scan=$(scan); then
+        tell "blind $copies_scan"
         return
     fi
-    copies=$(printf '%s\n' "$copies" | sort) # equal ones together
-    copy_vm='' copy_count=0
-    IFS=$NL
-    for copy_line in $copies; do
-        unset IFS
-        case $copy_line in
-        '- '* | *' Z') continue ;;
+    read_scan "$copies_scan"
+    told_copies=' '
+    for copy_vm in $COPIES; do tell_copy "${copy_vm%%:*}"; done
+    for copy_vm in $DOUBTS; do
+        case $told_copies in
+        *" ?${copy_vm%%:*} "*) ;;
+        *) tell "doubt ${copy_vm%%:*} ${copy_vm##*:}" ;;
         esac
-        if [ "${copy_line%% *}" != "$copy_vm" ]; then
-            tell_copy
-            copy_vm=${copy_line%% *} copy_count=0
-        fi
-        copy_count=$((copy_count + 1))
+        told_copies="$told_copies?${copy_vm%%:*} "
+    done
+}
+
+# tell_copy UUID or =NAME
+tell_copy() {
+    case $told_copies in
+    *" $1 "*) return ;;
+    esac
+    told_copies="$told_copies$1 "
+    copy_count=0
+    for copy_one in $COPIES; do
+        if [ "${copy_one%%:*}" = "$1" ]; then copy_count=$((copy_count + 1)); fi
+    done
+    case $1 in
+    =*) tell "named ${1#=} $copy_count" ;;
+    *) tell "copy $1 $copy_count" ;;
+    esac
+}
+
+# ---------------------------------------------------------------- libvirt
+
+tell_libvirt() {
+    STATES='' libvirt_is=failed
+    [ -z "$HAS_VIRSH" ] || ask_lists
+    if [ "$libvirt_is" = failed ] && ! daemon_lives && ! socket_listens; then
+        libvirt_is=down
+        [ -n "$HAS_VIRSH" ] || libvirt_is=absent
+    fi
+    tell "libvirt $libvirt_is"
+    if [ "$libvirt_is" = ok ]; then tell_lists; fi
+    IFS=$NL
+    for asked_state in $STATES; do
+        unset IFS
+        tell "asked $asked_state"
     done
     unset IFS
-    tell_copy
 }
 
-tell_copy() {
-    if [ "$copy_count" -gt 0 ]; then tell "copy $copy_vm $copy_count"; fi
-}
-
-# virsh goes on after a command that failed and ends with the status of the last one, so its talk is looked at too.
-tell_libvirt() {
-    if [ -z "$HAS_VIRSH" ]; then
-        tell 'libvirt absent'
-        return
+# ask_lists: libvirt_is, ok, busy, hung or failed. virsh goes on after a command that failed and ends with the status of
+# the last one, so its talk is looked at, too. Not with -q: it takes "echo" its line end.
+ask_lists() {
+    lists_commands=$LISTS ask_part=end ask_good=yes
+    if [ -n "$ASKED" ]; then
+        # shellcheck disable=SC2086
+        begin_asking $ASKED
+        lists_commands="$ASK_COMMANDS; $LISTS"
     fi
-    answer=$(timeout -k 1 "$LIBVIRT_S" virsh -c qemu:///system "$LOOK_COMMANDS" 2>&1 </dev/null)
-    case $?:$answer in
-    124:* | 137:*) tell 'libvirt hung' && return ;;
-    *:error:* | *"${NL}error:"*) tell 'libvirt failed' && return ;;
-    0:*defined*memory*) ;;
-    *) tell 'libvirt failed' && return ;;
+    answer=$(timeout -k 1 "$LIBVIRT_S" virsh -c qemu:///system "$lists_commands" 2>&1 </dev/null)
+    lists_status=$?
+    lists_part=active
+    IFS=$NL
+    for answer_line in $answer; do
+        if [ "$ask_part" != end ]; then
+            read_ask_line "$answer_line"
+            continue
+        fi
+        case $lists_part:$answer_line in
+        active:defined | defined:memory) lists_part=$answer_line ;;
+        *:error:*) ask_good='' ;;
+        esac
+    done
+    unset IFS
+    case $lists_status:$ask_part:$lists_part:$ask_good in
+    0:end:memory:yes) libvirt_is=ok ;;
+    124:* | 137:*) ask_after_hang ;;
+    *) libvirt_is=failed STATES='' ;;
     esac
-    tell 'libvirt ok'
+}
+
+# The lists did not come. Which VM keeps libvirt from it, and what of the others?
+ask_after_hang() {
+    libvirt_is=busy
+    case $ask_part:$ask_good in
+    begin:*) libvirt_is=hung ;;
+    *:'') libvirt_is=failed STATES='' ;;
+    vm:*)
+        STATES="$STATES$ASK_VM busy$NL"
+        hang_states=$STATES hang_left=${ASKED#*"$ASK_VM"}
+        if [ -n "$hang_left" ]; then
+            # shellcheck disable=SC2086
+            ask_states 2 $hang_left
+            STATES=$hang_states$STATES
+        fi
+        ;;
+    *)
+        if [ -z "$ASKED" ]; then
+            ask_states 2
+            [ "$ANSWERS" = yes ] || libvirt_is=hung
+        fi
+        ;;
+    esac
+}
+
+# The lines of the lists, once it is known that they are whole.
+tell_lists() {
     answer_kind=active memory_total='' memory_free=0
+    if [ -n "$ASKED" ]; then answer=${answer#*"${NL}ask end$NL"}; fi
     IFS=$NL
     for answer_line in $answer; do
         unset IFS
@@ -114,8 +189,8 @@ tell_autostart() {
 main() {
     prepare
     say_hello
-    # shellcheck disable=SC2034  # scan.sh reads it
-    VMS='' NAMES=''
+    # shellcheck disable=SC2034  # identity.sh reads them
+    VMS='' NAMES='' ANY_NAME=yes
     TOLD=0
     find_virsh
     tell_boot

@@ -1,8 +1,9 @@
 # shellcheck shell=sh
-# Starts a VM here, at most once. Needs lib.sh, scan.sh, libvirt.sh and locked.sh; see the latter for the answer.
+# Starts a VM here, at most once. Needs locked.sh and what that needs; see there for the answer.
 #
 # XML   the domain
 # HOW   persistent: define and start; transient: create
+# BOOT  the boot in which this host was looked into: the tickets that it has seen since are gone with another one
 #
 # What counts at the end is what is seen, not what virsh said. A definition is taken back if the start failed and it was
 # not here before; nothing else of the VM is ever removed.
@@ -27,21 +28,18 @@ xml_is_ours() {
     xml_uuid=${XML#*<uuid>}
     # shellcheck disable=SC2086
     set -- ${xml_uuid%%</uuid>*}
-    case ${1:-} in
-    *[A-F]*) set -- "$(printf %s "$1" | tr A-F a-f)" ;;
-    esac
     normalise_uuid "${1:-}" && [ "$UUID" = "$VMS" ]
 }
 
 define() {
-    if is_defined "$VMS"; then DEFINED_BEFORE=yes; fi
+    if is_kept "$VMS"; then DEFINED_BEFORE=yes; fi
     in_time || could_not_begin deadline-passed
-    virsh_feed 5 define /dev/stdin >/dev/null 2>"$VIRSH_TALK" || could_not_begin define-failed
+    virsh_feed $((LIBVIRT_S + 2)) define /dev/stdin >/dev/null 2>"$VIRSH_TALK" || could_not_begin define-failed
 }
 
 take_back() {
     if [ "$HOW" = persistent ] && [ -z "$DEFINED_BEFORE" ] && in_time; then
-        libvirt 3 undefine --keep-nvram "$VMS" </dev/null >/dev/null 2>&1
+        libvirt "$LIBVIRT_S" undefine --keep-nvram "$VMS" </dev/null >/dev/null 2>&1
     fi
 }
 
@@ -74,11 +72,15 @@ start() {
     if [ -n "$start_lacks" ]; then could_not_begin "lacks-${start_lacks%%"$NL"*}"; fi
     xml_is_ours || could_not_begin xml-names-another-vm
     take_lock || could_not_begin "$WHY"
+    if ! read_boot_id || [ "$BOOT" != "$BOOT_ID" ]; then could_not_begin rebooted; fi
     take_ticket start
     read_uptime || finish unknown why=no-clock
-    await_rest $((UP_MS + 3000)) || could_not_begin libvirt-does-not-answer
+    # shellcheck disable=SC2034  # libvirt.sh reads it
+    ASK_INFO=yes
+    await_rest $((UP_MS + 3000))
     if [ -n "$PID" ]; then finish running "pid=$PID" already=1; fi
-    if [ -n "$STAYS" ]; then finish unknown why=libvirt-active; fi
+    [ "$LIBVIRT" = answers ] || could_not_begin libvirt-does-not-answer
+    finish_unless_clear
     DEFINED_BEFORE=''
     VIRSH_TALK=$LOCKS/$VMS.talk
     if [ "$HOW" = persistent ]; then define; fi
@@ -100,8 +102,9 @@ conclude() {
         sleep 0.1
         find_copy
     done
-    await_rest "$END_UP_MS" || finish unknown why=libvirt-does-not-answer
-    if [ -n "$PID$STAYS" ]; then finish unknown why=libvirt-active; fi
+    await_rest "$END_UP_MS"
+    if [ -n "$PID" ]; then finish unknown why=virsh-failed-and-a-copy-runs "pid=$PID"; fi
+    finish_unless_clear
     take_back
     if [ "$START_STATUS" -eq 0 ]; then finish clean why=ended-at-once; fi
     finish clean why=virsh-failed

@@ -1,0 +1,1 @@
+"""The engine in memory: the contract under the simulated world."""

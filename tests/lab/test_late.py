@@ -1,0 +1,58 @@
+"""What happens while a start is under way: a copy turns up elsewhere, or the old one is started again."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from tests.lab.cluster import Lab
+from tests.lab.command import AdminNode, Going, assert_started
+from tests.lab.vm import LabVm
+
+SUSPECT = "kvm-01"
+
+
+def held(lab: Lab) -> tuple[AdminNode, Path]:
+    """An admin node whose runs wait in a hook, after the fence, until a file is there."""
+    admin = AdminNode(lab, hooks="hooks")
+    gate = admin.folder / "go"
+    hook = admin.folder / "hooks" / "wait"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\nuntil [ -e {shlex.quote(str(gate))} ]; do sleep 0.05; done\n")
+    hook.chmod(0o755)
+    return admin, gate
+
+
+def begin_and_wait_for_the_death(lab: Lab, admin: AdminNode, vm: LabVm) -> Going:
+    old = set(lab.qemus(vm.uuid))
+    going = admin.begin("start-vm", vm.name, "--yes", "--json")
+    admin.wait_step("intent_run_hooks", going)
+    assert not old & set(lab.qemus(vm.uuid))
+    return going
+
+
+def test_what_another_manager_starts_again_is_ended_while_the_vm_starts_elsewhere(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    admin, gate = held(lab)
+    going = begin_and_wait_for_the_death(lab, admin, vm)
+    for _ in range(2):
+        lab.start_stray(SUSPECT, vm)
+        lab.wait_copies(vm.uuid, 0)
+    gate.touch()
+    ended = going.wait()
+    assert assert_started(admin, vm, ended) != SUSPECT
+    assert lab.copies(vm.uuid) == 1
+    assert ["started the VM there anew" in risk for risk in ended["residual_risk"]] == [True], ended
+
+
+def test_a_copy_that_turns_up_on_another_host_during_the_fence_is_seen_before_the_start(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    admin, gate = held(lab)
+    going = begin_and_wait_for_the_death(lab, admin, vm)
+    lab.start_stray("kvm-03", vm)
+    moved = lab.qemus(vm.uuid)
+    gate.touch()
+    ended = going.wait()
+    assert (ended.code, ended["reason"], ended["host"]) == (3, "running_elsewhere", "kvm-03"), ended
+    assert lab.qemus(vm.uuid) == moved
+    assert admin.recorded(vm.name) == f"running on {SUSPECT}"
