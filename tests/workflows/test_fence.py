@@ -149,7 +149,7 @@ CASES = {
         host=K2,
         looks=[seen(k2=silence("kvm-02"))],
         inventory=stage.with_power(book(WEB, DB, THIRD)),
-        answers={Fence: fails(Trouble.TIMED_OUT), PowerOff: power(True)},
+        answers={Fence: fails(Trouble.TIMED_OUT), **power(True)},
     ),
     "still alive": It(answers={Fence: ALIVE}),
     "ambiguous": It(answers={Fence: UNKNOWN}),

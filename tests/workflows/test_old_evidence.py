@@ -14,7 +14,7 @@ from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
-from hafence.effects import Fence, LookAt, Recall, RunHooks, Start
+from hafence.effects import Fence, LookAt, Recall, RunHooks, SpendStatement, Start
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import host, look, silence
 
@@ -169,8 +169,21 @@ def test_a_leftover_that_can_not_write_is_still_none_of_the_copies_when_all_is_l
     )
     outcome = start(it, yes=True)
     assert (outcome.decision, outcome.host) == (Decision.STARTED, K3)
-    # at the beginning, and before the verdict on the copies after the start; in between nothing was forgotten
-    assert len(it.of(Recall)) == 2
+    # at the beginning, each of the two times that all is taken anew, and before the verdict on the copies after it
+    assert len(it.of(Recall)) == 4
+
+
+def test_a_statement_that_the_second_look_refutes_is_spent() -> None:
+    it = desk(
+        seen(k1=silence("kvm-01")),
+        seen(k1=(WEB,)),
+        memory=memory(statements=stage.stated(K1)),
+        answers={Fence: [fails(Trouble.TIMED_OUT), UNKNOWN]},
+        takes={RunHooks: 61.0},
+    )
+    assert start(it, yes=True).reason is Reason.AMBIGUOUS
+    assert [each.host for each in it.of(SpendStatement)] == [K1]
+    assert it.of(Start) == []
 
 
 @pytest.mark.parametrize(
