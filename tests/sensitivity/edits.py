@@ -1,5 +1,5 @@
-"""Changes that are made by hand: nine that were planted once and that a search did not notice, and the guards that stand
-behind others, each with the name that the table gives it."""
+"""Changes that are made by hand: nine that were planted once to see whether the search notices, and the guards that
+stand behind others, each with the name that the table gives it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ _DEADLINE = Edit(
     "not_after = yield from vm_run.renew()",
 )
 _SETTLING = Edit(
-    STARTING, "settle_earlier", "if record.state is not VmState.STARTING:\n        return None", "if True:\n        return None"
+    STARTING,
+    "settle_earlier",
+    "if record.state is not VmState.STARTING:\n        return None",
+    "if True:\n        return None",
 )
 _LEASE = Edit(
     "hafence/workflows/vm_run.py",
@@ -61,22 +64,41 @@ _STORAGE = Edit(
     DECISION,
     "_judge",
     "if Proof.DISKS_FENCED in proofs:",
-    'if any(level.name.startswith("storage") for level in case.second_level):',
+    "if any(level.kind is SecondLevelKind.STORAGE for level in case.second_level):",
 )
 
-PLANTED: dict[str, tuple[Edit, ...]] = {
-    "an ambiguous reply starts the VM": (_AMBIGUOUS,),
-    "a living verdict falls through": (_ALIVE,),
-    "signs of life are ignored in the judgement of silence": (_SIGNS,),
-    "the look after a start ignores two copies": (_AFTER_START,),
-    "no silent sibling is needed": (_WITNESSES,),
-    "the age of the evidence is not asked": (_AGE, _DEADLINE),
-    "the settling of an earlier start is skipped": (_SETTLING,),
-    "the lease is not renewed": (_LEASE,),
-    "a storage fence is taken as given": (_STORAGE,),
+
+class Planted(NamedTuple):
+    """A fault made by hand, of one edit or of some together."""
+
+    edits: tuple[Edit, ...]
+    piece: str
+    """The piece of the search that is asked for it (Piece.words)."""
+
+    @property
+    def mutants(self) -> list[Mutant]:
+        """The edits as mutants."""
+        return [edit.mutant for edit in self.edits]
+
+    def name(self, words: str) -> str:
+        """Its name in the table."""
+        return f"{self.edits[0].path} | planted | {words}"
+
+
+_WORDS: dict[str, Planted] = {
+    "an ambiguous reply starts the VM": Planted((_AMBIGUOUS,), "confirm alone/0 sshd-gone"),
+    "a living verdict falls through": Planted((_ALIVE,), "proceed alone/0 unkillable-unseen"),
+    "signs of life are ignored in the judgement of silence": Planted((_SIGNS,), "confirm alone/1 isolated"),
+    "the look after a start ignores two copies": Planted((_AFTER_START,), "confirm alone/1 isolated"),
+    "no silent sibling is needed": Planted((_WITNESSES,), "confirm alone/0 isolated-witnesses-blind"),
+    "the age of the evidence is not asked": Planted((_AGE, _DEADLINE), "confirm alone/1 healthy"),
+    "the settling of an earlier start is skipped": Planted((_SETTLING,), "confirm alone/0 start-left-behind"),
+    "the lease is not renewed": Planted((_LEASE,), "confirm pair/0 healthy"),
+    "a storage fence is taken as given": Planted((_STORAGE,), "confirm+storage alone/0 isolated-uncovered"),
 }
-"""Each must be found by the search alone. The age of the evidence has two guards: the question, and the deadline that a
-start bears."""
+PLANTED = {planted.name(words): planted for words, planted in _WORDS.items()}
+"""By their names in the table. Each should be found by the search alone. The age of the evidence has two guards: the
+question, and the deadline that a start bears."""
 
 GUARDS: dict[str, tuple[Edit, ...]] = {
     "the look after the fence": (

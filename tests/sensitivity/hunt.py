@@ -15,10 +15,10 @@ from tests.mutation.accepted import read_accepted
 from tests.mutation.hunt import TIME, Children
 from tests.mutation.mutants import Mutant
 
-from .corpus import Corpus, pieces
-from .edits import GUARDS
-from .table import ACCEPTED, FOUND, NO_MORE, OPEN, WITH, Row
-from .trial import SAFETY, NotTried, Reach, Trial, try_mutant
+from .corpus import Corpus, Piece, piece_of, pieces
+from .edits import GUARDS, PLANTED
+from .table import ACCEPTED, FOUND, NO_MORE, OPEN, SAME, WITH, Row
+from .trial import SAFETY, NotTried, Reach, Switch, Trial, search, try_mutant
 
 ACCEPTED_FILE = Path(__file__).with_name("accepted.txt")
 _NOT_TRIED = "null"
@@ -27,12 +27,12 @@ _NOT_TRIED = "null"
 class Hunt:
     """What the search says, which of it runs which function, and the children that try mutants on it."""
 
-    def __init__(self, paths: Sequence[str], jobs: int) -> None:
+    def __init__(self, paths: Sequence[str], jobs: int, these: Sequence[Piece]) -> None:
         self._jobs = jobs
         self._corpus, self._reach = Corpus(), Reach()
         begun = time.monotonic()
         collect_seldom()
-        self._corpus.record(pieces())
+        self._corpus.record(these)
         self._reach.learn(self._corpus, paths)
         heard = f"{len(self._corpus.talks)} conversations in {self._corpus.cases} cases"
         print(f"{heard}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
@@ -75,28 +75,60 @@ def _trial_of(said: str) -> Trial | None:
 # ---------------------------------------------------------------- what becomes of each
 
 
-def judged(mutants: Mapping[str, Mutant], hunt: Hunt) -> dict[str, Row]:
-    """The row of each mutant."""
-    accepted = Accepted(ACCEPTED_FILE.read_text())
-    rows = {name: _row(trial) for name, trial in hunt.each(mutants).items()}
-    open_ones = {name: mutants[name] for name, row in rows.items() if row.how == OPEN and not accepted.why(name)}
-    rows.update(_behind_guards(open_ones, hunt))
-    for name, row in rows.items():
-        if row.how == OPEN and (why := accepted.why(name)):
-            rows[name] = Row(ACCEPTED, says=why)
-    return {name: rows[name] for name in mutants}
+def judged(mutants: Mapping[str, Mutant], jobs: int, *, deep: bool) -> dict[str, Row]:
+    """The row of each mutant: by the cases without a fault, and, where asked to go `deep`, by all of them.
+
+    Most are found by the first thousand cases, and only what is left is worth the hours that the others take.
+    """
+    paths = sorted({mutant.path for mutant in mutants.values()})
+    rows = _rows(mutants, Hunt(paths, jobs, pieces(small=True)), "without a fault")
+    if deep and (left := {name: mutants[name] for name, row in rows.items() if row.how not in (FOUND, WITH)}):
+        rows |= _rows(left, Hunt(paths, jobs, pieces()), "of the whole search")
+    return accepted({name: rows[name] for name in mutants})
 
 
-def _row(trial: Trial | None) -> Row:
+def judged_planted() -> dict[str, Row]:
+    """The row of each fault that is planted by hand."""
+    rows = {}
+    for name, planted in PLANTED.items():
+        change = Switch(planted.mutants)
+        change.on()
+        try:
+            rule, number = search(piece_of(planted.piece))
+        finally:
+            change.off()
+        missed = Row(OPEN, says=f"in the {number} cases of {planted.piece}")
+        rows[name] = Row(FOUND, rule, planted.piece, number) if rule else missed
+    return accepted(rows)
+
+
+def accepted(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """The same rows, with the reason for each that need not be found."""
+    reasons = Accepted(ACCEPTED_FILE.read_text())
+    return {
+        name: Row(ACCEPTED, says=why) if row.how == OPEN and (why := reasons.why(name)) else row
+        for name, row in rows.items()
+    }
+
+
+def _rows(mutants: Mapping[str, Mutant], hunt: Hunt, which: str) -> dict[str, Row]:
+    """`which`: the cases that were recorded, for people."""
+    rows = {name: _row(trial, which) for name, trial in hunt.each(mutants).items()}
+    hidden = {name: mutants[name] for name, row in rows.items() if row.how in (OPEN, SAME)}
+    rows.update(_behind_guards(hidden, hunt))
+    return rows
+
+
+def _row(trial: Trial | None, which: str) -> Row:
     if trial is None:
         return Row(OPEN, says="the change can't be made while everything is loaded")
     if trial.rule and (trial.case or trial.rule not in SAFETY):
         return Row(FOUND, trial.rule, trial.piece, trial.case)
-    if trial.parted and not trial.more:
-        return Row(NO_MORE, says=f"{trial.parted} conversations part, {trial.fewer} cases with fewer starts")
-    if trial.parted:
-        return Row(OPEN, says=f"{trial.parted} conversations part, {trial.more} cases with more starts")
-    return Row(OPEN, says="no conversation parts")
+    if not trial.parted:
+        return Row(SAME, says=f"in every case {which}")
+    if not trial.more:
+        return Row(NO_MORE, says=f"in the cases {which}; in {trial.fewer} it starts less often")
+    return Row(OPEN, says=f"and it starts more often in {trial.more} cases {which}")
 
 
 def _behind_guards(left: Mapping[str, Mutant], hunt: Hunt) -> dict[str, Row]:
@@ -105,7 +137,9 @@ def _behind_guards(left: Mapping[str, Mutant], hunt: Hunt) -> dict[str, Row]:
     for name, edits in GUARDS.items():
         guard = [edit.mutant for edit in edits]
         places = {(each.path, each.where) for each in guard}
-        tasks = {it: mutant for it, mutant in left.items() if it not in rows and (mutant.path, mutant.where) not in places}
+        tasks = {
+            it: mutant for it, mutant in left.items() if it not in rows and (mutant.path, mutant.where) not in places
+        }
         for it, trial in hunt.each(tasks, guard).items():
             if trial is not None and trial.case:
                 rows[it] = Row(WITH, trial.rule, trial.piece, trial.case, name)

@@ -9,9 +9,12 @@ from tests.mutation.mutants import Mutant, mutants_of
 from .edits import ROOT
 from .operators import changes
 
-_CORE = "attempts decision evidence looks outcome placement power reasons record replies second_level siblings troubles wire"
+_CORE = (
+    *("attempts", "decision", "evidence", "looks", "outcome", "placement", "power", "reasons", "record", "replies"),
+    *("second_level", "siblings", "troubles", "wire"),
+)
 MODULES = (
-    *(f"hafence/core/{name}.py" for name in _CORE.split()),
+    *(f"hafence/core/{name}.py" for name in _CORE),
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "hafence/core/storage").glob("*.py")),
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "hafence/workflows").glob("*.py")),
 )

@@ -18,7 +18,8 @@ from .corpus import Piece, piece_of
 
 FILE = Path(__file__).with_name("table.txt")
 
-FOUND, WITH, NO_MORE, ACCEPTED, OPEN = "found", "found with", "starts no more", "accepted", "NOT FOUND"
+FOUND, WITH, ACCEPTED, OPEN = "found", "found with", "accepted", "NOT FOUND"
+SAME, NO_MORE = "changes nothing", "starts no more often"
 
 
 class Row(NamedTuple):
@@ -79,6 +80,6 @@ def summary(rows: Mapping[str, Row]) -> str:
     """How many of each kind, and the figure: of those that start a VM more often, how many the search notices."""
     counts = Counter(row.how for row in rows.values())
     noticed, missed = counts[FOUND] + counts[WITH], counts[OPEN]
-    lines = [f"{counts[how]:5} {how}" for how in (FOUND, WITH, NO_MORE, ACCEPTED, OPEN)]
+    lines = [f"{counts[how]:5} {how}" for how in (FOUND, WITH, SAME, NO_MORE, ACCEPTED, OPEN)]
     share = 100 * noticed / (noticed + missed) if noticed + missed else 0.0
     return "\n".join([f"{len(rows)} mutants; noticed: {share:.1f} % of those that open a guard", *lines])
