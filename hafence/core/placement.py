@@ -45,8 +45,8 @@ class Placement:
 
     targets: tuple[HostName, ...]
     excluded: tuple[tuple[HostName, Unfit], ...]
-    boots: Mapping[HostName, str] = field(default_factory=dict)
-    """The boot in which each target was looked into."""
+    looks: Mapping[HostName, HostLook] = field(default_factory=dict)
+    """What was seen of each target, where hafence can look."""
 
     @property
     def lacks_memory(self) -> bool:
@@ -154,7 +154,7 @@ def choose_targets(
 ) -> Placement:
     """Hosts that may take the VM: fewest VMs first, then by name. With `to`, that host or none."""
     targets: list[tuple[int, HostName]] = []
-    boots: dict[HostName, str] = {}
+    seen: dict[HostName, HostLook] = {}
     excluded: list[tuple[HostName, Unfit]] = []
     for host in hosts:
         look = looks.get(host.name)
@@ -162,10 +162,10 @@ def choose_targets(
         if reason is None and to is not None and host.name != to:
             reason = Unfit(Against.NOT_ASKED_FOR, f"is not {to}, which was asked for")
         if reason is None:
+            if isinstance(look, HostLook):
+                seen[host.name] = look
             load = look.load if isinstance(look, HostLook) else len(room.placed.get(host.name, ()))
             targets.append((load, host.name))
-            if isinstance(look, HostLook) and look.boot_id:
-                boots[host.name] = look.boot_id
         else:
             excluded.append((host.name, reason))
-    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded), boots)
+    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded), seen)

@@ -23,6 +23,9 @@ class StartOrder:
     `ticket` orders start and settle scripts on the target: it does nothing once it has seen a higher one. A target
     that boots forgets the tickets it has seen, so `boot_id` is the boot in which it was looked into: in another one a
     start does nothing. A run that has lost its lease can't look again. '' for a settle, and where no script starts it.
+
+    `clock_offset_s` is the target's clock minus the admin node's, as that look has seen it: a start must be in time by
+    both clocks. The admin node's may stand still while its run does not act, as that of a paused VM, or be set back.
     """
 
     vm: Uuid
@@ -31,6 +34,7 @@ class StartOrder:
     not_after: float
     within_s: float
     boot_id: str = ""
+    clock_offset_s: float = 0.0
 
 
 class StartResult(Enum):

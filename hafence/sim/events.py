@@ -163,7 +163,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
 SSHD = ("ok", "gone", "hung", "login", "key", "unknown", "forced", "nosession", "noforward")
 LIBVIRTD = ("ok", "hung", "gone", "absent")
 FIREWALL = ("", "drop", "drop-tcp", "drop-ping", "reject", "reject-net", "reject-port")
-LACKS = ("", "ping", "flock")
+LACKS = ("", "ping", "flock", "virsh")
 BMC = ("ok", "ignores", "gone")
 STARTS = ("", "fails", "dies", "slow")
 """What can be wrong with a host's parts; the words are explained in `hosts.py`."""

@@ -101,9 +101,9 @@ class SimHost(Owner):
         """ok | gone | hung (no banner) | login (refused) | key (another one) | unknown (its key, to the admin) |
         forced (nobody may look, tunnels pass) | nosession (the same, by MaxSessions) | noforward."""
         self.libvirtd = "ok"
-        """ok | hung | gone (its VMs live) | absent (virsh too)."""
+        """ok | hung | gone (its VMs live) | absent (no virsh either)."""
         self.lacks = ""
-        """'' | ping | flock: a program that is not installed."""
+        """'' | ping | flock | virsh: a program that is not installed."""
         self.firewall = ""
         """'' | drop | drop-tcp | drop-ping | reject | reject-net | reject-port: what it does with what comes from
         outside; it answers ARP all the same."""

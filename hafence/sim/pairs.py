@@ -8,6 +8,10 @@ finds it taken and changes nothing. Both orders of the two are the same case.)
 With faults the bound is tighter: run 1 is suspended only right before it acts (writes to the store, or sends
 something to a host) or hears what came of it, and goes on when run 2 has had its time. The faults come before, at and
 after the suspension; being suspended once more is not among them. Run 2 comes from the other admin node.
+
+Clocks: a lease ends by the clock of whoever wants it. Run 2's node is ahead of run 1's by more than a lease, and takes
+the lease of a run that lives, acts and has time by its own clock: run 1 goes on meanwhile, or is held up for a moment
+and goes on. (Run 1's node behind run 2's is the same case.) These cases have no fault beside.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from ..effects import Effect, Touches
 from .case import CasePlayer, Played
 from .events import Event
 from .explore import Events, first_case, grow, in_order
-from .faults import Moment, points, touched_by
+from .faults import SHORT_HOLD_S, Moment, points, touched_by
 from .situations import RUN_AT_S, SUSPECT, VM
 
 PLAIN = f"admin-2: start-vm {VM} --yes"
@@ -29,6 +33,8 @@ LEASE_OVER_S = 121.0
 """After so long without a word of run 1 its lease is anybody's."""
 RETURN_S = 300.0
 """After so long run 2, which began when the lease had ended, has ended too."""
+AHEAD = Event(0.0, "clock", "admin-2=130")
+"""By more than a lease."""
 Grown = tuple[float, Events, Played, int]
 """The moment of the last fault, the events, what came of them, and how many faults are left."""
 _ACTS = Touches.HOST_CHANGE | Touches.STORAGE | Touches.POWER
@@ -38,6 +44,8 @@ _ACTS = Touches.HOST_CHANGE | Touches.STORAGE | Touches.POWER
 def pair_cases(player: CasePlayer, situation: str, faults: int) -> Iterator[tuple[Events, Played]]:
     """Every case of two runs in a situation with up to so many faults, each played."""
     alone = first_case(situation)
+    for ahead in _taken_over_early(player, alone):
+        yield ahead, player.play(ahead)
     if not faults:
         yield from _every_return(player, alone)
         return
@@ -83,6 +91,16 @@ def _second(events: Events, played: Played, after: float) -> Iterator[tuple[floa
         free.append(max(played.steps[-1][0], after) + 1.0)
     for at in free:
         yield at, in_order(*events, Event(at, "run", PLAIN))
+
+
+def _taken_over_early(player: CasePlayer, alone: Events) -> Iterator[Events]:
+    """Run 2, whose clock is ahead, begins right before each act of run 1, which is at once there, or a moment later."""
+    played = player.play(alone, trace=True, liveness=False)
+    for moment in _before_acts(list(points(played.steps, RUN_AT_S))):
+        taken = (AHEAD, *alone, Event(moment.at, "run", PLAIN))
+        hold, release = Event(moment.at, "hold", "admin-1"), Event(moment.at + SHORT_HOLD_S, "release", "admin-1")
+        yield in_order(*taken)
+        yield in_order(*taken, hold, release)
 
 
 def _suspended(events: Events, at: float) -> Events:

@@ -1,4 +1,4 @@
-"""What runs on hosts: the fence, start and settle scripts, by the contract in `effects.py` and `core/replies.py`.
+"""What runs on hosts: the fence, start and settle scripts, by the contract in `effects/` and `core/replies.py`.
 
 A script is sent once and then lives on the host: it goes on when its session is cut or the admin node that
 sent it is gone. What keeps a late one from doing harm is in the script itself: the deadline, the lock on the
@@ -16,6 +16,7 @@ from ..core.starts import StartOrder, StartResult
 from ..core.wire import PROTOCOL, Hello
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act
+from .libvirt import Answer, answer_of, brings_back
 from .world import EPOCH, World
 
 SCAN_S = 0.03
@@ -73,7 +74,7 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
         return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
     first = {vm: host.living(vm) for vm in order.vms}
     if order.rehearse:
-        ends = {vm: _rehearsed(living) for vm, living in first.items()}
+        ends = {vm: _rehearsed(host, vm, living) for vm, living in first.items()}
     elif world.now >= until:
         ends = {vm: _judged(host, vm, living, set(), "deadline-passed") for vm, living in first.items()}
     else:
@@ -89,37 +90,40 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     return Printed("\n".join(lines), status, world.now, living)
 
 
-def libvirtd_is_busy(host: SimHost) -> bool:
-    """Whether a domain's lock is held for so long that `virsh list` waits in vain: by a start in a hook, or by the
-    destruction of a process that does not end."""
-    return any(job.slow for job in host.jobs.values()) or any(q.kill_pending and not q.stray for q in host.qemus)
-
-
-def _rehearsed(living: list[Qemu]) -> Leftovers:
+def _rehearsed(host: SimHost, vm: Uuid, living: list[Qemu]) -> Leftovers:
     if not living:
-        return Leftovers("dead", 0, 0)
+        why = _in_the_way(host, vm, living)
+        return Leftovers("unknown" if why else "dead", 0, 0, "", why)
+    if answer_of(host) is Answer.SILENT and (why := brings_back(host, vm, living)):
+        return Leftovers("unknown", len(living), 0, living[0].state, why)  # as it would be after the kill
     return Leftovers("alive", len(living), 0, living[0].state, "rehearsal")
+
+
+def _in_the_way(host: SimHost, vm: Uuid, known: list[Qemu]) -> str:
+    """Why a VM of which no process lives any more is not gone from here for good, in the scripts' word, or ''."""
+    return "a-start-is-under-way" if vm in host.locks else brings_back(host, vm, known)
 
 
 def _end_leftovers(
     world: World, host: SimHost, order: FenceOrder, until: float, first: dict[Uuid, list[Qemu]]
 ) -> Act[dict[Uuid, Leftovers]]:
     host.autostart.difference_update(order.vms)
-    if host.libvirtd == "ok":
+    answers = answer_of(host) is Answer.ANSWERS
+    if answers:
         for vm in order.vms:
             if vm in host.jobs and not host.jobs[vm].slow:
                 del host.jobs[vm]  # libvirt gives up a start that it is asked to destroy
     sent: set[int] = set()
     leftovers = [qemu for living in first.values() for qemu in living]
     if leftovers:
-        yield DESTROY_S if host.libvirtd == "ok" else HUNG_VIRSH_S
+        yield DESTROY_S if answers else HUNG_VIRSH_S
         world.touch(host.name)
     while any(qemu.alive for qemu in leftovers):
         for qemu in leftovers:
             if qemu.alive and qemu.pid not in sent and world.now < until:
                 sent.add(qemu.pid)
                 world.say(host.name, f"SIGKILL to qemu {qemu.pid} of {world.name_of(qemu.vm)}")
-                world.kill(qemu, by_libvirt=host.libvirtd == "ok" and not qemu.stray)
+                world.kill(qemu, by_libvirt=answer_of(host) is Answer.ANSWERS and not qemu.stray)
         if world.now >= until - order.settle_s - SPARE_S:
             break
         yield KILLED_S if not any(qemu.alive for qemu in leftovers) else POLL_S
@@ -146,10 +150,8 @@ def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str
         return Leftovers("alive", len(known), killed, survivors[0].state, said)
     if why:
         return Leftovers("unknown", len(known), killed, "", why)
-    if vm in host.locks:
-        return Leftovers("unknown", len(known), killed, "", "a-start-is-under-way")
-    if not known and host.libvirtd == "hung":
-        return Leftovers("unknown", 0, 0, "", "libvirt-does-not-answer")  # it may have a start in its hands
+    if why := _in_the_way(host, vm, known):
+        return Leftovers("unknown", len(known), killed, "", why)
     return Leftovers("dead", len(known), killed)
 
 
@@ -189,7 +191,7 @@ def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until
     seen = _look(host, order.vm)
     if seen is not None:
         return seen
-    if host.libvirtd != "ok":
+    if answer_of(host) is not Answer.ANSWERS:
         yield HUNG_VIRSH_S
         return _look(host, order.vm) or Settled(StartResult.CLEAN, "libvirt does not answer")
     if world.now >= until:
@@ -249,7 +251,7 @@ def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float)
         world.touch(host.name)
     if (seen := _look(host, order.vm)) is not None:
         return seen
-    if host.libvirtd in ("hung", "gone"):
+    if brings_back(host, order.vm, ()):
         return Settled(StartResult.UNKNOWN, "libvirt does not answer")
     return Settled(StartResult.CLEAN, "no copy of it is there and no start is under way")
 

@@ -15,6 +15,7 @@ from ..core.troubles import Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task
+from .libvirt import has_virsh, seen_in
 from .network import seconds_to_meet, signs_seen, trouble_reaching
 from .observed import (
     RUNS_NOTHING,
@@ -28,7 +29,8 @@ from .observed import (
     note_watch,
 )
 from .run import Session, SimRun
-from .scripts import Printed, Settled, fence_script, libvirtd_is_busy, settle_script, start_script
+from .scripts import Printed, Settled, fence_script, settle_script, start_script
+from .scripts import clock as host_clock
 from .watch import watch_script
 from .world import EPOCH, World
 
@@ -43,7 +45,6 @@ _OF_SIBLING = {
     Trouble.HOST_KEY_CHANGED: Trouble.SIBLING_HOST_KEY,
     Trouble.HOST_KEY_UNKNOWN: Trouble.SIBLING_HOST_KEY,
 }
-_LIBVIRT = {"ok": Libvirt.OK, "hung": Libvirt.HUNG, "gone": Libvirt.FAILED, "absent": Libvirt.ABSENT}
 _BY_PING = frozenset({Sign.PING, Sign.ICMP_ERROR})
 
 
@@ -193,6 +194,8 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
     until = world.now + min(order.within_s, not_after - clock(world, run))
     if isinstance(effect, Start):
         run.sent.append((world.now, order.vm, order.target))
+        if order.boot_id:  # by the clock of a target that was looked into, too
+            until = min(until, world.now + not_after + order.clock_offset_s - host_clock(world, host))
         note_sent(world, run, order, until)
         script = start_script(world, host, order, run.id, until)
     else:
@@ -241,8 +244,7 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> Ho
         copies[qemu.vm] = copies.get(qemu.vm, 0) + 1
         if not qemu.stray:
             known.add(qemu.vm)
-    occupied = bool(host.jobs or host.qemus) and host.libvirtd == "ok"
-    libvirt = Libvirt.BUSY if occupied and libvirtd_is_busy(host) else _LIBVIRT[host.libvirtd]
+    libvirt = seen_in(host)
     sees = libvirt is Libvirt.OK
     return HostLook(
         name,
@@ -262,7 +264,8 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> Ho
 
 
 def _missing(host: SimHost) -> tuple[str, ...]:
-    return tuple(program for program in (host.lacks, "virsh" if host.libvirtd == "absent" else "") if program)
+    lacks = {host.lacks, "" if has_virsh(host) else "virsh"} - {""}
+    return tuple(sorted(lacks))
 
 
 def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessReport, ...]]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ..core.attempts import FenceOrder, Verdict
 from ..core.decision import Allowed, Judgement, Refused
+from ..core.looks import HostLook
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
@@ -40,7 +41,7 @@ def start_somewhere(
                 break
             allowed = judgement
             yield from _name_risks(allowed)
-        reply = yield from _start_on(vm_run, target, number, placement.boots.get(target, ""))
+        reply = yield from _start_on(vm_run, target, number, placement.looks.get(target))
         if reply.result is StartResult.RUNNING:
             return (yield from verify(vm_run, target, allowed))
         if reply.result is StartResult.UNKNOWN:
@@ -62,7 +63,7 @@ def _name_risks(allowed: Allowed) -> Workflow[None]:
         yield from do(Tell(risk.says, risk))
 
 
-def _start_on(vm_run: VmRun, target: HostName, number: int, boot_id: str) -> Workflow[StartReply]:
+def _start_on(vm_run: VmRun, target: HostName, number: int, seen: HostLook | None) -> Workflow[StartReply]:
     """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself.
 
     A run that is held up between here and there must not start a VM on what it saw long ago: the start bears the end
@@ -72,7 +73,9 @@ def _start_on(vm_run: VmRun, target: HostName, number: int, boot_id: str) -> Wor
     ticket = _first_ticket(vm_run) + 1 + 2 * number
     yield from vm_run.write(mark_starting(vm_run.record, target, vm_run.run.id, ticket))
     within_s = vm_run.run.inventory.settings.start_timeout_s
-    order = StartOrder(vm_run.vm.uuid, target, ticket, not_after, within_s, boot_id)
+    order = StartOrder(vm_run.vm.uuid, target, ticket, not_after, within_s)
+    if seen is not None:
+        order = replace(order, boot_id=seen.boot_id or "", clock_offset_s=seen.clock_offset_s)
     try:
         reply = yield from do(Start(order))
     except Interrupted:

@@ -80,7 +80,7 @@ def on_host(fault: str, *more: Any, sim: str = "") -> Fault:
 BROKEN_LIBVIRT: dict[str, Fault] = {
     "libvirtd hung": on_host("libvirtd_hung", sim="libvirtd {}=hung"),
     "libvirtd gone": on_host("libvirtd_gone", sim="libvirtd {}=gone"),
-    "virsh missing": on_host("missing_program", "virsh", sim="libvirtd {}=absent"),
+    "virsh missing": on_host("missing_program", "virsh", sim="lacks {}=virsh"),
     "starts fail": on_host("failing_start", sim="starts {}=fails"),
 }
 BROKEN_SSHD: dict[str, Fault] = {

@@ -33,6 +33,30 @@ def open_at_once(url: str) -> None:
     say(len(store.check()))
 
 
+def by_clock(store: Store, run: str) -> None:
+    """Do what each line says (take, renew, write, drop), at the moment that it names by this node's clock; say how it
+    went: what was taken, the revision of what was written, or what was refused."""
+    lease = Lease(VM, 0, NOW)
+    for line in sys.stdin:
+        does, at = line.split()
+        try:
+            if does == "take":
+                taken = store.take_lease(VM, holder(run), TTL_S, float(at))
+                lease = taken if isinstance(taken, Lease) else lease
+                say(type(taken).__name__)
+            elif does == "renew":
+                lease = store.renew_lease(lease, TTL_S, float(at))
+                say("renewed")
+            elif does == "write":
+                record = store.recall(float(at)).records.get(VM) or unseen(VM, A)
+                say(store.write_record(replace(record, run=run), lease, float(at)).revision)
+            elif does == "drop":
+                store.drop_lease(lease)
+                say("dropped")
+        except LeaseLost as lost:
+            say(f"LeaseLost: {lost}")
+
+
 def count(store: Store, token: str, times: str) -> None:
     """Raise the record's ticket so many times under one lease that several processes share."""
     lease = Lease(VM, int(token), NOW + TTL_S)
@@ -77,7 +101,13 @@ def main() -> None:
     store = open_url(url)
     say("ready")
     sys.stdin.readline()
-    commands: dict[str, Callable[..., None]] = {"take": take, "count": count, "steps": steps, "hammer": hammer}
+    commands: dict[str, Callable[..., None]] = {
+        "take": take,
+        "by_clock": by_clock,
+        "count": count,
+        "steps": steps,
+        "hammer": hammer,
+    }
     commands[command](store, *words)
 
 

@@ -95,9 +95,10 @@ def test_the_target_has_the_fewest_vms_then_the_first_name() -> None:
     assert got.targets == ("kvm-03", "kvm-04", "kvm-02")
 
 
-def test_each_target_goes_with_the_boot_in_which_it_was_looked_into() -> None:
-    got = targets(look("kvm-02", boot_id="one"), look("kvm-03", boot_id="other"), silence("kvm-04"))
-    assert got.boots == {"kvm-02": "one", "kvm-03": "other"}
+def test_each_target_goes_with_what_was_seen_of_it() -> None:
+    seen = look("kvm-02", boot_id="one"), look("kvm-03", boot_id="other"), silence("kvm-04")
+    assert targets(*seen).looks == {"kvm-02": seen[0], "kvm-03": seen[1]}
+    assert targets(looked=False, hosts=[host("kvm-02")]).looks == {}
 
 
 def test_to_overrides_the_order_but_not_the_safety() -> None:

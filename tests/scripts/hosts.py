@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import ProgramResult
@@ -30,16 +31,9 @@ def looked(shell: Shell, *vms: LabVm) -> HostLook:
     return seen
 
 
-def start(
-    inside: Shell,
-    vm: LabVm,
-    ticket: int = 1,
-    mode: StartMode = StartMode.PERSISTENT,
-    within_s: float = 10,
-    xml: str = "",
-    boot_id: str | None = None,
-) -> StartReply:
-    return kvm.parse_start(NONCE, run_start(inside, vm, ticket, mode, within_s, xml, boot_id), time.time())
+def start(inside: Shell, vm: LabVm, *arguments: Any, **more: Any) -> StartReply:
+    """As `run_start`."""
+    return kvm.parse_start(NONCE, run_start(inside, vm, *arguments, **more), time.time())
 
 
 def run_start(
@@ -50,9 +44,11 @@ def run_start(
     within_s: float = 10,
     xml: str = "",
     boot_id: str | None = None,
+    clock_offset_s: float = 0.0,
 ) -> ProgramResult:
     boot_id = inside.boot_id if boot_id is None else boot_id
-    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s, boot_id)
+    until = time.time() + 60
+    order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, until, within_s, boot_id, clock_offset_s)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
     text = xml or vm.xml.read_text()
     program = kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time, settings=inside.settings)

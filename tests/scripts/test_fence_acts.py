@@ -163,6 +163,19 @@ def test_a_clock_that_is_an_hour_off_moves_no_deadline() -> None:
         assert answer == f"go {NONCE} {host_clock + 5:.3f}\n"
 
 
+def test_a_deadline_is_no_later_than_the_latest_by_the_hosts_own_clock() -> None:
+    """An admin node whose clock has stood still believes that it has all the time of its lease."""
+    host_clock = 1_763_824_000.0
+    for latest, deadline in (
+        (host_clock + 3, host_clock + 3),
+        (host_clock - 3600, host_clock - 3600),
+        (2e9, 1_763_824_005),
+    ):
+        go = kvm.Go(NONCE, 1005.0, 10.0, lambda: 1000.0, latest=latest)
+        answer = go(f"hafence/1 {NONCE} hello clock={host_clock:.3f} machine=- host=h")
+        assert answer == f"go {NONCE} {deadline:.3f}\n"
+
+
 def test_a_script_is_released_once_and_only_by_its_own_hello() -> None:
     go = kvm.Go(NONCE, 1e10, 10.0, lambda: 0.0)
     assert go("Welcome to this machine!") is None

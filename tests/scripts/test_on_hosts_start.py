@@ -141,6 +141,15 @@ def test_a_start_after_the_deadline_does_not_begin(lab: Lab, inside: Shell) -> N
     assert reply.result is not StartResult.RUNNING
 
 
+def test_a_start_that_is_late_by_the_hosts_clock_alone_does_not_begin(lab: Lab, inside: Shell) -> None:
+    """The admin node's clock was set back by more than a minute after the look, or has stood still."""
+    vm = lab.define_vm(HOST, "web-01")
+    reply = start(inside, vm, clock_offset_s=-70.0)
+    assert (reply.result, "had passed" in reply.says) == (StartResult.CLEAN, True)
+    assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
+    assert start(inside, vm, ticket=2, clock_offset_s=-30.0).result is StartResult.RUNNING
+
+
 def test_a_settle_on_a_hung_libvirt_knows_nothing(lab: Lab, inside: Shell) -> None:
     vm = lab.define_vm(HOST, "web-01")
     with faults.libvirtd_hung(lab, HOST):

@@ -84,6 +84,20 @@ def test_two_runs_suspended_anywhere_write_twice_nowhere(policy: str, storage: b
             assert not grown.splits, (events, [split.words for split in grown.splits])
 
 
+def test_a_run_that_lives_and_acts_is_taken_over_by_a_node_whose_clock_is_ahead() -> None:
+    player = CasePlayer(inventory(Means("prove")))
+    early = [(events, played) for events, played in pair_cases(player, "healthy", 0) if events[0].verb == "clock"]
+    lost = 0
+    for events, grown in early:
+        assert not grown.violations, (events, grown.violations)
+        assert not grown.splits, (events, [split.words for split in grown.splits])
+        first, second = (run.outcomes[0] for run in grown.simulation.runs[:2])
+        assert second.decision in (Decision.STARTED, Decision.UNCHANGED), (events, second)
+        lost += first.reason is Reason.BUSY
+    assert lost > 10, lost
+
+
+@pytest.mark.slow
 def test_making_a_storage_fence_last_breaks_no_promise_whatever_happens_meanwhile() -> None:
     """As in the scenario storage-fence-made-to-last, with a fault before every step of the run that renews."""
     plain = inventory(Means("confirm", storage=True), hosts=3)
@@ -128,6 +142,7 @@ def test_random_tales_keep_every_promise() -> None:
     assert report.refusals > 100
 
 
+@pytest.mark.slow
 def test_the_same_seed_tells_the_same_tales() -> None:
     one, two, other = (at_random(runs=300, seed=seed).as_json() for seed in ("a", "a", "b"))
     assert one == two

@@ -16,7 +16,7 @@ from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
 from hafence.effects import Fence, Interrupted, LeaseLost, Settle, Start, StoreError, Tell, WriteRecord
 from hafence.workflows.start_vm import start_vm
-from tests.core.make import silence
+from tests.core.make import look, silence
 
 from . import stage
 from .drive import ALIVE, DEAD, Desk, fails, started
@@ -60,6 +60,16 @@ def test_a_start_may_act_while_the_evidence_holds_and_its_settle_until_the_end_o
     start(it, yes=True)
     assert [each.order.not_after for each in it.of(Start)] == [160.0, 160.0]
     assert [each.order.not_after for each in it.of(Settle)] == [250.0]
+
+
+def test_each_start_is_for_the_boot_and_the_clock_of_its_target_as_the_look_has_seen_them() -> None:
+    k2, k3 = (replace(look(name), boot_id=f"boot of {name}", clock_offset_s=s) for name, s in ((K2, 3.5), (K3, -2.0)))
+    it = desk(seen(k1=(WEB,), k2=k2, k3=k3), seen(), seen(k3=(WEB,)), answers={Start: [CLEAN, RUNNING]})
+    assert start(it, yes=True).host == K3
+    assert [(each.order.target, each.order.boot_id, each.order.clock_offset_s) for each in it.of(Start)] == [
+        (K2, "boot of kvm-02", 3.5),
+        (K3, "boot of kvm-03", -2.0),
+    ]
 
 
 # ---------------------------------------------------------------- runs that end there

@@ -73,7 +73,7 @@ def fence_program(
     def is_meant(hello: Hello) -> bool:
         return wrong_machine(order, hello) is None
 
-    go = Go(nonce, order.not_after, order.within_s, clock, is_meant)
+    go = Go(nonce, order.not_after, order.within_s, clock, is_meant=is_meant)
     if not order.watch:
         return Program(text, go)
     stay = Stay(order, nonce, go, clock)

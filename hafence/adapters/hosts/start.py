@@ -64,7 +64,8 @@ def start_program(
         XML=xml,
         HOW=mode.value,
     )
-    return Program(text, Go(nonce, order.not_after, order.within_s, clock))
+    latest = order.not_after + order.clock_offset_s
+    return Program(text, Go(nonce, order.not_after, order.within_s, clock, latest=latest))
 
 
 def settle_program(

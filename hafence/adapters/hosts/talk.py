@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from ...core.model import Uuid, is_name
@@ -14,8 +15,9 @@ class Go:
 
     `not_after` is the end of the run's lease by `clock` (the admin node's), `within_s` bounds the script from its
     hello on. The host's clock is the one that it has just told, so no offset between the two matters, and a
-    host that freezes and wakes up an hour later finds the deadline behind it. One that is not `is_meant`, by its
-    hello, is told to end.
+    host that freezes and wakes up an hour later finds the deadline behind it. `latest` is the latest deadline by the
+    host's own clock, for what an admin node must not send when it is its own clock that is not to be trusted. One that
+    is not `is_meant`, by its hello, is told to end.
     """
 
     def __init__(
@@ -25,12 +27,14 @@ class Go:
         within_s: float,
         clock: Callable[[], float],
         is_meant: Callable[[Hello], bool] = lambda hello: True,
+        latest: float = math.inf,
     ) -> None:
         self._nonce = nonce
         self._not_after = not_after
         self._within_s = within_s
         self._clock = clock
         self._is_meant = is_meant
+        self._latest = latest
         self.sent = False
         """Whether the script may have been released. As long as it is False, the script has changed nothing."""
 
@@ -41,7 +45,7 @@ class Go:
             return None
         if not self._is_meant(hello):
             return f"no {self._nonce}\n"
-        deadline = hello.clock + min(self._within_s, self._not_after - self._clock())
+        deadline = min(self._latest, hello.clock + min(self._within_s, self._not_after - self._clock()))
         self.sent = True
         return f"go {self._nonce} {max(0.0, deadline):.3f}\n"
 

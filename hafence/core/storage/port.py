@@ -1,9 +1,9 @@
 """What a storage fence must answer, whatever the storage: it makes that refuse the suspect's writes, and sees it do so.
 
-Four questions go to the storage, a conversation each (effects.py): who the clients of volumes are (AskClients); whom it
-shuts out (ListEntries); shut these clients out (AddEntries) and let them in again (RemoveEntries), each with the list
-read back in the same conversation, for only what was read back counts. The order of them is in
-workflows/storage_fence.py and the same for every storage. What a storage is to it stands in
+Four questions go to the storage, a conversation each (effects/second_level.py): who the clients of volumes are
+(AskClients); whom it shuts out (ListEntries); shut these clients out (AddEntries) and let them in again
+(RemoveEntries), each with the list read back in the same conversation, for only what was read back counts. The order
+of them is in workflows/storage_fence.py and the same for every storage. What a storage is to it stands in
 
 - core/storage/NAME.py: a `StorageFence`, pure: which volumes it covers, whom to shut out, what counts as shut out;
 - adapters/storage/NAME.py: each question carried to one host, and its answer read;

@@ -104,10 +104,12 @@ daemon_lives() {
         1) continue ;;
         2) return 0 ;;
         esac
-        lives "$daemon_pid" "$STAT_START" || continue
+        daemon_start=$STAT_START
+        lives "$daemon_pid" "$daemon_start" || continue
         daemon_space=$(readlink "$PROC/$daemon_pid/ns/pid" 2>/dev/null)
         case $daemon_space in
-        '' | "$daemon_here") return 0 ;;
+        '') if lives "$daemon_pid" "$daemon_start"; then return 0; fi ;; # unless it has just ended
+        "$daemon_here") return 0 ;;
         esac
     done
     return 1

@@ -81,8 +81,8 @@ end_destroy() {
     DONE="$DONE${1%%:*} "
 }
 
-# Nothing of ours goes on after the reply, or waits at libvirt's socket when it is looked who does. virsh is given a moment, since it looks only five times a second whether the
-# process is gone.
+# Nothing of ours goes on after the reply, or waits at libvirt's socket when it is looked who does. virsh is given a
+# moment, since it looks only five times a second whether the process is gone.
 end_jobs() {
     for job in $JOBS; do
         end_tries=0

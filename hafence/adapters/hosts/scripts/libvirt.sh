@@ -4,7 +4,7 @@
 #
 # LIBVIRT_S   how long libvirt may take for an answer before it counts as none, in whole seconds
 #
-# virsh is called as "virsh -q -c qemu:///system COMMAND…", its answer is believed only if it ends well, and its exit
+# virsh is called as "virsh -q -c qemu:///system COMMAND…" (who only asks adds -r), its answer is believed only if it ends well, and its exit
 # status alone never is: 1 means "not running", "no such domain" and "cannot connect" alike.
 #
 # Every "virsh list" waits for the lock of each VM, and libvirt holds a VM's for as long as it starts it ("prepare" in
@@ -16,6 +16,21 @@ AUTOSTART=$ROOT/etc/libvirt/qemu/autostart
 find_virsh() {
     HAS_VIRSH=$(command -v virsh)
     ASK_INFO=''
+    find_read_only
+}
+
+# READ_ONLY: "-r" where libvirt has a socket for those who only ask. Whoever waits there can't have asked for a start, so
+# one who looks is in nobody's way (see nobody_asks).
+find_read_only() {
+    READ_ONLY=''
+    for read_only in "$ROOT/run/libvirt/libvirt-sock" "$ROOT/run/libvirt/virtqemud-sock"; do
+        if [ -S "$read_only-ro" ]; then
+            READ_ONLY=-r
+        elif [ -S "$read_only" ]; then # virsh would find this one, and not be let in
+            READ_ONLY=''
+            return
+        fi
+    done
 }
 
 # libvirt SECONDS ARGUMENT…
@@ -58,8 +73,9 @@ ask_once() {
     shift
     begin_asking "$@"
     # The last one shows that the connection held: virsh says "failed to get domain" where it broke, too.
-    ask_said=$(timeout -k 1 "$ask_seconds" virsh -c qemu:///system "$ASK_COMMANDS; nodememstats; echo ask" \
-        </dev/null 2>&1)
+    # shellcheck disable=SC2086  # an option or nothing
+    ask_said=$(timeout -k 1 "$ask_seconds" virsh $READ_ONLY -c qemu:///system \
+        "$ASK_COMMANDS; nodememstats; echo ask" </dev/null 2>&1)
     ask_status=$?
     IFS=$NL
     for ask_line in $ask_said; do

@@ -97,7 +97,8 @@ ask_lists() {
         begin_asking $ASKED
         lists_commands="$ASK_COMMANDS; $LISTS"
     fi
-    answer=$(timeout -k 1 "$LIBVIRT_S" virsh -c qemu:///system "$lists_commands" 2>&1 </dev/null)
+    # shellcheck disable=SC2086  # an option or nothing
+    answer=$(timeout -k 1 "$LIBVIRT_S" virsh $READ_ONLY -c qemu:///system "$lists_commands" 2>&1 </dev/null)
     lists_status=$?
     lists_part=active
     IFS=$NL

@@ -2,17 +2,24 @@
 # The proof that a fence has worked: two scans, the holders of the disks, libvirt's word. Needs absence.sh, holders.sh,
 # facts.sh and fence.sh's take_scan.
 
+# look_again TRIES: a scan, and so many more while a qemu that exits shows no name: most have ended a moment later.
 look_again() {
-    again_scan=$(scan) || { WHY=$again_scan && return 1; }
-    take_scan "$again_scan"
-    for again_seen in $COPIES; do set_fact "${again_seen%%:*}" SEEN 1; done
-    for again_seen in $FRESH; do set_fact "${again_seen%%:*}" RESPAWNED 1; done
+    again_tries=$1
+    while :; do
+        again_scan=$(scan) || { WHY=$again_scan && return 1; }
+        take_scan "$again_scan"
+        for again_seen in $COPIES; do set_fact "${again_seen%%:*}" SEEN 1; done
+        for again_seen in $FRESH; do set_fact "${again_seen%%:*}" RESPAWNED 1; done
+        [ "$NAMELESS" -gt 0 ] && [ "$again_tries" -gt 0 ] || return 0
+        again_tries=$((again_tries - 1))
+        sleep 0.1
+    done
 }
 
 # Twice, SETTLE_S apart: a manager that starts the VM again shows in between. Meanwhile whoever holds its disks is looked
 # for, and libvirt is asked, late: a start that begins after the first scan is in its hands before it is a process.
 prove() {
-    look_again || return
+    look_again 0 || return
     read_uptime && settled_ms=$((UP_MS + SETTLE_MS)) || return
     prove_s=$(bounded "$LIBVIRT_S")
     prove_ms=$((settled_ms - 300))
@@ -35,7 +42,7 @@ prove() {
         WHY=did-not-settle
         return
     fi
-    look_again
+    look_again 5
 }
 
 sleep_until() {

@@ -1,0 +1,126 @@
+"""What reaches hosts, or is known of VMs before: looks, fences, witnesses, hooks and starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..core.attempts import FenceOrder, FenceReport
+from ..core.evidence import WitnessReport
+from ..core.looks import Look
+from ..core.model import HostName, Uuid
+from ..core.starts import HookResult, StartOrder, StartReply
+from ..core.survey import SharedDisk
+from ..core.watch import WatchReport
+from .base import SPARE_S, Effect, Journalled, Touches
+
+
+@dataclass(frozen=True, slots=True)
+class LookAt(
+    Effect[Mapping[HostName, Look]],
+    journalled=Journalled.RESULT,
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s + SPARE_S,
+):
+    """Look into hosts, all at once, straight from the admin node, read-only."""
+
+    hosts: tuple[HostName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fence(
+    Effect[FenceReport],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.ssh_timeout_s,
+    concerns=lambda effect: effect.order.vms[0] if len(effect.order.vms) == 1 else None,
+):
+    """Carry out a fence order (or rehearse it)."""
+
+    order: FenceOrder
+
+
+@dataclass(frozen=True, slots=True)
+class EndWatch(
+    Effect[WatchReport],
+    journalled=Journalled.RESULT,
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s,
+    concerns=lambda effect: effect.vm,
+):
+    """End the watch that a fence of this run left on the suspect, and hear what came back there."""
+
+    suspect: HostName
+    vm: Uuid
+
+
+@dataclass(frozen=True, slots=True)
+class Witness(
+    Effect[tuple[WitnessReport, ...]],
+    journalled=Journalled.RESULT,
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s + SPARE_S,
+):
+    """Siblings, and the admin node, look for signs of life of the suspect, all at once, one round."""
+
+    suspect: HostName
+    siblings: tuple[HostName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed(Effect[int | None]):
+    """MiB of memory that the VM's domain XML asks for, or None without one."""
+
+    vm: Uuid
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHostKeys(Effect[tuple[tuple[HostName, ...], ...]]):
+    """Groups of hosts for which known_hosts has one and the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDisks(Effect[tuple[SharedDisk, ...]]):
+    """Writable disks that several VMs name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Startable(Effect[str]):
+    """Why the VM has no definition that a target could start it from; '' when it has one."""
+
+    vm: Uuid
+
+
+@dataclass(frozen=True, slots=True)
+class RunHooks(Effect[tuple[HookResult, ...]], journalled=Journalled.INTENT, concerns=lambda effect: effect.vm):
+    """Run every before-start hook, whatever the others say."""
+
+    vm: Uuid
+    suspect: HostName
+    target: HostName
+
+
+@dataclass(frozen=True, slots=True)
+class Start(
+    Effect[StartReply],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.start_timeout_s,
+    concerns=lambda effect: effect.order.vm,
+):
+    """Start the VM on its target under the target's lock."""
+
+    order: StartOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Settle(
+    Effect[StartReply],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.start_timeout_s,
+    concerns=lambda effect: effect.order.vm,
+):
+    """Find out on that very host what became of a start: waits for its lock, raises its ticket, looks."""
+
+    order: StartOrder

@@ -1,0 +1,70 @@
+"""A simulated host's libvirt: whether it answers, and what its answer, or its silence, means for a VM.
+
+The rule is the host scripts' (adapters/hosts/scripts/absence.sh), which is shell and can't be run here; the conformance
+tests play every fault of libvirt in both worlds and compare what is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from ..core.looks import Libvirt
+from ..core.model import Uuid
+from .hosts import Qemu, SimHost
+
+
+class Answer(Enum):
+    """What a script that asks libvirt meets."""
+
+    ANSWERS = "answers"
+    SILENT = "silent"
+    """It does not answer, or there is no virsh to ask a daemon that lives."""
+    DOWN = "down"
+    ABSENT = "absent"
+
+
+def has_virsh(host: SimHost) -> bool:
+    """Whether virsh is installed."""
+    return host.lacks != "virsh" and host.libvirtd != "absent"
+
+
+def answer_of(host: SimHost) -> Answer:
+    """What a script that asks libvirt meets on a host."""
+    if host.libvirtd in ("gone", "absent"):
+        return Answer.DOWN if has_virsh(host) else Answer.ABSENT
+    return Answer.ANSWERS if host.libvirtd == "ok" and has_virsh(host) else Answer.SILENT
+
+
+def is_busy(host: SimHost) -> bool:
+    """Whether a domain's lock is held for so long that `virsh list` waits in vain: by a start in a hook, or by the
+    destruction of a process that does not end."""
+    return any(job.slow for job in host.jobs.values()) or any(q.kill_pending and not q.stray for q in host.qemus)
+
+
+def seen_in(host: SimHost) -> Libvirt:
+    """How a look finds libvirt."""
+    answer = answer_of(host)
+    if answer is Answer.SILENT:
+        return Libvirt.HUNG if has_virsh(host) else Libvirt.FAILED
+    if answer is Answer.ANSWERS:
+        return Libvirt.BUSY if is_busy(host) else Libvirt.OK
+    return Libvirt.DOWN if answer is Answer.DOWN else Libvirt.ABSENT
+
+
+def brings_back(host: SimHost, vm: Uuid, known: Sequence[Qemu]) -> str:
+    """Why libvirt may still bring a copy of a VM of which no process lives, in the scripts' word, or ''.
+
+    `known` are the processes that were found at first. Where libvirt does not answer, only one that was its own, and
+    that nobody is connected to it, clears the VM.
+    """
+    answer = answer_of(host)
+    if answer is Answer.ANSWERS:
+        return "being-started" if vm in host.jobs else ""
+    if answer is not Answer.SILENT:
+        return ""
+    if all(qemu.stray for qemu in known):
+        return "libvirt-does-not-answer" if has_virsh(host) else "libvirt-cannot-be-asked"
+    if not host.jobs:
+        return ""
+    return "libvirt-may-still-start-it" if has_virsh(host) else "libvirt-cannot-be-asked"
