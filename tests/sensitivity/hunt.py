@@ -114,8 +114,7 @@ def accepted(rows: Mapping[str, Row]) -> dict[str, Row]:
 def _rows(mutants: Mapping[str, Mutant], hunt: Hunt, which: str) -> dict[str, Row]:
     """`which`: the cases that were recorded, for people."""
     rows = {name: _row(trial, which) for name, trial in hunt.each(mutants).items()}
-    hidden = {name: mutants[name] for name, row in rows.items() if row.how in (OPEN, SAME)}
-    rows.update(_behind_guards(hidden, hunt))
+    rows.update(_behind_guards({name: mutants[name] for name, row in rows.items() if row.how == OPEN}, hunt))
     return rows
 
 

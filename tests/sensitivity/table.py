@@ -77,9 +77,13 @@ def write_table(rows: Mapping[str, Row], file: Path = FILE) -> None:
 
 
 def summary(rows: Mapping[str, Row]) -> str:
-    """How many of each kind, and the figure: of those that start a VM more often, how many the search notices."""
+    """How many of each kind, and the figure: of those that start a VM more often in the cases tried, how many are noticed.
+
+    It says nothing of those that change nothing there: cases with faults, or another guard gone, may tell them apart.
+    """
     counts = Counter(row.how for row in rows.values())
     noticed, missed = counts[FOUND] + counts[WITH], counts[OPEN]
     lines = [f"{counts[how]:5} {how}" for how in (FOUND, WITH, SAME, NO_MORE, ACCEPTED, OPEN)]
     share = 100 * noticed / (noticed + missed) if noticed + missed else 0.0
-    return "\n".join([f"{len(rows)} mutants; noticed: {share:.1f} % of those that open a guard", *lines])
+    head = f"{len(rows)} faults; noticed: {share:.1f} % of those that start a VM more often in the cases tried"
+    return "\n".join([head, *lines])
