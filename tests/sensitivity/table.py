@@ -77,7 +77,7 @@ def write_table(rows: Mapping[str, Row], file: Path = FILE) -> None:
 
 
 def summary(rows: Mapping[str, Row]) -> str:
-    """How many of each kind, and the figure: of those that start a VM more often in the cases tried, how many are noticed.
+    """How many of each kind, and the figure: of those that start a VM more often in the cases tried, how many are seen.
 
     It says nothing of those that change nothing there: cases with faults, or another guard gone, may tell them apart.
     """
