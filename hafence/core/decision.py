@@ -28,17 +28,8 @@ from .evidence import CutOff, Evidence, NotSeen, Proof, WitnessReport
 from .model import HostName, Unreachable
 from .reasons import Reason
 from .risks import Risk, RiskKind, listed, risks_of
-from .second_level import SecondLevelKind
+from .second_level import FenceTried, SecondLevelKind
 from .troubles import Trouble, way_out
-
-
-@dataclass(frozen=True, slots=True)
-class SecondLevel:
-    """A configured power or storage fence in this run, and whether it was observed to have worked."""
-
-    kind: SecondLevelKind
-    done: bool
-    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,6 @@ class Case:
     policy: SilencePolicy
     evidence: tuple[Evidence, ...]
     """Whatever was observed: attempts through siblings in their order, witnesses, power, storage, statements."""
-    second_level: tuple[SecondLevel, ...]
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -72,6 +62,11 @@ class Case:
     def reports(self) -> tuple[WitnessReport, ...]:
         """What the witnesses saw."""
         return tuple(each for each in self.evidence if isinstance(each, WitnessReport))
+
+    @property
+    def fences_tried(self) -> tuple[FenceTried, ...]:
+        """What became of the power and storage fences that are configured."""
+        return tuple(each for each in self.evidence if isinstance(each, FenceTried))
 
     @property
     def verdict(self) -> Verdict | None:
@@ -243,7 +238,7 @@ def _detail(case: Case, verdict: Verdict) -> str:
 
 def _failed(case: Case) -> list[str]:
     """The fences of the second level that did not succeed, each with why."""
-    return [f"{level.kind.says} ({level.says})" for level in case.second_level if not level.done]
+    return [f"{tried.level.says} ({tried.says})" for tried in case.fences_tried if not tried.done]
 
 
 def _refused(
@@ -261,7 +256,7 @@ def _refused(
     if reason is Reason.STORM_GUARD:  # the fences were not used, whether or not they are configured
         ways.append("run the command from a machine that reaches the cluster, or when more of it answers")
         return Refused(reason, message, (*ways, _state_it(case)))
-    used = {level.kind for level in case.second_level}
+    used = {tried.level for tried in case.fences_tried}
     if SecondLevelKind.POWER not in used:
         ways.append(f"configure 'power:' for {case.suspect}, so that hafence can switch it off and see it off")
     if SecondLevelKind.STORAGE not in used:

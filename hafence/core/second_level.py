@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from .evidence import Evidence
+from .evidence import Evidence, Proof
 
 
 class SecondLevelKind(Enum):
@@ -21,6 +21,22 @@ class SecondLevelKind(Enum):
 
 
 _SAYS = {SecondLevelKind.POWER: "power", SecondLevelKind.STORAGE: "storage fence"}
+
+
+@dataclass(frozen=True, slots=True)
+class FenceTried:
+    """Evidence: a configured power or storage fence was used in this run, and whether it was observed to have worked.
+
+    It proves nothing itself: what was observed then is evidence of its own.
+    """
+
+    level: SecondLevelKind
+    done: bool
+    at: float
+    says: str
+    kind: str = field(default="fence_tried", init=False)
+    source: str = field(default="admin node", init=False)
+    proves: Proof = field(default=Proof.NOTHING, init=False)
 
 
 @dataclass(frozen=True, slots=True)

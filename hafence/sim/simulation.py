@@ -55,7 +55,7 @@ class Simulation:
         workflow = run.workflow
         assert workflow is not None
         try:
-            result = yield from self._play(run, workflow, lambda: run.task)
+            result, _ = yield from self._play(run, workflow, lambda: run.task)
         except (StoreError, Interrupted) as ended:
             result = ended
         except (LeaseLost, _Bug) as bug:
@@ -63,8 +63,9 @@ class Simulation:
             result = None
         self._end(run, result)
 
-    def _play(self, run: SimRun, workflow: Workflow[Any], mine: Callable[[], Task | None]) -> Act[Any]:
-        """Play a workflow of a run to its end. `mine` is the task that does so."""
+    def _play(self, run: SimRun, workflow: Workflow[Any], mine: Callable[[], Task | None]) -> Act[tuple[Any, bool]]:
+        """Play a workflow of a run to its end: what it ended in, and whether what came of its last effect could not be
+        written down. `mine` is the task that does so."""
         answer: Any = None
         error: Exception | None = None
         owed = False
@@ -73,7 +74,7 @@ class Simulation:
             try:
                 effect = workflow.throw(error) if error is not None else workflow.send(answer)
             except StopIteration as end:
-                return end.value
+                return end.value, owed
             except (LeaseLost, StoreError, Interrupted):
                 raise
             except Exception as bug:
@@ -123,18 +124,20 @@ class Simulation:
         for task in tasks:
             while not task.done:
                 yield Join(task, LONG_S)
+        ended = [task.value for task in tasks]
+        run.owed = any(owed for _, owed in ended)
         if errors:
             raise errors[0]
-        return tuple(task.value for task in tasks)
+        return tuple(value for value, _ in ended)
 
     def _caught(
         self, run: SimRun, workflow: Workflow[Any], mine: Callable[[], Task], errors: list[Exception]
-    ) -> Act[Any]:
+    ) -> Act[tuple[Any, bool]]:
         try:
             return (yield from self._play(run, workflow, mine))
         except (LeaseLost, StoreError, Interrupted, _Bug) as error:  # raised where all of them were asked for
             errors.append(error)
-            return None
+            return None, False
 
     def _end(self, run: SimRun, result: Any) -> None:
         run.workflow = None

@@ -18,6 +18,7 @@ from ..core.evidence import Evidence, Observation, Proof, Sign
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import Host, HostName, Unreachable, Uuid
 from ..core.reasons import Reason
+from ..core.second_level import FenceTried
 from ..core.siblings import Candidates, choose_siblings
 from ..effects import (
     Fence,
@@ -207,7 +208,8 @@ def _close(fencing: Fencing, vm_run: VmRun) -> Judgement:
     case = fencing.case(vm_run.vm.uuid)
     vm_run.verdict = final_verdict(case)
     vm_run.attempts += case.attempts
-    vm_run.evidence = case.evidence
+    # What was observed then stands beside it, and is what is shown.
+    vm_run.evidence = tuple(each for each in case.evidence if not isinstance(each, FenceTried))
     judgement = judge(case)
     if judgement.reason is Reason.CONFIRMED_DEAD and case.attempts[-1].reading.foretold:
         # nobody has seen a death: the words are the rehearsal's

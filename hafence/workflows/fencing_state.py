@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..core.attempts import Attempt, Verdict, weigh
-from ..core.decision import Case, SecondLevel, SilencePolicy, cut_off
+from ..core.decision import Case, SilencePolicy, cut_off
 from ..core.evidence import CutOff, Evidence, NotSeen, WitnessReport
 from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Uuid
@@ -39,12 +39,11 @@ class Fencing:
     attempts: dict[Uuid, list[Attempt]] = field(default_factory=dict)
     reports: tuple[WitnessReport, ...] = ()
     extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)
-    levels: dict[Uuid, list[SecondLevel]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Nothing is known of any VM yet."""
         for vm in self.vm_runs:
-            self.attempts[vm], self.extra[vm], self.levels[vm] = [], [], []
+            self.attempts[vm], self.extra[vm] = [], []
 
     def open_vms(self) -> tuple[Uuid, ...]:
         """The VMs of which nothing final has been learnt yet."""
@@ -61,7 +60,6 @@ class Fencing:
             suspect=self.suspect.name,
             policy=SilencePolicy(self.run.inventory.settings.unreachable, siblings),
             evidence=(*self.attempts[vm], *self.reports, *self.extra[vm], *self._of_the_observer()),
-            second_level=tuple(self.levels[vm]),
         )
 
     def _of_the_observer(self) -> Iterator[Evidence]:

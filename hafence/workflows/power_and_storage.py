@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.attempts import Verdict
-from ..core.decision import Refused, SecondLevel, judge, signs_of_life
+from ..core.decision import Refused, judge, signs_of_life
 from ..core.evidence import Observation, Proof
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
 from ..core.power import no_power_fence
 from ..core.record import record_of
-from ..core.second_level import SecondLevelKind, SecondLevelReply
+from ..core.second_level import FenceTried, SecondLevelKind, SecondLevelReply
 from ..core.storage.port import StorageFence
 from ..core.storage.registry import storage_fence_of
 from ..core.stored import Recollection
@@ -112,9 +112,10 @@ def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Level, ...
     others = _other_vms(fencing)
     if others and _lives(fencing) and not (yield from _agreed(fencing, len(others))):
         says = f"not used: {len(others)} other VM(s) are there and nobody agreed to switch them off; --yes agrees"
-        reply = no_power_fence(fencing.suspect.name, says, (yield from do(Now())))
+        now = yield from do(Now())
+        reply = no_power_fence(fencing.suspect.name, says, now)
         for vm in vms:
-            _note(fencing, vm, reply)
+            _note(fencing, vm, reply, now)
         return ()
     return (_switch_off(fencing, vms, (yield from _not_after(fencing, vms))),)
 
@@ -161,16 +162,15 @@ def _use(fencing: Fencing, vms: tuple[Uuid, ...], levels: tuple[Level, ...]) -> 
     for _, replies in zip(levels, answers, strict=True):
         for vm in vms:
             reply = replies[vm]
-            _note(fencing, vm, reply)
+            _note(fencing, vm, reply, now)
             if fencing.run.dry_run and reply.done:
                 fencing.extra[vm].append(
                     Observation(reply.kind.value, "foretold", now, reply.says, _PROVES[reply.kind])
                 )
 
 
-def _note(fencing: Fencing, vm: Uuid, reply: SecondLevelReply) -> None:
-    fencing.levels[vm].append(SecondLevel(reply.kind, reply.done, reply.says))
-    fencing.extra[vm] += reply.evidence
+def _note(fencing: Fencing, vm: Uuid, reply: SecondLevelReply, at: float) -> None:
+    fencing.extra[vm] += (FenceTried(reply.kind, reply.done, at, reply.says), *reply.evidence)
     if reply.shut_out_until is not None:  # a power fence beside it knows nothing of the storage
         fencing.vm_runs[vm].shut_out_until = reply.shut_out_until
 

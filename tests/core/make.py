@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hafence.core.attempts import Attempt, Reading
-from hafence.core.decision import Case, SecondLevel, SilencePolicy
+from hafence.core.decision import Case, SilencePolicy
 from hafence.core.evidence import CutOff, Evidence, NotSeen, WitnessReport
 from hafence.core.looks import HostLook, Libvirt, Silence
 from hafence.core.model import Cluster, Host, HostName, HostState, Inventory, Settings, Unreachable, Uuid, Vm
+from hafence.core.second_level import FenceTried
 from hafence.core.troubles import Trouble
 
 
@@ -51,7 +52,7 @@ def case(
     policy: Unreachable = Unreachable.CONFIRM,
     reports: Sequence[WitnessReport] = (),
     evidence: Sequence[Evidence] = (),
-    second_level: tuple[SecondLevel, ...] = (),
+    second_level: tuple[FenceTried, ...] = (),
     cluster_siblings: int = 3,
     cut_off: str = "",
     unseen: tuple[HostName, ...] = (),
@@ -61,8 +62,8 @@ def case(
     attempts = [Attempt(proxy, reading, 0.4, 100.0) for proxy, reading in zip(proxies, readings, strict=False)]
     observer: list[Evidence] = [CutOff(100.0, cut_off)] if cut_off else []
     observer += [NotSeen(100.0, unseen)] if unseen else []
-    seen: tuple[Evidence, ...] = (*attempts, *reports, *evidence, *observer)
-    return Case(HostName("kvm-01"), SilencePolicy(policy, cluster_siblings), seen, second_level)
+    seen: tuple[Evidence, ...] = (*attempts, *reports, *second_level, *evidence, *observer)
+    return Case(HostName("kvm-01"), SilencePolicy(policy, cluster_siblings), seen)
 
 
 def inventory(hosts: list[Host] | None = None, vms: list[Vm] | None = None, **settings: object) -> Inventory:

@@ -7,12 +7,12 @@ import itertools
 import pytest
 
 from hafence.core.attempts import Facts, Reading, Verdict
-from hafence.core.decision import Allowed, Case, Refused, SecondLevel, cut_off, final_verdict, judge, wants_witnesses
+from hafence.core.decision import Allowed, Case, Refused, cut_off, final_verdict, judge, wants_witnesses
 from hafence.core.evidence import Evidence, Observation, Proof, Sign, WitnessReport
 from hafence.core.model import HostName, Unreachable
 from hafence.core.reasons import Reason
 from hafence.core.risks import Risk, RiskKind
-from hafence.core.second_level import SecondLevelKind
+from hafence.core.second_level import FenceTried, SecondLevelKind
 from hafence.core.troubles import Trouble
 
 from . import make
@@ -63,7 +63,7 @@ def test_every_answer_of_three_siblings_under_every_policy_and_proof(
 ) -> None:
     """The rules at the top of decision.py, said a second time as a table and held against the code."""
     for proofs, reports, failed, off in itertools.product(ALL_PROOFS, [(), SILENT], [False, True], ["", "storm"]):
-        levels = (SecondLevel(SecondLevelKind.POWER, not failed, "said so"),)
+        levels = (FenceTried(SecondLevelKind.POWER, not failed, 100.0, "said so"),)
         it = case(*verdicts, policy=policy, evidence=proof(*proofs), reports=reports, second_level=levels, cut_off=off)
         got = judge(it)
         assert got.reason is expected(set(verdicts) - {None}, set(proofs), policy, bool(reports), failed, bool(off)), it
@@ -190,7 +190,9 @@ def test_every_refusal_has_a_way_out(verdict: Verdict) -> None:
 def test_a_failed_power_fence_names_the_ways_out_of_a_bmc_without_power() -> None:
     got = judge(
         case(
-            Verdict.UNREACHABLE, reports=SILENT, second_level=(SecondLevel(SecondLevelKind.POWER, False, "BMC silent"),)
+            Verdict.UNREACHABLE,
+            reports=SILENT,
+            second_level=(FenceTried(SecondLevelKind.POWER, False, 100.0, "BMC silent"),),
         )
     )
     assert isinstance(got, Refused)

@@ -6,7 +6,6 @@ from hafence.core.attempts import Facts, Reading, Verdict
 from hafence.core.decision import (
     Allowed,
     Judgement,
-    SecondLevel,
     cut_off,
     final_verdict,
     judge,
@@ -18,7 +17,7 @@ from hafence.core.evidence import Evidence, Observation, Proof, Sign, WitnessRep
 from hafence.core.model import HostName, Unreachable
 from hafence.core.reasons import Reason
 from hafence.core.risks import risks_of
-from hafence.core.second_level import SecondLevelKind
+from hafence.core.second_level import FenceTried, SecondLevelKind
 from hafence.core.troubles import Trouble
 from hafence.core.wire import Faulty, ReplyFault
 
@@ -47,8 +46,8 @@ def proof(proves: Proof, says: str = "seen") -> Evidence:
 
 NOBODY_SAW_LIFE = (look("kvm-02"), look("kvm-03"), look(None))
 BLIND = look("kvm-04", could_look=False, says="no right to ping")
-POWER_FAILED, POWER_DONE = (SecondLevel(SecondLevelKind.POWER, done, "said so") for done in (False, True))
-STORAGE_FAILED, STORAGE_DONE = (SecondLevel(SecondLevelKind.STORAGE, done, "said so") for done in (False, True))
+POWER_FAILED, POWER_DONE = (FenceTried(SecondLevelKind.POWER, done, 100.0, "said so") for done in (False, True))
+STORAGE_FAILED, STORAGE_DONE = (FenceTried(SecondLevelKind.STORAGE, done, 100.0, "said so") for done in (False, True))
 
 CASES = {
     "seen dead": case(DEAD),
