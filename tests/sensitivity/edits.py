@@ -64,7 +64,7 @@ _STORAGE = Edit(
     DECISION,
     "_judge",
     "if Proof.DISKS_FENCED in proofs:",
-    "if any(level.kind is SecondLevelKind.STORAGE for level in case.second_level):",
+    "if any(tried.level is SecondLevelKind.STORAGE for tried in case.fences_tried):",
 )
 
 
