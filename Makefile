@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What is run finds the venv's programs first.
 IN_VENV = PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help demo check test lint mutation package constraints clean
+.PHONY: help demo check test lint mutation sensitivity package constraints clean
 
 help:
 	@echo 'make demo   show the main job on a cluster on loopback (no root, no other service)'
@@ -24,6 +24,8 @@ help:
 	@echo 'make lint   lint and types only'
 	@echo 'make mutation  change core/ and workflows/ in thousands of ways: a test must fail each time'
 	@echo '               (about half an hour; MODULES="core/siblings core/audit" for a part)'
+	@echo 'make sensitivity  plant faults in the rules: the search alone must find each that starts a VM more often'
+	@echo '               (an hour or more; MODULES="core/decision" for a part)'
 	@echo 'make package  build the sdist and the wheel into dist/, and try both'
 	@echo 'make constraints  renew constraints.txt: the newest versions of what the tests and the demo install'
 	@echo 'make clean  remove the venv and what tools have left'
@@ -48,6 +50,9 @@ lint: $(VENV)/installed-test
 
 mutation: $(VENV)/installed-test
 	@$(IN_VENV) .ci/mutation $(MODULES)
+
+sensitivity: $(VENV)/installed-test
+	@$(IN_VENV) .ci/sensitivity $(MODULES)
 
 package: $(VENV)/installed-test
 	@$(IN_VENV) .ci/package dist

@@ -12,9 +12,9 @@ from .grounds import Excuse
 from .kernel import Step
 from .liveness import Known, check_liveness, mend_everything
 from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits, check_starts
-from .run import Policy
+from .run import Policy, SimRun
 from .simulation import Simulation
-from .situations import ADMINS, VM_UUID
+from .situations import ADMINS, RUN_AT_S, VM_UUID
 from .world import Split, World
 
 
@@ -35,9 +35,15 @@ class Played:
         return frozenset(split.excuse for split in self.splits if split.excuse is not None)
 
     @property
+    def run(self) -> SimRun:
+        """The run that is searched: the first one that is no part of the situation."""
+        runs = self.simulation.runs
+        return next((run for run in runs if run.began_at >= RUN_AT_S), runs[0])
+
+    @property
     def decision(self) -> Decision | None:
-        """What the first run decided, if it came to a decision."""
-        outcomes = self.simulation.runs[0].outcomes if self.simulation.runs else ()
+        """What that run decided, if it came to a decision."""
+        outcomes = self.run.outcomes
         return outcomes[0].decision if outcomes else None
 
 

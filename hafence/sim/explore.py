@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from .case import CasePlayer, Played
 from .events import Event
 from .faults import faults_before, points
-from .situations import SITUATIONS, VM
+from .situations import PLAIN, RUN_AT_S, SITUATIONS
 
-RUN_AT_S = 40.0
-"""When the first run begins: late enough that a watcher without packets has been evicted."""
 Events = tuple[Event, ...]
 
 
-def first_case(situation: str, command: str = f"start-vm {VM} --yes") -> Events:
+def first_case(situation: str, command: str = PLAIN) -> Events:
     """The case of one run in a situation."""
     return (*SITUATIONS[situation], Event(RUN_AT_S, "run", f"admin-1: {command}"))
 

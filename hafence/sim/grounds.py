@@ -42,6 +42,8 @@ class Excuse(Enum):
     """Another manager (libvirt's autostart is one) brought it back, dead there for longer than `settle`."""
     UNSEEN = "unseen"
     """Nobody could look into the host of the other one, on which hafence had never started it."""
+    TWIN = "twin"
+    """A clone of the suspect, into which nobody had looked, answered at its address with its key and machine-id."""
     UNFENCED = "unfenced"
     """The inventory asks for no fencing."""
 
@@ -101,7 +103,10 @@ def _excuse(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Ex
     match sent.grounds:
         case Reason.CONFIRMED_DEAD:
             scan = _last(notes.scans, sent)
-            return Excuse.UNBIDDEN if scan is not None and other.born_at > scan.at and unbidden else None
+            assert scan is not None, "or the start lacks its ground"
+            if scan.machine != scan.host:
+                return Excuse.TWIN
+            return Excuse.UNBIDDEN if other.born_at > scan.at and unbidden else None
         case Reason.POWERED_OFF:
             return Excuse.ANEW if other.born_at >= sent.off_at and not other.by else None
         case Reason.STORAGE_FENCED:
@@ -134,6 +139,9 @@ def lacks(inventory: Inventory, notes: Notes, sent: Sent) -> str:
             scan = _last(notes.scans, sent)
             if scan is None or sent.vm in scan.living:
                 return "no script saw the VM dead"
+            looks = _looked(notes, sent, scan.machine)
+            if scan.machine != scan.host and looks is not None and scan.machine in looks.seen:
+                return "another machine answered, into which the run had looked"
             return "it was seen dead too long ago" if _is_old(inventory, sent, scan.at) else ""
         case Reason.POWERED_OFF:
             return "" if not _is_old(inventory, sent, sent.off_at) else "the suspect had power"
@@ -168,10 +176,16 @@ def _of_silence(inventory: Inventory, notes: Notes, sent: Sent) -> str:
         case Unreachable.CONFIRM:
             lacking = _of_confirm(inventory, notes, sent)
         case Unreachable.PROCEED:
-            attempt = _last(notes.attempts, sent)
-            silent = attempt is not None and not _is_old(inventory, sent, attempt.at)
-            lacking = "" if silent else "no sibling has just met silence"
+            lacking = _of_proceed(inventory, notes, sent)
     return lacking or _cut_off(inventory, notes, sent)
+
+
+def _of_proceed(inventory: Inventory, notes: Notes, sent: Sent) -> str:
+    """One sibling that could not reach the suspect, by a connection or as a witness."""
+    attempt, watch = _last(notes.attempts, sent), _last(notes.watches, sent)
+    met_at = [attempt.at] if attempt is not None else []
+    met_at += [watch.at] if watch is not None and watch.saw_nothing - {None} else []
+    return "" if any(not _is_old(inventory, sent, at) for at in met_at) else "no sibling has just met silence"
 
 
 def _of_confirm(inventory: Inventory, notes: Notes, sent: Sent) -> str:

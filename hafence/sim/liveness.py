@@ -95,7 +95,8 @@ def _run_again(simulation: Simulation, admin: str, words: str, vm: Uuid) -> list
         last = f"{outcome.decision.value}, {outcome.reason.value}: {outcome.message}"
         if _is_up(world, vm):
             return []
-        if outcome.reason in (Reason.TWO_COPIES, Reason.RUNNING_ELSEWHERE):
+        # a VM whose disks refuse it, by a storage fence that was interrupted, is one that a person fences, too
+        if outcome.reason in (Reason.TWO_COPIES, Reason.RUNNING_ELSEWHERE) or outcome.host is not None:
             _follow_way_out(simulation, admin, vm)
     where = ", ".join(q.host.name for q in world.qemus.get(vm, [])) or "nowhere"
     return [Violation("liveness", f"after {RERUNS} more runs {world.name_of(vm)} runs {where}; the last said {last}")]

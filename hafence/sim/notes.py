@@ -66,11 +66,14 @@ class Watch(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """A fence script's last look at the processes of its host."""
+    """A fence script's last look at the processes of the machine that it ran on."""
 
     at: float
     run: str
     host: HostName
+    """Whom the run had asked."""
+    machine: HostName
+    """Who answered: a clone of that host, where it has taken over its address."""
     living: frozenset[Uuid]
     """The VMs of the order of which a process lived, or was being started."""
 

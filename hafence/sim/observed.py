@@ -14,6 +14,7 @@ from ..core.attempts import FenceOrder
 from ..core.evidence import Sign as Seen
 from ..core.model import HostName, Uuid
 from ..core.starts import StartOrder
+from ..effects import Witness
 from .hosts import SimHost
 from .network import STORAGE, Network, signs_seen, trouble_reaching
 from .notes import Attempt, Looks, Observer, Scan, Sent, Sign, Watch
@@ -44,14 +45,13 @@ def note_looks(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
     silent, seen = set(), set()
     for name in hosts:
         host = world.hosts[name]
-        if host.answers_for is not host:
-            continue  # what answers is another machine
-        answered = answers(world.network, source, host)
-        if answered:
+        itself = host.answers_for is host  # else another machine is at its address
+        answered = answers(world.network, source, host.answers_for)
+        if answered and itself:
             notes.signs.append(Sign(world.now, run.id, name, source))
-        elif answered is not None:
+        elif answered is False:
             silent.add(name)
-        if _is_able(world, run, host):
+        if itself and _is_able(world, run, host):
             seen.add(name)
     writers = {
         vm: tuple(HostName(qemu.host.name) for qemu in world.writers(vm) if qemu.host.name in seen)
@@ -66,11 +66,9 @@ def note_attempt(world: World, run: SimRun, order: FenceOrder, answered: bool | 
     """A working sibling's connection to the suspect, which something answered or nothing (see `answers`)."""
     assert order.proxy is not None, "straight ways are for copies that a run has started itself"
     suspect = world.hosts[order.suspect]
-    if suspect.answers_for is not suspect:
-        return  # what answers is another machine
-    if answered:
+    if answered and suspect.answers_for is suspect:
         world.notes.signs.append(Sign(world.now, run.id, order.suspect, order.proxy))
-    elif answered is not None:
+    elif answered is False:
         world.notes.attempts.append(Attempt(world.now, run.id, order.suspect, order.proxy))
 
 
@@ -85,9 +83,9 @@ def note_clients(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
         world.notes.signs.append(Sign(world.now, run.id, host, STORAGE))
 
 
-def note_scan(world: World, run: SimRun, host: HostName, at: float, living: frozenset[Uuid]) -> None:
+def note_scan(world: World, run: SimRun, host: HostName, machine: SimHost, at: float, living: frozenset[Uuid]) -> None:
     """The report of a fence script has arrived."""
-    world.notes.scans.append(Scan(at, run.id, host, living))
+    world.notes.scans.append(Scan(at, run.id, host, HostName(machine.name), living))
 
 
 def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> None:
@@ -153,16 +151,14 @@ def _is_able(world: World, run: SimRun, host: SimHost) -> bool:
     return host.sshd not in RUNS_NOTHING and trouble_reaching(world.network, run.admin.name, host) is None
 
 
-def note_watch(
-    world: World, run: SimRun, suspect: SimHost, asked: Iterable[HostName], able: frozenset[HostName], first: Glance
-) -> None:
+def note_watch(world: World, run: SimRun, effect: Witness, able: frozenset[HostName], first: Glance) -> None:
     """A round of witnesses has ended. `able` could be asked when it began: whoever was lost midway tells nothing."""
-    name = HostName(suspect.name)
+    name, suspect = effect.suspect, world.hosts[effect.suspect]
     able &= able_siblings(world, run, suspect)
-    sees = first.sees | (glance(world, run, suspect).sees - {None})  # the admin node looks once
-    told: list[Observer] = [None, *(sibling for sibling in asked if sibling in able)]
+    sees = first.sees | (glance(world, run, suspect.answers_for).sees - {None})  # the admin node looks once
+    told: list[Observer] = [None, *(sibling for sibling in effect.siblings if sibling in able)]
     for observer in told:
-        if observer in sees:
+        if observer in sees and suspect.answers_for is suspect:
             world.notes.signs.append(Sign(first.at, run.id, name, observer or run.admin.name))
     whole = frozenset(sibling for sibling in able if world.hosts[sibling].lacks != "ping")
     nothing = frozenset(each for each in told if each not in sees and (each is None or each in whole))

@@ -23,9 +23,9 @@ from typing import Any
 from ..effects import Effect, Touches
 from .case import CasePlayer, Played
 from .events import Event
-from .explore import RUN_AT_S, Events, first_case, grow, in_order
+from .explore import Events, first_case, grow, in_order
 from .faults import SHORT_HOLD_S, Moment, points, touched_by
-from .situations import SUSPECT, VM
+from .situations import RUN_AT_S, SUSPECT, VM
 
 PLAIN = f"admin-2: start-vm {VM} --yes"
 WAITS = f"{PLAIN} --wait 200"

@@ -43,7 +43,7 @@ class Report:
     excused: Counter[str] = field(default_factory=Counter)
     """Cases with an excused split-brain, by the excuse (grounds.Excuse)."""
     decisions: Counter[str] = field(default_factory=Counter)
-    """What the first run of each case came to."""
+    """What the run that is searched came to in each case."""
     start_seconds: Counter[float] = field(default_factory=Counter)
     """Of the starts that nobody suspended: how many took so many virtual seconds, from the command to the end."""
     failed: int = 0
@@ -85,7 +85,7 @@ class Report:
         self.unbidden_split_brains += Excuse.UNBIDDEN in played.excuses
         self.excused.update(excuse.value for excuse in played.excuses)
         self.split_brains += any(violation.rule == "split_brain" for violation in played.violations)
-        run = played.simulation.runs[0]
+        run = played.run
         decision = played.decision
         self.decisions[decision.value if decision else "crashed" if run.crashed else "no outcome"] += 1
         if decision is Decision.STARTED and run.ended_at is not None and run.held_s == 0:

@@ -20,7 +20,7 @@ from .pairs import pair_cases
 from .policies import Arm, arm_of, arms
 from .random_cases import random_cases, shrink
 from .report import Failure, Report
-from .situations import SITUATIONS, inventory
+from .situations import COMBINED, SITUATIONS, inventory
 
 ALONE, PAIR, RANDOM = "one run", "two runs", "random"
 CHUNK = 2000
@@ -56,12 +56,13 @@ def exhaustive(
     jobs: int = 1,
     progress: Callable[[Report], None] | None = None,
 ) -> Report:
-    """Every case of one run with up to `faults` faults; with `pairs`, of two runs too."""
+    """Every case of one run with up to `faults` faults; with `pairs`, of two runs too, where nothing is combined."""
     arm = arm_of(policy, storage, power)
     names = tuple(situations)
     pieces = [Piece(arm, ALONE, name, faults) for name in names]
     if pairs:
-        pieces += [Piece(arm, PAIR, name, count) for count in sorted({0, faults}) for name in names]
+        apart = [name for name in names if name not in COMBINED]
+        pieces += [Piece(arm, PAIR, name, count) for count in sorted({0, faults}) for name in apart]
     return _search(arm, pieces, jobs, progress)
 
 

@@ -82,7 +82,7 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
     printed: Printed | None = None if trouble else task.value
     if printed is not None and not order.rehearse:
-        note_scan(world, run, HostName(suspect.name), printed.looked_at, printed.living)
+        note_scan(world, run, order.suspect, suspect, printed.looked_at, printed.living)
     text, status = (printed.stdout, printed.status) if printed else ("", None)
     return Reply(nonce, trouble, status, text, world.now - begun, clock(world, run))
 
@@ -273,7 +273,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
     suspect = world.host(effect.suspect).answers_for
     members = [h for h in run.inventory.members(run.inventory.hosts[effect.suspect].cluster) if h.name != suspect.name]
     working = [name for name in effect.siblings if _can_witness(world, run, name)]
-    able = able_siblings(world, run, suspect)
+    able = able_siblings(world, run, world.host(effect.suspect))
     yield LOOK_S
     world.touch(suspect.name)
     first = glance(world, run, suspect)
@@ -287,7 +287,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
             for name in seen
             if name is None or _can_witness(world, run, name)
         }
-    note_watch(world, run, suspect, effect.siblings, able, first)
+    note_watch(world, run, effect, able, first)
     reports = []
     for witness_name in (*effect.siblings, None):
         if witness_name not in seen:

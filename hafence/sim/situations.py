@@ -54,52 +54,137 @@ def inventory(means: Means, hosts: int = 4) -> Inventory:
     )
 
 
+RUN_AT_S = 40.0
+"""When the run that is searched begins: late enough that a watcher without packets has been evicted, and for an earlier
+run to have ended."""
+PLAIN = f"start-vm {VM} --yes"
+
+
 def _at_first(*said: str) -> tuple[Event, ...]:
+    """What is the case when the world begins, each as `VERB ARGUMENT`; or later, as `@SECONDS VERB ARGUMENT`."""
     events = []
     for text in said:
-        verb, _, what = text.partition(" ")
-        events.append(Event(0.0, verb, what))
+        at, said_then = text[1:].split(" ", 1) if text.startswith("@") else ("0", text)
+        verb, _, what = said_then.partition(" ")
+        events.append(Event(float(at), verb, what))
     return tuple(events)
 
+
+def _cut(host: str, *others: str) -> tuple[str, ...]:
+    return tuple(f"cut {host} - {other}" for other in others)
+
+
+_OTHERS = ("kvm-02", "kvm-03", "kvm-04")
+_UNSEEN = _cut(SUSPECT, *ADMINS)
+"""The admin nodes can't see the suspect, its siblings can."""
+_ISOLATED = _cut(SUSPECT, *_OTHERS, *ADMINS, "store")
+"""Nobody can see the suspect, and it reaches the storage."""
 
 SITUATIONS: dict[str, tuple[Event, ...]] = {
     "healthy": _at_first(),
     "vm-gone": _at_first(f"qemu {VM} {SUSPECT} dies"),
     "host-dead": _at_first(f"power_off {SUSPECT}"),
     "host-dead-bmc-too": _at_first(f"power_off {SUSPECT}", f"bmc {SUSPECT}=gone"),
-    "isolated": _at_first(*(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store"))),
+    "isolated": _at_first(*_ISOLATED),
     "isolated-storage-too": _at_first(f"cut {SUSPECT} - *"),
-    "isolated-bmc-ignores": _at_first(
-        *(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store")),
-        f"bmc {SUSPECT}=ignores",
-    ),
-    "admin-cannot-see": _at_first(*(f"cut {SUSPECT} - {other}" for other in ADMINS)),
-    "one-sibling-sees": _at_first(*(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", *ADMINS))),
+    "isolated-bmc-ignores": _at_first(*_ISOLATED, f"bmc {SUSPECT}=ignores"),
+    "admin-cannot-see": _at_first(*_UNSEEN),
+    "one-sibling-sees": _at_first(*_cut(SUSPECT, "kvm-02", "kvm-03", *ADMINS)),
     "firewalled": _at_first(f"firewall {SUSPECT}=drop"),
     "sshd-gone": _at_first(f"sshd {SUSPECT}=gone"),
     "out-of-memory": _at_first(f"freeze {SUSPECT}", f"cut {SUSPECT} - storage"),
-    "storage-evicted": _at_first(f"cut {SUSPECT} - storage", *(f"cut {SUSPECT} - {other}" for other in ADMINS)),
+    "storage-evicted": _at_first(f"cut {SUSPECT} - storage", *_UNSEEN),
     "unkillable": _at_first(f"qemu {VM} {SUSPECT} unkillable"),
     "zombie-leader": _at_first(f"qemu {VM} {SUSPECT} zombie-leader"),
     "respawns": _at_first(f"qemu {VM} {SUSPECT} respawns 0.4"),
     "respawns-meanwhile": _at_first(f"qemu {VM} {SUSPECT} respawns 2"),
     "respawns-late": _at_first(f"qemu {VM} {SUSPECT} respawns 30"),
-    "isolated-respawns-late": _at_first(
-        *(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store")),
-        f"qemu {VM} {SUSPECT} respawns 30",
-    ),
+    "isolated-respawns-late": _at_first(*_ISOLATED, f"qemu {VM} {SUSPECT} respawns 30"),
     "autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts"),
     "host-dead-autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts", f"power_off {SUSPECT}"),
-    "isolated-autostarts": _at_first(
-        f"qemu {VM} {SUSPECT} autostarts",
-        *(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store")),
-    ),
+    "isolated-autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts", *_ISOLATED),
     "libvirt-hung": _at_first(f"libvirtd {SUSPECT}=hung"),
-    "half-open": _at_first(*(f"cut {SUSPECT} > {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS))),
-    "wrong-statement": _at_first(
-        *(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store")),
-        f"state {SUSPECT}",
-    ),
+    "half-open": _at_first(*(f"cut {SUSPECT} > {other}" for other in (*_OTHERS, *ADMINS))),
+    "wrong-statement": _at_first(*_ISOLATED, f"state {SUSPECT}"),
     "half-the-cluster-silent": _at_first("power_off kvm-01", "power_off kvm-03", "power_off kvm-04"),
 }
 """How the world is when a case begins. `state` is a person's word, true or not."""
+
+_MOVED = (f"qemu {VM} {SUSPECT} dies", f"qemu {VM} kvm-03 begins")
+_CRASHED_START = ("starts kvm-02=slow", f"@10 run admin-1: {PLAIN}", "@14 crash admin-1")
+"""An earlier run has died with its start under way on kvm-02, which will bring the VM up at about 58 s."""
+_SHUT_OUT = (f"qemu {VM} {SUSPECT} unkillable", f"@10 run admin-1: {PLAIN}")
+"""With a storage fence: an earlier run has started the VM on kvm-02, and its old process lives on and can't write."""
+
+COMBINED: dict[str, tuple[Event, ...]] = {
+    "unkillable-unseen": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} unkillable"),
+    "unkillable-isolated": _at_first(*_ISOLATED, f"qemu {VM} {SUSPECT} unkillable"),
+    "unkillable-firewalled": _at_first(f"firewall {SUSPECT}=drop", f"qemu {VM} {SUSPECT} unkillable"),
+    "unkillable-sibling-lost": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} unkillable", f"cut {SUSPECT} - kvm-02"),
+    "unkillable-uncovered": _at_first(f"qemu {VM} {SUSPECT} unkillable", f"disks {VM}=uncovered"),
+    "isolated-uncovered": _at_first(*_ISOLATED, f"disks {VM}=uncovered"),
+    "respawns-unseen": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} respawns 0.4"),
+    "respawns-meanwhile-unseen": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} respawns 2"),
+    "half-open-respawns": _at_first(
+        *(f"cut {SUSPECT} > {other}" for other in (*_OTHERS, *ADMINS)), f"qemu {VM} {SUSPECT} respawns 0.4"
+    ),
+    "frozen": _at_first(f"freeze {SUSPECT}"),
+    "frozen-isolated": _at_first(f"freeze {SUSPECT}", *_ISOLATED),
+    "frozen-unseen": _at_first(f"freeze {SUSPECT}", *_UNSEEN),
+    "slow-unseen": _at_first(f"slow {SUSPECT}=40", *_UNSEEN),
+    "login-refused-unseen": _at_first(f"sshd {SUSPECT}=login", *_UNSEEN),
+    "other-key-unseen": _at_first(f"sshd {SUSPECT}=key", *_UNSEEN),
+    "runs-nothing-unseen": _at_first(f"sshd {SUSPECT}=forced", *_UNSEEN),
+    "firewall-rejects": _at_first(f"firewall {SUSPECT}=reject"),
+    "firewall-rejects-net": _at_first(f"firewall {SUSPECT}=reject-net"),
+    "firewall-rejects-port": _at_first(f"firewall {SUSPECT}=reject-port"),
+    "firewall-lets-ping": _at_first(f"firewall {SUSPECT}=drop-tcp"),
+    "firewalled-one-sibling-blind": _at_first(f"firewall {SUSPECT}=drop-tcp", "lacks kvm-02=ping", "lacks kvm-03=ping"),
+    "isolated-witnesses-blind": _at_first(*_ISOLATED, "lacks kvm-02=ping", "lacks kvm-03=ping"),
+    "isolated-witnesses-closed": _at_first(*_ISOLATED, "sshd kvm-02=forced", "sshd kvm-03=forced"),
+    "isolated-one-sibling-left": _at_first(*_ISOLATED, "power_off kvm-03", "sshd kvm-04=noforward"),
+    "only-the-last-sibling-sees": _at_first(*_cut(SUSPECT, "kvm-02", "kvm-03", *ADMINS), "lacks kvm-04=ping"),
+    "sibling-cut-off-itself": _at_first(*_UNSEEN, *_cut("kvm-02", SUSPECT, "kvm-03", "kvm-04")),
+    "siblings-cut-off-themselves": _at_first(
+        *_UNSEEN, *_cut("kvm-02", SUSPECT, "kvm-03", "kvm-04"), *_cut("kvm-03", SUSPECT, "kvm-04"), "power_off kvm-04"
+    ),
+    "cluster-parted": _at_first(
+        *(cut for host in (SUSPECT, "kvm-03", "kvm-04") for cut in _cut(host, "kvm-02", *ADMINS, "store"))
+    ),
+    "two-hosts-silent": _at_first(*_ISOLATED, "cut kvm-04 - *"),
+    "two-hosts-dead": _at_first(f"power_off {SUSPECT}", "power_off kvm-02"),
+    "statement-one-sibling-sees": _at_first(*_cut(SUSPECT, "kvm-02", "kvm-03", *ADMINS), f"state {SUSPECT}"),
+    "statement-refuted": _at_first(f"state {SUSPECT}", f"qemu {VM} {SUSPECT} unkillable"),
+    "statement-uncovered": _at_first(*_ISOLATED, f"state {SUSPECT}", f"disks {VM}=uncovered"),
+    "statement-expired": _at_first(*_ISOLATED, f"state {SUSPECT}", "clock admin-1=4000"),
+    "moved": _at_first(*_MOVED),
+    "moved-unseen": _at_first(*_MOVED, *_cut("kvm-03", *ADMINS)),
+    "moved-where-nobody-may-look": _at_first(*_MOVED, "sshd kvm-03=forced"),
+    "moved-and-suspect-silent": _at_first(*_MOVED, *_ISOLATED),
+    "runs-twice": _at_first(f"qemu {VM} kvm-03 begins"),
+    "address-taken-over": _at_first(*_ISOLATED, f"clone kvm-03={SUSPECT}", f"take_over {SUSPECT}=kvm-03"),
+    "targets-fail": _at_first("starts kvm-02=fails", "starts kvm-03=fails"),
+    "isolated-targets-slow": _at_first(*_ISOLATED, "starts kvm-02=slow", "starts kvm-03=slow"),
+    "target-slow": _at_first("starts kvm-02=slow"),
+    "target-lets-it-die": _at_first("starts kvm-02=dies"),
+    "start-left-behind": _at_first(*_CRASHED_START),
+    "start-left-behind-unseen": _at_first(*_CRASHED_START, *(f"@20 {cut}" for cut in _cut("kvm-02", *ADMINS))),
+    "start-left-behind-fenced": _at_first(*_CRASHED_START, f"@15 run admin-2: fence {VM} --host kvm-02 --yes"),
+    "start-left-behind-unseen-fenced": _at_first(
+        *_CRASHED_START,
+        *(f"@20 {cut}" for cut in _cut("kvm-02", SUSPECT, "kvm-03", "kvm-04", *ADMINS)),
+        f"@21 run admin-2: fence {VM} --host kvm-02 --yes",
+    ),
+    "shut-out": _at_first(*_SHUT_OUT),
+    "shut-out-then-the-next-dies": _at_first(*_SHUT_OUT, "@30 power_off kvm-02"),
+    "shut-out-then-the-next-silent": _at_first(
+        *_SHUT_OUT, *(f"@30 {cut}" for cut in _cut("kvm-02", *_OTHERS[1:], *ADMINS))
+    ),
+    "shut-out-and-rejoined": _at_first(*_SHUT_OUT, f"@35 run admin-2: rejoin {SUSPECT} --yes"),
+    "isolated-shut-out-and-rejoined": _at_first(
+        *_ISOLATED, *_SHUT_OUT[1:], "@34 mend kvm-01 - *", f"@35 run admin-2: rejoin {SUSPECT} --yes"
+    ),
+}
+"""Several things at once, where one guard is left that must hold; searched with one run (and its fault) at a time."""
+
+SITUATIONS |= COMBINED

@@ -12,7 +12,7 @@ from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
 from ..core.reasons import PROOFS, Reason
-from ..core.record import VmState, mark_clean, mark_stopped, record_of
+from ..core.record import VmRecord, VmState, mark_clean, mark_running, mark_stopped, record_of
 from ..core.stored import Busy, Recollection
 from ..effects import (
     Answer,
@@ -190,7 +190,7 @@ def _end(vm_run: VmRun, name: HostName, judgement: Judgement, view: Observed) ->
         vm_run.notes.append(f"a copy runs on {' and '.join(elsewhere)}: the record is left as it was")
     elif _starting_there(vm_run, name) and not vm_run.run.dry_run:
         yield from vm_run.renew()
-        yield from vm_run.write(mark_clean(vm_run.record))
+        yield from vm_run.write(_after_fencing_a_start(vm_run, name, judgement))
     elif _was_here(vm_run, name) and judgement.reason in PROOFS:
         yield from vm_run.renew()
         yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
@@ -208,6 +208,17 @@ def _was_here(vm_run: VmRun, name: HostName) -> bool:
 
 def _starting_there(vm_run: VmRun, name: HostName) -> bool:
     return vm_run.record.state is VmState.STARTING and vm_run.record.host == name
+
+
+def _after_fencing_a_start(vm_run: VmRun, name: HostName, allowed: Allowed) -> VmRecord:
+    """The record of a VM whose start on a host was in flight when that host was fenced.
+
+    Only a proof says that nothing came of it. A silent host may run the VM, whatever was proved of the one before: it
+    is the suspect from now on, and the next start fences it anew.
+    """
+    if allowed.reason in PROOFS:
+        return mark_clean(vm_run.record)
+    return mark_running(vm_run.record, name, vm_run.run.id, None)
 
 
 def _outwait_start(vm_run: VmRun, name: HostName) -> Workflow[None]:

@@ -88,7 +88,7 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
     if refusal is not None:
         return refusal
     if (yield from evidence_is_old(vm_run, view.looks)):
-        view = Observed(view.memory, (yield from do(LookAt(tuple(view.looks)))))
+        view = yield from _look_again(vm_run, view)
         early = yield from check_copies(vm_run, view.memory, view.looks)
         if early is not None:
             return early
@@ -166,8 +166,20 @@ def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | R
     return judgements[vm_run.vm.uuid]
 
 
+def _look_again(vm_run: VmRun, view: Observed) -> Workflow[Observed]:
+    """What the store says and what is seen, anew: this very run may have refuted a person's statement since."""
+    memory = yield from do(Recall())
+    looks = yield from do(LookAt(tuple(view.looks)))
+    yield from spend_refuted(vm_run.run, memory, looks)
+    return Observed(memory, looks)
+
+
 def _fence_again(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Judgement]:
-    """For a start whose evidence has grown old: the fence and the look at everybody else, anew."""
+    """For a start whose evidence has grown old: the looks, the fence and the look at everybody else, anew.
+
+    A host that was silent when the run began may answer by now, and a copy be seen there.
+    """
+    view = yield from _look_again(vm_run, view)
     judgement = yield from _fence(vm_run, suspect, view)
     if isinstance(judgement, Refused):
         return judgement

@@ -81,8 +81,8 @@ def _passes(item: pytest.Item) -> bool:
 
 def patch(mutant: Mutant) -> None:
     """Give the function its changed code."""
-    owner, name, function = _function(importlib.import_module(dotted(mutant.path)), mutant.where)
-    code = _code(compile(mutant.source, function.__code__.co_filename, "exec"), mutant.where)
+    owner, name, function = function_of(importlib.import_module(dotted(mutant.path)), mutant.where)
+    code = code_of(compile(mutant.source, function.__code__.co_filename, "exec"), mutant.where)
     if code.co_freevars == function.__code__.co_freevars:
         function.__code__ = code
         return
@@ -97,7 +97,7 @@ def dotted(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".")
 
 
-def _function(module: ModuleType, where: str) -> tuple[Any, str, FunctionType]:
+def function_of(module: ModuleType, where: str) -> tuple[Any, str, FunctionType]:
     """The function, and whose attribute it is."""
     owner: Any = module
     *classes, name = where.split(".")
@@ -113,13 +113,14 @@ def _function(module: ModuleType, where: str) -> tuple[Any, str, FunctionType]:
     return owner, name, found
 
 
-def _code(within: CodeType, where: str) -> CodeType:
+def code_of(within: CodeType, where: str) -> CodeType:
+    """The code of a function of that name within other code."""
     for const in within.co_consts:
         if isinstance(const, CodeType):
             if const.co_qualname == where:
                 return const
             if where.startswith(const.co_qualname + "."):
-                return _code(const, where)
+                return code_of(const, where)
     raise HuntBroken(f"{where} is not in the changed text")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -41,12 +42,16 @@ class Mutant:
         return f"{self.path} | {self.where or '(module)'} | {self.before} => {self.after}{again}"
 
 
-def mutants_of(root: Path, path: str) -> list[Mutant]:
+Changes = Callable[[cst.CSTNode], Iterator[tuple[cst.CSTNode, cst.CSTNode]]]
+"""Every change that begins at a node: what is replaced, and by what."""
+
+
+def mutants_of(root: Path, path: str, changes: Changes = changes) -> list[Mutant]:
     """Every mutant of a module, in the order of its text."""
     source = (root / path).read_text()
     wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
     spans = wrapper.resolve(ByteSpanPositionProvider)
-    found = _Finder()
+    found = _Finder(changes)
     wrapper.module.visit(found)
     counts: dict[str, int] = {}
     mutants = []
@@ -96,8 +101,9 @@ def _difference(before: str, after: str) -> tuple[int, list[str], list[str]]:
 class _Finder(cst.CSTVisitor):
     """Collects (function, node, its replacement)."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
         super().__init__()
+        self._changes = changes
         self.found: list[tuple[str, cst.CSTNode, cst.CSTNode]] = []
         self._names: list[str] = []
         self._in_body = 0
@@ -111,7 +117,7 @@ class _Finder(cst.CSTVisitor):
             self._function(node)
             return False
         where = ".".join(self._names) if self._in_body else ""
-        self.found.extend((where, old, new) for old, new in changes(node))
+        self.found.extend((where, old, new) for old, new in self._changes(node))
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:

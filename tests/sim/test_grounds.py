@@ -24,7 +24,7 @@ CONFIRM = inventory(Means("confirm"))
 LOOKS = Looks(90.0, "run-1", frozenset({K1, K2, K3, K4}), frozenset({K1}), SIBLINGS, {}, frozenset())
 WATCH = Watch(95.0, "run-1", K1, SIBLINGS | {None}, SIBLINGS, dict.fromkeys(SIBLINGS, frozenset({K1})))
 ATTEMPT = Attempt(95.0, "run-1", K1, K2)
-SCAN = Scan(95.0, "run-1", K1, frozenset())
+SCAN = Scan(95.0, "run-1", K1, K1, frozenset())
 
 
 def sent(grounds: Reason | None, **more: Any) -> Sent:
@@ -64,6 +64,12 @@ def test_seen_dead_stands_on_a_fresh_scan_of_the_suspect_that_found_nothing() ->
     assert lacking(start, LOOKS, SCAN._replace(at=101.0)) == "no script saw the VM dead"
     assert lacking(start, LOOKS, SCAN._replace(at=39.9)) == "it was seen dead too long ago"
     assert lacking(start, LOOKS, SCAN._replace(at=40.0)) == ""
+
+
+def test_a_clone_that_answers_for_the_suspect_can_be_told_from_it_where_the_run_has_looked_into_it() -> None:
+    start, twin = sent(Reason.CONFIRMED_DEAD), SCAN._replace(machine=K3)
+    assert lacking(start, LOOKS, twin) == "another machine answered, into which the run had looked"
+    assert lacking(start, LOOKS._replace(seen=SIBLINGS - {K3}), twin) == ""
 
 
 def test_the_last_scan_counts() -> None:
@@ -125,6 +131,9 @@ def test_proceed_takes_one_siblings_word() -> None:
     assert lacking(SILENT, LOOKS, of=proceed) == nobody
     assert lacking(SILENT, LOOKS, ATTEMPT._replace(at=39.9), of=proceed) == nobody
     assert lacking(SILENT, LOOKS, ATTEMPT._replace(suspect=K3), of=proceed) == nobody
+    assert lacking(SILENT, LOOKS, WATCH._replace(saw_nothing=frozenset({K3})), of=proceed) == ""
+    assert lacking(SILENT, LOOKS, WATCH._replace(saw_nothing=frozenset({None})), of=proceed) == nobody
+    assert lacking(SILENT, LOOKS, WATCH._replace(at=39.9), of=proceed) == nobody
     assert lacking(SILENT, LOOKS, ATTEMPT, sign(), of=proceed) == "kvm-03 could tell that kvm-01 lives"
 
 
@@ -222,6 +231,14 @@ def test_after_a_seen_death_only_a_copy_that_another_manager_brings_back_later_t
     assert excused(start, BACK._replace(by="run-2"), SCAN) is None, "hafence itself has brought it"
     assert excused(start, BACK, SCAN._replace(at=39.9)) is None, "a fresh look would have seen it"
     assert excused(start, BACK) is None, "nobody looked"
+
+
+def test_what_a_clone_into_which_nobody_had_looked_says_in_the_suspects_place_is_believed() -> None:
+    start, twin = sent(Reason.CONFIRMED_DEAD), SCAN._replace(machine=K3)
+    dark = LOOKS._replace(at=91.0, seen=SIBLINGS - {K3})
+    assert excused(start, OLD, dark, twin) is Excuse.TWIN
+    assert excused(start, OLD, twin) is None, "its boot was known"
+    assert excused(start, OLD, dark, SCAN) is None
 
 
 def test_after_a_power_off_only_a_process_of_a_later_boot_is_excused() -> None:

@@ -141,6 +141,16 @@ CASES = {
     "a VM that is being started here": It(memory=memory(STARTING), host=K2, looks=[seen(k2=(WEB,))]),
     "a VM that is being started here, dry": It(memory=memory(STARTING), host=K2, wishes=DRY),
     "a VM that is being started here, and lives": It(memory=memory(STARTING), host=K2, answers={Fence: ALIVE}),
+    "a VM that is being started here, and the host is silent": It(
+        memory=memory(STARTING), host=K2, looks=[seen(k2=silence("kvm-02"))], answers={Fence: fails(Trouble.TIMED_OUT)}
+    ),
+    "a VM that is being started here, and the host is switched off": It(
+        memory=memory(STARTING),
+        host=K2,
+        looks=[seen(k2=silence("kvm-02"))],
+        inventory=stage.with_power(book(WEB, DB, THIRD)),
+        answers={Fence: fails(Trouble.TIMED_OUT), **power(True)},
+    ),
     "still alive": It(answers={Fence: ALIVE}),
     "ambiguous": It(answers={Fence: UNKNOWN}),
     "silent": It(looks=[seen(k1=silence("kvm-01"))], answers={Fence: fails(Trouble.TIMED_OUT)}, wishes={}),

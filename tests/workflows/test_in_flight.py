@@ -129,6 +129,7 @@ def test_a_risk_that_a_second_fence_brings_is_told_before_the_next_start_takes_i
     it = desk(
         seen(k1=silent),
         seen(k1=silent),
+        seen(k1=silent),
         seen(),
         seen(k1=silent, k3=(WEB,)),
         answers={Fence: [DEAD, fails(Trouble.TIMED_OUT)], Start: [CLEAN, RUNNING]},

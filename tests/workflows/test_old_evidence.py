@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from hafence.core.looks import Look
-from hafence.core.model import Unreachable
+from hafence.core.model import HostName, Unreachable
 from hafence.core.outcome import Decision, Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
-from hafence.effects import Fence, LookAt, Recall, RunHooks, Start
+from hafence.effects import Fence, LookAt, Recall, RunHooks, SpendStatement, Start
 from hafence.workflows.start_vm import start_vm
-from tests.core.make import silence
+from tests.core.make import host, look, silence
 
 from . import stage
 from .drive import DEAD, UNKNOWN, Desk, fails, started
@@ -56,7 +56,13 @@ def test_evidence_holds_for_sixty_seconds_and_is_then_taken_anew_before_the_next
     start_s: float, fences: int
 ) -> None:
     it = fresh(
-        desk(seen(k1=(WEB,)), *[seen()] * fences, seen(k3=(WEB,)), answers={Start: SLOW}, takes={Start: start_s})
+        desk(
+            seen(k1=(WEB,)),
+            *[seen()] * (2 * fences - 1),
+            seen(k3=(WEB,)),
+            answers={Start: SLOW},
+            takes={Start: start_s},
+        )
     )
     assert start(it, yes=True).host == K3
     assert len(it.of(Fence)) == fences
@@ -85,9 +91,7 @@ CONFIGURED = {Reason.POWERED_OFF: stage.with_power(book()), Reason.STORAGE_FENCE
 def test_every_observation_on_which_a_start_stands_grows_old(reason: Reason) -> None:
     suspect, answers = GROUNDS[reason]
     it = desk(
-        seen(k1=suspect),
-        seen(k1=suspect),
-        seen(k1=suspect),
+        *[seen(k1=suspect)] * 4,
         seen(k1=suspect, k3=(WEB,)),
         inventory=CONFIGURED.get(reason, book()),
         answers={**answers, Start: SLOW},
@@ -122,7 +126,7 @@ def test_a_start_may_begin_while_what_it_stands_on_holds_and_the_lease(
 def test_the_silence_that_one_sibling_met_grows_old_too(start_s: float, fences: int, stated: bool) -> None:
     """With `proceed` a start stands on it alone. A person's word has a life of its own, what was seen beside it not."""
     it = desk(
-        *[seen(k1=silence("kvm-01"))] * (1 + fences),
+        *[seen(k1=silence("kvm-01"))] * (2 * fences),
         seen(k1=silence("kvm-01"), k3=(WEB,)),
         inventory=book(unreachable=Unreachable.PROCEED),
         memory=memory(statements=stage.stated(K1) if stated else {}),
@@ -133,21 +137,53 @@ def test_the_silence_that_one_sibling_met_grows_old_too(start_s: float, fences: 
     assert len(it.of(Fence)) == fences
 
 
+def test_a_host_that_was_silent_is_looked_into_again_with_the_rest() -> None:
+    """It may hold the copy that somebody has moved there."""
+    k4 = HostName("kvm-04")
+
+    def round_of(k3: Look) -> dict[str, Look]:
+        return {**seen(k3=k3), k4: look(k4)}
+
+    it = desk(
+        {**round_of(silence("kvm-03")), K1: look(K1, WEB.uuid)},
+        round_of(silence("kvm-03")),
+        round_of(look(K3, WEB.uuid)),
+        inventory=book(hosts=(host("kvm-04"),)),
+        answers={Start: SLOW},
+        takes={Start: 61.0},
+    )
+    outcome = start(it, yes=True)
+    assert outcome.reason is Reason.START_FAILED
+    assert "web-01 runs on kvm-03" in outcome.says
+    assert [each.order.target for each in it.of(Start)] == [K2]
+
+
 def test_a_leftover_that_can_not_write_is_still_none_of_the_copies_when_all_is_looked_at_again() -> None:
     record = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
     it = desk(
         seen(k1=(WEB,), k2=(WEB,)),
-        seen(k1=(WEB,)),
-        seen(k1=(WEB,)),
-        seen(k1=(WEB,)),
+        *[seen(k1=(WEB,))] * 4,
         seen(k1=(WEB,), k3=(WEB,)),
         memory=memory(record, quarantine={K1: "fenced"}),
         takes={RunHooks: 61.0},
     )
     outcome = start(it, yes=True)
     assert (outcome.decision, outcome.host) == (Decision.STARTED, K3)
-    # at the beginning, and before the verdict on the copies after the start; in between nothing was forgotten
-    assert len(it.of(Recall)) == 2
+    # at the beginning, each of the two times that all is taken anew, and before the verdict on the copies after it
+    assert len(it.of(Recall)) == 4
+
+
+def test_a_statement_that_the_second_look_refutes_is_spent() -> None:
+    it = desk(
+        seen(k1=silence("kvm-01")),
+        seen(k1=(WEB,)),
+        memory=memory(statements=stage.stated(K1)),
+        answers={Fence: [fails(Trouble.TIMED_OUT), UNKNOWN]},
+        takes={RunHooks: 61.0},
+    )
+    assert start(it, yes=True).reason is Reason.AMBIGUOUS
+    assert [each.host for each in it.of(SpendStatement)] == [K1]
+    assert it.of(Start) == []
 
 
 @pytest.mark.parametrize(

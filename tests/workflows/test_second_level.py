@@ -213,7 +213,7 @@ def test_the_clients_that_a_run_has_seen_are_remembered_from_one_fence_to_the_ne
         lambda effect: stage.seen_on(effect.volumes, CLIENT),
         lambda effect: stage.seen_on(effect.volumes),
     ]
-    looks = [seen(k1=(WEB, DB)), seen(k1=(DB,)), seen(k1=(DB,)), seen(k1=(DB,)), seen(k1=(DB,), k2=(WEB,))]
+    looks = [seen(k1=(WEB, DB)), *[seen(k1=(DB,))] * 4, seen(k1=(DB,), k2=(WEB,))]
     answers: dict[type[Any], Any] = {Fence: ALIVE, **storage(True), AskClients: seen_once}
     desk = Desk(it, looks, answers=answers, takes={RunHooks: 61.0})
     outcome = desk.run(start_vm(stage.run(it, yes=True), WEB))

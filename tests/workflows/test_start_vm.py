@@ -264,7 +264,7 @@ CASES = {
         SILENT, answers={**NO_ANSWER, RunHooks: (HookResult("a", "no"), HookResult("b", "never"))}
     ),
     "hooks take long, everything is looked at again": It(
-        [seen(k1=(WEB,)), seen(), seen(), seen(), AFTER], takes=OLD, wishes=YES
+        [seen(k1=(WEB,)), seen(), seen(), seen(), seen(), AFTER], takes=OLD, wishes=YES
     ),
     "hooks take long, and then it runs elsewhere": It([seen(k1=(WEB,)), seen(k3=(WEB,))], takes=OLD, wishes=YES),
     "hooks take long, and then the fence fails": It(
@@ -290,7 +290,7 @@ CASES = {
     ),
     "a start is unknown": It(answers={Start: started(StartResult.UNKNOWN, "cut")}, wishes=YES),
     "a start takes long, the next is fenced again": It(
-        [seen(k1=(WEB,)), seen(), seen(), seen(k3=(WEB,))],
+        [seen(k1=(WEB,)), seen(), seen(), seen(), seen(k3=(WEB,))],
         takes={Start: 61.0},
         answers={Start: [started(StartResult.CLEAN, "slow"), started(StartResult.RUNNING)]},
         wishes=YES,
