@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from .attempts import Verdict
-from .looks import Blind, HostLook, Libvirt, Look, Silence, twin_of
+from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of
 from .model import Host, HostName, HostState, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
+from .power import DeviceId, Power, devices_of
 from .record import VmState, kept_from_writing
 from .storage.port import WhyEnds
 from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
@@ -61,6 +62,7 @@ def _hosts(scene: Survey) -> Iterator[Finding]:
         yield from _storage_fence(host, how_long)
     for host_, look in _watched(scene):
         yield from _host(scene, host_, look)
+        yield from _power(scene, host_, look)
     yield from _clones(scene)
 
 
@@ -160,6 +162,30 @@ def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
     if abs(look.clock_offset_s) > CLOCK_OFF_S:
         saw = f"its clock is {look.clock_offset_s:+.1f} s off this machine's"
         yield Finding(Code.CLOCK_OFF, Severity.WARNING, host.name, saw, "mend the time synchronisation")
+
+
+def _power(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
+    """Would each level of its power fence work? Nothing was switched: each device was asked."""
+    unusable = 0
+    for level in range(1, len(host.power) + 1):
+        seen = {device: scene.power[device] for device in devices_of(host, level) if device in scene.power}
+        off = [device for device, each in seen.items() if each.power is Power.OFF]
+        if off and look is not None and shows_life(look):
+            saw = f"it answers, and {_devices(off)} of level {level} says that it is off: it is another machine's"
+            do = "correct its options under 'power:', or a fence switches off another machine and starts the VMs twice"
+            yield Finding(Code.WRONG_POWER, Severity.CRITICAL, host.name, saw, do)
+        silent = {device: each for device, each in seen.items() if each.power is Power.ERROR}
+        unusable += bool(silent)
+        for device, each in silent.items():
+            # The last level that is left: without it a silent host's VMs stay down.
+            severity = Severity.CRITICAL if unusable == len(host.power) else Severity.WARNING
+            saw = f"{_devices([device])} of level {level} {each.says}"
+            do = "mend it, or correct its entry under 'power:'; then run the audit again"
+            yield Finding(Code.POWER_UNUSABLE, severity, host.name, saw, do)
+
+
+def _devices(devices: Sequence[DeviceId]) -> str:
+    return " and ".join(f"{device.agent} ({device.number})" for device in devices)
 
 
 def _paths(scene: Survey) -> Iterator[Finding]:

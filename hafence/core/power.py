@@ -115,6 +115,17 @@ def level_reply(host: HostName, level: int, words: str, seen: Round, rehearse: b
     return None
 
 
+def was_seen_off(reply: SecondLevelReply) -> bool:
+    """Whether a power fence, or its rehearsal, has seen a level off."""
+    return any(each.proves is Proof.HOST_OFF for each in reply.evidence)
+
+
+def of_another_machine(host: HostName, reply: SecondLevelReply, signs: Sequence[str], now: float) -> SecondLevelReply:
+    """A power fence that saw a level off, of a host that was seen alive after that: nothing is proved of this host."""
+    says = f"{reply.says}; but {' and '.join(signs)}: the devices are another machine's (see 'power:' of {host})"
+    return no_power_fence(host, says, now)
+
+
 def not_off(host: HostName, failures: Sequence[str], now: float) -> SecondLevelReply:
     """No level was seen off; `failures` are the words of each."""
     return no_power_fence(host, f"it was not seen off: {'; '.join(failures)}", now)

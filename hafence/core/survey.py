@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from .attempts import Reading
 from .looks import Look, copies_of
 from .model import HostName, Inventory, Uuid, Vm
+from .power import DeviceId, PowerSeen
 from .record import VmRecord, record_of
 from .storage.results import HowLong
 
@@ -38,6 +39,7 @@ class Code(StrEnum):
     LIBVIRT_DOWN = "libvirt_down"
     NO_FENCE_PATH = "no_fence_path"
     NO_ROOM = "no_room"
+    POWER_UNUSABLE = "power_unusable"
     PROGRAM_MISSING = "program_missing"
     QUARANTINED = "quarantined"
     ROW = "row"
@@ -53,6 +55,7 @@ class Code(StrEnum):
     VM_STOPPED = "vm_stopped"
     VM_UNKNOWN = "vm_unknown"
     WOULD_NOT_START = "would_not_start"
+    WRONG_POWER = "wrong_power"
     XML_MISSING = "xml_missing"
 
 
@@ -99,6 +102,8 @@ class Survey:
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
     storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
     """How long the storage fence of each quarantined host lasts."""
+    power: Mapping[DeviceId, PowerSeen] = field(default_factory=dict)
+    """What each power device says of its host."""
     shared_keys: tuple[tuple[HostName, ...], ...] = ()
     """Groups of hosts for which known_hosts has the same key."""
     shared_disks: tuple[SharedDisk, ...] = ()

@@ -23,7 +23,7 @@ def send_off(world: World, run: SimRun, effect: SendOff) -> Act[None]:
     if clock(world, run) >= effect.not_after:
         return
     if host.bmc == "ok":
-        world.power_off(host, f"switched off by {run.id}")
+        world.power_off(host.switches, f"switched off by {run.id}")
     yield CALL_S / 2 if host.bmc != "gone" else GONE_S
     world.touch(host.name)
 
@@ -40,6 +40,6 @@ def ask_power(world: World, run: SimRun, effect: AskPower) -> Act[PowerSeen]:
     if host.bmc == "gone":
         yield GONE_S
         return PowerSeen(Power.ERROR, "can't tell", at)
-    power = Power.ON if host.up else Power.OFF
+    power = Power.ON if host.switches.up else Power.OFF
     yield CALL_S / 2
     return PowerSeen(power, f"says {power.value}", at)

@@ -176,6 +176,7 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "reinstall": hosts.reinstall,
     "clone": hosts.clone,
     "take_over": hosts.take_over,
+    "switches": hosts.switches,
     "freeze": hosts.freeze,
     "unfreeze": hosts.unfreeze,
     "sshd": hosts.attribute("sshd", SSHD),

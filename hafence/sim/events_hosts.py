@@ -94,6 +94,14 @@ def take_over(simulation: Simulation, what: str) -> None:
     simulation.world.say(host.name, f"its address is {taker.name}'s now")
 
 
+def switches(simulation: Simulation, what: str) -> None:
+    """`HOST=OTHER`: the power device that the inventory has under a host is another host's."""
+    name, other = read_setting(what)
+    host, wired = read_host(simulation.world, name), read_host(simulation.world, other)
+    host.switches = wired
+    simulation.world.say(host.name, f"its power device switches {wired.name}")
+
+
 def freeze(simulation: Simulation, what: str) -> None:
     """A host runs out of memory."""
     read_host(simulation.world, what).held = True

@@ -82,6 +82,7 @@ class SimHost(Owner):
         "slow_s",
         "sshd",
         "start_fault",
+        "switches",
         "tickets",
         "up",
     )
@@ -113,6 +114,8 @@ class SimHost(Owner):
         """'' | fails | dies (right after) | slow: what becomes of a start here."""
         self.bmc = "ok"
         """ok | ignores (accepts 'off' and does nothing) | gone (or can't tell on from off: no agent then sends one)."""
+        self.switches: SimHost = self
+        """The machine whose power its BMC switches: another one's, where the inventory has confused the two."""
         self.clock_offset_s = 0.0
         self.memory_total_mib = 65536
         self.memory_free_mib = 32768

@@ -6,13 +6,14 @@ And does the storage fence of every quarantined host last, or could a leftover w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..core.attempts import FenceOrder, Reading
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
+from ..core.power import devices_of
 from ..core.record import VmState, record_of
 from ..core.storage.port import WhyEnds
 from ..core.storage.registry import storage_fence_of
@@ -20,6 +21,7 @@ from ..core.storage.results import Ends, HowLong
 from ..core.stored import Recollection
 from ..core.survey import Code, Survey
 from ..effects import (
+    AskPower,
     Effect,
     Fence,
     LookAt,
@@ -38,6 +40,8 @@ from ..effects import (
 from .storage_fence import look_at_storage_fence, renew_storage_fence
 from .vm_run import Request
 
+ASKED_AT_ONCE = 16
+"""Power devices of which it is certain that they are asked at once: each has its whole time."""
 NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
 """A VM that does not exist: a rehearsal of the fence can find nothing of it."""
 NOTHING = Recollection({}, {}, {}, {})
@@ -51,7 +55,10 @@ def audit(run: Request) -> Workflow[Survey]:
     orders = _rehearsals(run.inventory, memory, now)
     # At once: a host that hangs would cost its time-out twice.
     look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
-    looks, *replies = yield from do(Together((look_at, *(Fence(order) for order in orders))))
+    asked = _power_devices(run.inventory, kvm, now)
+    parts = (look_at, *(Fence(order) for order in orders), *asked)
+    looks, *replies = yield from do(Together(parts))
+    replies, power = replies[: len(orders)], replies[len(orders) :]
     paths: dict[HostName, dict[HostName, Reading]] = {host.name: {} for host in kvm}
     for order, reply in zip(orders, replies, strict=True):
         assert order.proxy is not None, "a rehearsal goes through a sibling"
@@ -69,11 +76,20 @@ def audit(run: Request) -> Workflow[Survey]:
         store_problems=problems,
         memory_mib=dict(zip(vms, needs, strict=True)),
         storage_fences=fences,
+        power={each.device: seen for each, seen in zip(asked, power, strict=True)},
         at=now,
         shared_keys=shared_keys,
         shared_disks=shared_disks,
         remembered=memory is not NOTHING,
     )
+
+
+def _power_devices(inventory: Inventory, hosts: Iterable[Host], now: float) -> tuple[AskPower, ...]:
+    """A question to each power device of the hosts that should be up. Not all of them are asked at the same moment."""
+    watched = sorted((host for host in hosts if host.state is HostState.ENABLED), key=lambda host: host.name)
+    devices = [device for host in watched for n in range(len(host.power)) for device in devices_of(host, n + 1)]
+    rounds = 1 + len(devices) // ASKED_AT_ONCE
+    return tuple(AskPower(device, now + inventory.settings.power_timeout_s * rounds) for device in devices)
 
 
 def _remember() -> Workflow[tuple[tuple[tuple[Code, str], ...], Recollection]]:

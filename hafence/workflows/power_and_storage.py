@@ -15,13 +15,13 @@ from ..core.decision import Refused, judge, signs_of_life
 from ..core.evidence import Observation, Proof
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
-from ..core.power import no_power_fence
+from ..core.power import no_power_fence, of_another_machine, was_seen_off
 from ..core.record import record_of
 from ..core.second_level import FenceTried, SecondLevelKind, SecondLevelReply
 from ..core.storage.port import StorageFence
 from ..core.storage.registry import storage_fence_of
 from ..core.stored import Recollection
-from ..effects import Answer, Ask, NoteSecondLevel, Now, Parallel, SpendStatement, Workflow, do
+from ..effects import Answer, Ask, NoteSecondLevel, Now, Parallel, SpendStatement, Witness, Workflow, do
 from .fencing_state import Fencing
 from .power_fence import power_fence
 from .storage_fence import Remembered, StorageOrder, fence_storage
@@ -123,9 +123,25 @@ def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Level, ...
 def _switch_off(fencing: Fencing, vms: tuple[Uuid, ...], not_after: float) -> Level:
     within_s = fencing.run.inventory.settings.power_timeout_s
     reply = yield from power_fence(fencing.suspect, not_after, within_s, fencing.run.dry_run)
+    if was_seen_off(reply):
+        reply = yield from _seen_off_and_alive(fencing, reply)
     replies = dict.fromkeys(vms, reply)
     yield from do(NoteSecondLevel(fencing.suspect.name, SecondLevelKind.POWER, replies))
     return replies
+
+
+def _seen_off_and_alive(fencing: Fencing, reply: SecondLevelReply) -> Workflow[SecondLevelReply]:
+    """Look for signs of life once more: a host that goes on answering is not the one whose power is off. A device that
+    is entered with another host is believed else, and that one switched off for nothing."""
+    suspect = fencing.suspect.name
+    if fencing.run.dry_run:  # the device has said so by itself, and nothing was switched
+        signs = [f"{suspect} shows signs of life"] if _lives(fencing) else []
+    else:
+        reports = yield from do(Witness(suspect, fencing.candidates.chosen))
+        alive = tuple(report for report in reports if report.signs)
+        fencing.reports = (*fencing.reports, *alive)
+        signs = [f"{report.name} saw it alive after that" for report in alive]
+    return of_another_machine(suspect, reply, signs, (yield from do(Now()))) if signs else reply
 
 
 def _agreed(fencing: Fencing, others: int) -> Workflow[bool]:

@@ -77,10 +77,21 @@ def on_host(fault: str, *more: Any, sim: str = "") -> Fault:
     return lambda host: strike(fault, host, *more, sim=[sim.format(host)] if sim else [])
 
 
+def no_libvirt(host: str) -> Strike:
+    """Neither a daemon of libvirt nor virsh."""
+
+    def make(real: Real) -> None:
+        faults.libvirtd_gone(real.lab, host)
+        faults.missing_program(real.lab, host, "virsh")
+
+    return does(make, f"libvirtd {host}=absent")
+
+
 BROKEN_LIBVIRT: dict[str, Fault] = {
     "libvirtd hung": on_host("libvirtd_hung", sim="libvirtd {}=hung"),
     "libvirtd gone": on_host("libvirtd_gone", sim="libvirtd {}=gone"),
     "virsh missing": on_host("missing_program", "virsh", sim="lacks {}=virsh"),
+    "libvirt absent": no_libvirt,
     "starts fail": on_host("failing_start", sim="starts {}=fails"),
 }
 BROKEN_SSHD: dict[str, Fault] = {

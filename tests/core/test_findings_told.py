@@ -8,7 +8,8 @@ from dataclasses import replace
 from hafence.core.attempts import Reading, Verdict
 from hafence.core.audit import find_all
 from hafence.core.looks import Blind, Libvirt, Look
-from hafence.core.model import Cluster, Host, HostName, Inventory, StartMode, Vm
+from hafence.core.model import Cluster, Host, HostName, Inventory, PowerDevice, StartMode, Vm
+from hafence.core.power import DeviceId, Power, PowerSeen
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
 from hafence.core.storage.port import WhyEnds
@@ -75,6 +76,18 @@ def only(*hosts: Host, vms: tuple[Vm, ...] = ()) -> Inventory:
     return inventory(list(hosts), list(vms))
 
 
+def with_power(state: HostState = HostState.ENABLED) -> Inventory:
+    """kvm-01 has a level of two devices, and one of one."""
+    levels = ((PowerDevice("fence_pdu"), PowerDevice("fence_pdu")), (PowerDevice("fence_ipmilan"),))
+    return inventory([host("kvm-01", power=levels, state=state), *(host(name) for name in NAMES[1:])])
+
+
+def power(*seen: Power) -> dict[DeviceId, PowerSeen]:
+    """What these devices say, one after the other; the rest was not asked."""
+    devices = [DeviceId(K1, 1, 1, "fence_pdu"), DeviceId(K1, 1, 2, "fence_pdu"), DeviceId(K1, 2, 1, "fence_ipmilan")]
+    return {device: PowerSeen(each, f"says {each.value}", 100.0) for device, each in zip(devices, seen, strict=False)}
+
+
 SCENES = {
     "all is well": scene(),
     "storage fences that last": scene(
@@ -106,6 +119,20 @@ SCENES = {
     "a silent host with a VM, in quarantine": scene({K1: silence("kvm-01")}, quarantine={K1: "fenced"}),
     "a silent host from which its VM has moved": scene(
         {K1: silence("kvm-01"), K2: look("kvm-02", uuid(1))}, records=(MOVED,)
+    ),
+    "power devices that would work": scene(book=with_power(), power=power(Power.ON, Power.ON, Power.ON)),
+    "a silent host that is off": scene({K1: silence("kvm-01")}, book=with_power(), power=power(Power.OFF)),
+    "a host that answers while its device says off": scene(book=with_power(), power=power(Power.OFF)),
+    "a host that answers while one of two devices says off": scene(
+        book=with_power(), power=power(Power.ON, Power.OFF, Power.ON)
+    ),
+    "a host that refuses connections while its devices say off": scene(
+        {K1: silence("kvm-01", Trouble.REFUSED)}, book=with_power(), power=power(Power.ON, Power.ON, Power.OFF)
+    ),
+    "a first level that can't tell": scene(book=with_power(), power=power(Power.ON, Power.ERROR, Power.ON)),
+    "no level that can tell": scene(book=with_power(), power=power(Power.ERROR, Power.ON, Power.ERROR)),
+    "devices of a host that is disabled": scene(
+        book=with_power(state=HostState.DISABLED), power=power(Power.ERROR, Power.ON, Power.ERROR)
     ),
     "a blind host": scene({K2: Blind(K2, 1.0, "a forced command")}),
     "libvirt hangs": scene({K2: look("kvm-02", libvirt=Libvirt.HUNG)}),

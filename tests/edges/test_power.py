@@ -20,6 +20,7 @@ from hafence.core.power import Power
 from hafence.core.second_level import SecondLevelReply
 from hafence.workflows.power_fence import power_fence
 from tests.core.make import inventory
+from tests.lab.require import require
 from tests.playing import play
 
 from .bend import bent_by, examples, heard
@@ -138,6 +139,38 @@ def test_an_agent_whose_status_can_not_be_read_is_no_proof_after_off_either(agen
     done, off, says = asked(agent, "echo Status: OFF; exit 0", rehearse=False)
     assert (done, off) == (False, False)
     assert "was not seen off" in says
+
+
+def test_an_agent_that_does_not_know_an_option_is_not_told_to_switch_anything_off(agent: Path, tmp_path: Path) -> None:
+    log = tmp_path / "told"
+    script = f"""
+        while read -r line; do case $line in
+            action=*) echo "${{line#*=}}" >>{log} && action=${{line#*=}} ;;
+            ip=*) ;;
+            *) echo "Parse error: Ignoring unknown option '$line'" >&2 ;;
+        esac; done
+        case $action in status) echo Status: OFF; exit 2 ;; esac"""
+    agent.write_text(f"#!/bin/sh\n{script}\n")
+    agent.chmod(0o755)
+    reply = fenced(PowerDevice("fence_edge", (("ip", "127.0.0.1"), ("plg", "7"))), 3.0, rehearse=False)
+    assert not reply.done
+    assert "does not know the option plg" in reply.says
+    assert "off" not in log.read_text().split()
+    assert fenced(PowerDevice("fence_edge", (("ip", "127.0.0.1"),)), 3.0, rehearse=False).done
+    assert "off" in log.read_text().split()
+
+
+def test_the_real_agents_warning_is_understood(tmp_path: Path) -> None:
+    require("fence_dummy")
+    state = tmp_path / "state"
+    state.write_text("on")
+    wrong = PowerDevice("fence_dummy", (("type", "file"), ("status_fil", str(state))))
+    reply = fenced(wrong, 5.0, rehearse=False)
+    assert (reply.done, state.read_text()) == (False, "on")
+    assert "does not know the option status_fil" in reply.says
+    right = PowerDevice("fence_dummy", (("type", "file"), ("status_file", str(state))))
+    assert fenced(right, 10.0, rehearse=False).done
+    assert state.read_text() == "off"
 
 
 def test_an_agent_that_is_no_program_is_no_proof(agent: Path) -> None:

@@ -248,6 +248,34 @@ def test_a_firewalled_host_that_lives_is_switched_off_before_its_vm_starts(lab: 
     assert_started(admin, vm, ended, "powered_off")
 
 
+def test_bmcs_that_were_exchanged_prove_nothing_of_a_host_that_goes_on_answering(lab: Lab, start_bmc: Start) -> None:
+    """The inventory has the BMC of kvm-04 under kvm-01: kvm-04 goes off, and kvm-01 goes on answering."""
+    wrong = start_bmc(IpmiBmc, "kvm-04")
+    vm = lab.start_vm(SUSPECT, "web-01")
+    faults.unkillable(lab, lab.qemu(vm).pid)
+    admin = with_power(lab, wrong, "confirm")
+    ended = admin.run_json("start-vm", vm.name, "--yes")
+    assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
+    assert wrong.orders == ["off"]
+    assert "the devices are another machine's (see 'power:' of kvm-01)" in ended["message"], ended
+    found = admin.run_json("audit")
+    assert ("wrong_power", SUSPECT) in [(each["code"], each["subject"]) for each in found["findings"]], found
+    assert wrong.orders == ["off"]
+
+
+def test_an_audit_names_the_device_that_can_not_be_asked(lab: Lab, start_bmc: Start, tmp_path: Path) -> None:
+    bmc = start_bmc(IpmiBmc, SUSPECT)
+    (tmp_path / "wrong").write_text("wrong-horse\n")
+    for admin, wanted in (
+        (with_power(lab, bmc, "confirm"), []),
+        (with_power(lab, bmc, "confirm", password_file=str(tmp_path / "wrong")), [SUSPECT]),
+        (with_power(lab, bmc, "confirm", lan_plus="1"), [SUSPECT]),
+    ):
+        found = admin.run_json("audit")["findings"]
+        assert [each["subject"] for each in found if each["code"] == "power_unusable"] == wanted, found
+    assert bmc.orders == []
+
+
 def test_what_sigkill_does_not_end_is_ended_by_power(lab: Lab, start_bmc: Start) -> None:
     bmc = start_bmc(IpmiBmc, SUSPECT)
     vm = lab.start_vm(SUSPECT, "web-01")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hafence.core.attempts import Reply
-from hafence.core.evidence import Proof
+from hafence.core.evidence import Proof, Sign, WitnessReport
 from hafence.core.looks import Look
 from hafence.core.model import Inventory, Unreachable
 from hafence.core.outcome import Decision, Outcome
@@ -31,13 +31,14 @@ from hafence.effects import (
     SendOff,
     StoreError,
     Uptime,
+    Witness,
 )
 from hafence.workflows.fence import fence
 from hafence.workflows.start_vm import start_vm
 from tests.core.make import silence, vm
 
 from . import stage
-from .drive import ALIVE, UNKNOWN, Desk, fails
+from .drive import ALIVE, UNKNOWN, Desk, fails, nothing_seen
 from .stage import CLIENT, DB, K1, WEB, book, power, seen, storage
 
 THIRD = vm(3, name="third", host="kvm-01", domain_xml="/x")
@@ -90,6 +91,32 @@ def test_a_fence_that_failed_is_told_beside_the_silence() -> None:
     _, outcome = told(SILENT, stage.with_power(book()), {Fence: NO_ANSWER, **power(False)})
     assert outcome.reason is Reason.UNREACHABLE_UNCONFIRMED
     assert "power (it was not seen off: level 1: fence_ipmilan says error) did not succeed" in outcome.message
+
+
+# ---------------------------------------------------------------- a device that is another machine's
+
+
+def saw_life(effect: Witness) -> tuple[WitnessReport, ...]:
+    """The last sibling sees the suspect refuse connections, the others nothing."""
+    first, *others, last = effect.siblings
+    alive = WitnessReport(last, 100.0, frozenset({Sign.RST}), True, "RST", 2, 2)
+    return (*(nothing_seen(name) for name in (first, *others)), alive, nothing_seen(None))
+
+
+@pytest.mark.parametrize("reply", [NO_ANSWER, UNKNOWN], ids=["silent before", "alive before"])
+def test_off_is_not_believed_of_a_host_that_is_seen_alive_after_it(reply: Any) -> None:
+    looks: list[Any] = [None, saw_life] if reply is NO_ANSWER else [saw_life]
+    desk, outcome = told(SILENT, stage.with_power(book()), {Fence: reply, **power(True), Witness: looks})
+    assert outcome.decision is Decision.REFUSED
+    assert all(each.proves is not Proof.HOST_OFF for each in outcome.evidence)
+    assert f"{desk.of(Witness)[-1].siblings[-1]} saw it alive after that" in outcome.message
+    assert "the devices are another machine's (see 'power:' of kvm-01)" in outcome.message
+
+
+def test_a_dry_run_foretells_nothing_of_a_device_that_says_off_of_a_host_that_lives() -> None:
+    desk, outcome = told(SILENT, stage.with_power(book()), {Fence: UNKNOWN, **power(True)}, dry_run=True)
+    assert (outcome.decision, desk.of(SendOff)) == (Decision.REFUSED, [])
+    assert "kvm-01 shows signs of life: the devices are another machine's" in outcome.message
 
 
 # ---------------------------------------------------------------- a suspect that lives, with other VMs on it

@@ -8,6 +8,7 @@ core/power.py's to say.
 from __future__ import annotations
 
 import os
+import re
 import time
 from contextlib import ExitStack
 
@@ -26,9 +27,20 @@ SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where Debian and Red Hat keep the agents; not in everyone's PATH, and not in cron's."""
 
 
+_UNKNOWN_OPTION = re.compile(r"unknown option '([a-z0-9_-]{1,64})", re.IGNORECASE)
+"""What fence-agents' library prints of an option that it does not know, before it goes on without it."""
+
+
 def send_off(device: PowerDevice, not_after: float) -> None:
-    """Tell a device to switch its host off. What it answers counts for nothing."""
-    _call(device, "off", not_after)
+    """Tell a device to switch its host off. What it answers counts for nothing.
+
+    Not one whose options its agent does not all know: it goes on without them, and what it then switches off may be
+    another machine. It is asked for its metadata first, which it prints when it has read its options, and which reaches
+    no device.
+    """
+    read = _call(device, "metadata", not_after)
+    if isinstance(read, str) or not unknown_options(read):
+        _call(device, "off", not_after)
 
 
 def ask_power(device: PowerDevice, not_after: float) -> PowerSeen:
@@ -43,16 +55,25 @@ def ask_power(device: PowerDevice, not_after: float) -> PowerSeen:
     return PowerSeen(power, says, at)
 
 
+def unknown_options(run: CommandResult) -> tuple[str, ...]:
+    """The names of options that an agent says it does not know. Never their values, which may be secret."""
+    found = _UNKNOWN_OPTION.findall(run.stderr) + _UNKNOWN_OPTION.findall(run.stdout)
+    return tuple(dict.fromkeys(found))
+
+
 def read_status(run: CommandResult) -> tuple[Power, str]:
     """What an agent's `status` tells, in words too. Its exit status alone would not do.
 
     2 is OFF, and it is also how many programs say that they were called wrongly. So the agent's own words must agree,
-    or it must have been silent altogether. A second status beside them, whichever, leaves it open.
+    or it must have been silent altogether. A second status beside them, whichever, leaves it open. So does an option
+    that it does not know: what it tells may be of another device, or of none.
     """
     if run.trouble:
         return Power.ERROR, f"can't tell: {run.trouble}"
     if run.flooded:
         return Power.ERROR, f"can't tell: it said more than {OUTPUT_LIMIT >> 20} MiB"
+    if unknown := unknown_options(run):
+        return Power.ERROR, f"can't tell: its agent does not know the option {' and '.join(unknown)}"
     # lower() and not upper(), which makes OFF of a ligature
     lines = [line.strip(" \t\r").lower() for line in run.stdout.split("\n")]
     told = {line for line in lines if line.startswith("status")}
