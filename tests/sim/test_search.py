@@ -20,7 +20,7 @@ from hafence.sim.grounds import Excuse
 from hafence.sim.pairs import pair_cases
 from hafence.sim.policies import arm_of
 from hafence.sim.search import at_random, compare, exhaustive, shortest
-from hafence.sim.situations import SITUATIONS, SUSPECT, VM, Means, inventory
+from hafence.sim.situations import COMBINED, SITUATIONS, SUSPECT, VM, Means, inventory
 
 PROOFS = [("prove", False, False), ("prove", True, False), ("prove", False, True), ("confirm", True, False)]
 """Policies and fences under which nothing writes twice."""
@@ -31,8 +31,10 @@ def played(report_failures: list[object]) -> str:
 
 
 def every_tale(policy: str, storage: bool, power: bool, faults: int) -> Iterator[tuple[Events, Played]]:
+    """Of the plain situations. The combined ones have excuses of their own (a VM that was moved where nobody may look);
+    `test_search_two_runs.py` has them with one fault."""
     player = CasePlayer(inventory(Means(policy, storage, power)))
-    for situation in SITUATIONS:
+    for situation in sorted(SITUATIONS.keys() - COMBINED.keys()):
         yield from cases(player, first_case(situation), faults)
 
 
