@@ -181,6 +181,8 @@ class Store(Protocol):
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
         """Take the lease on a VM that is free, expired, or held by a process of this machine that no longer lives.
 
+        Where several machines share the store, that is seen of this boot's processes only: clones have one machine-id.
+
         Tokens grow with every lease taken from a store and are never used again. They begin at the clock's
         milliseconds, so that a store that was lost or restored gives none that hosts have seen before.
         """
