@@ -127,6 +127,12 @@ class Store(Protocol):
 
     # ------------------------------------------------ read: a consistent view of what is committed
 
+    def store_id(self) -> str:
+        """Which store this is: a random word, made with it, that stays for its life and is in every copy of it.
+
+        16 hex digits. '' where it is only read and has none yet: it is not there, or an older hafence has made it.
+        """
+
     def recall(self, now: float) -> Recollection:
         """What a run needs to know. Spent, expired and future statements are not in it."""
 

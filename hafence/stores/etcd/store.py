@@ -44,6 +44,10 @@ class EtcdStore:
 
     # ------------------------------------------------ read
 
+    def store_id(self) -> str:
+        """See Store."""
+        return self._tables.store_id
+
     def recall(self, now: float) -> Recollection:
         """See Store."""
         when(now)
