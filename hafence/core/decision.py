@@ -120,6 +120,12 @@ def signs_of_life(case: Case) -> tuple[str, ...]:
     return tuple(seen)
 
 
+def barred_by(case: Case) -> Attempt | None:
+    """The attempt that met another store's run at the VM. That run may start it anywhere, and no power or storage fence
+    of this one has a say in that: nothing overrules it."""
+    return next((attempt for attempt in case.attempts if attempt.reading.barred), None)
+
+
 def wants_witnesses(case: Case) -> bool:
     """Whether a second look is what the case needs next."""
     if case.verdict is not Verdict.UNREACHABLE or case.reports:
@@ -139,6 +145,9 @@ def judge(case: Case) -> Judgement:
 
 def _judge(case: Case) -> Judgement:
     proofs, verdict = case.proofs, case.verdict
+    if barred := barred_by(case):
+        message = f"another run may be at it on {case.suspect}: {barred.reading.detail} (through {barred.proxy})"
+        return Refused(Reason.AMBIGUOUS, message, ("see which stores there are with 'hafence audit'",))
     if verdict is Verdict.CONFIRMED_DEAD:
         return Allowed(Reason.CONFIRMED_DEAD, f"no living task of the VM is left on {case.suspect}")
     if Proof.HOST_OFF in proofs:

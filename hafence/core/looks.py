@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .marks import Mark
 from .model import HostName, Uuid
 from .troubles import Trouble, met_straight
 
@@ -57,6 +58,8 @@ class HostLook:
     doubtful: Mapping[Uuid, str] = field(default_factory=dict)
     """VMs whose exact UUID a process bears of which nobody can say what it is, each with the name of its program."""
     cleared: frozenset[Uuid] = frozenset()
+    marks: tuple[Mark, ...] = ()
+    """Which stores' runs have been at VMs here since it booted."""
 
     def runs(self, vm: Uuid) -> bool:
         """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""
