@@ -10,6 +10,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """The mark on a VM, or the youngest of a store's on a host and how many it has there. `age_s` as the host said."""
+
+    store: str
+    run: str
+    age_s: float
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """With which mark an order acts. `store` is '' only for a rehearsal by a store that has no id yet.
 
@@ -21,12 +31,6 @@ class Claim:
     run: str
     young_s: float
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The youngest mark of a store on a host, and how many the store has there. `age_s` as the host said."""
-
-    store: str
-    run: str
-    age_s: float
-    count: int = 1
+    def is_barred_by(self, mark: Mark) -> bool:
+        """Whether a mark keeps such an order from its VM."""
+        return mark.store != self.store and mark.age_s < self.young_s

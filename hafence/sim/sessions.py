@@ -51,6 +51,7 @@ _BY_PING = frozenset({Sign.PING, Sign.ICMP_ERROR})
 
 
 _NONE: frozenset[Uuid] = frozenset()
+_NOBODYS: Mapping[Uuid, Mark] = {}
 
 
 def clock(world: World, run: SimRun) -> float:
@@ -262,6 +263,9 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float, now: 
         host.memory_total_mib if sees else None,
         host.memory_free_mib if sees else None,
         _missing(host) if host.lacks or host.libvirtd == "absent" else (),
+        held={vm: Mark(store, run, now - at_) for vm, (store, run, at_) in host.marks.items()}
+        if host.marks
+        else _NOBODYS,
         marks=_marks(host, now) if host.marks else (),
     )
 

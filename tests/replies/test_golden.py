@@ -63,6 +63,7 @@ def test_a_whole_look_is_read_to_the_last_line() -> None:
     assert (look.machine_id, look.boot_id) == (MACHINE, "bab39a21-c191-4458-869a-54cf042ba6b6")
     assert look.clock_offset_s == pytest.approx(9.123456789)
     assert look.at == 1763823992.0
+    assert look.held == {VM: Mark("0123456789abcdef", "20261122T153000-3f2a9c", 36000.0)}
     assert look.marks == (Mark("0123456789abcdef", "20261122T153000-3f2a9c", 36000.0, 2),)
 
 

@@ -270,6 +270,16 @@ def test_the_look_tells_of_each_store_its_youngest_mark(host: Shell) -> None:
     assert seen[THEIRS.store].age_s >= 60
 
 
+def test_the_look_tells_whose_run_was_at_the_vms_that_it_is_about(host: Shell, vm: str) -> None:
+    other = str(uuid.uuid4())
+    leave(host, vm, THEIRS)
+    leave(host, other, OURS)
+    program = kvm.look_program(NONCE, host.host, [Uuid(vm), Uuid(str(uuid.uuid4()))], settings=host.settings)
+    look = kvm.parse_look(NONCE, host.run(program), HostName("here"), time.time(), time.time())
+    assert isinstance(look, HostLook), look
+    assert {name: (mark.store, mark.run) for name, mark in look.held.items()} == {vm: (THEIRS.store, THEIRS.run)}
+
+
 def test_the_look_tells_of_eight_stores_at_most(host: Shell) -> None:
     for number in range(12):
         leave(host, str(uuid.uuid4()), replace(OURS, store=f"{number:016x}"))

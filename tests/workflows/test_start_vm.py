@@ -9,6 +9,7 @@ import pytest
 
 from hafence.core.evidence import Sign
 from hafence.core.looks import Libvirt, Look
+from hafence.core.marks import Mark
 from hafence.core.model import Cluster, HostName, HostState, Inventory, Unreachable, Vm
 from hafence.core.record import ShutOut
 from hafence.core.starts import HookResult, StartResult
@@ -230,6 +231,20 @@ CASES = {
     "another store's run is at it on the suspect, which has fences": It(
         inventory=stage.with_ceph(stage.with_power(book())),
         answers={Fence: ANOTHER_STORES, **power(True), **storage(True, WEB)},
+        wishes=YES,
+    ),
+    "another store's run is seen to be at it on a third host": It(
+        [seen(k1=(WEB,)), seen(k3=look(K3, held={WEB.uuid: Mark("0123456789abcdef", "run-b", 119.9)}))], wishes=YES
+    ),
+    "another store's run, and one of this, were at it on a third host": It(
+        [
+            seen(k1=(WEB,)),
+            seen(
+                k2=look(K2, held={WEB.uuid: Mark("5709e5709e5709e5", "run-0", 1.0)}),
+                k3=look(K3, held={WEB.uuid: Mark("0123456789abcdef", "run-b", 120.0)}),
+            ),
+            seen(k2=(WEB,)),
+        ],
         wishes=YES,
     ),
     "the mark on the suspect can't be read": It(answers={Fence: UNREADABLE}, wishes=YES),

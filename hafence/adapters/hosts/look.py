@@ -26,6 +26,7 @@ _LINES = {
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
+    "held": re.compile(r"held ([0-9a-f-]{36}) ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9})\Z"),
     "mark": re.compile(r"mark ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9}) ([0-9]{1,7})\Z"),
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
 }
@@ -109,7 +110,7 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart"):
+        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "held"):
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -145,6 +146,7 @@ def _host_look(
         starting=frozenset(vm for vm, state in asked.items() if state != "off" and vm not in copies),
         doubtful={parse_uuid(match[1]): match[2] for match in found["doubt"]},
         cleared=frozenset(vm for vm, state in asked.items() if state == "off"),
+        held={parse_uuid(match[1]): Mark(match[2], match[3], float(match[4])) for match in found["held"]},
         marks=tuple(Mark(match[1], match[2], float(match[3]), int(match[4])) for match in found["mark"]),
     )
 

@@ -8,6 +8,7 @@
 #   copy UUID N (living processes) | named NAME N (of these, those that bear no UUID) | doubt UUID PROGRAM (see scan.sh)
 #   active UUID | defined UUID (libvirt's lists) | asked UUID off,active,busy (see libvirt.sh)
 #   autostart UUID | missing PROGRAM | blind WHY (processes could not be looked at)
+#   held UUID STORE RUN AGE_S (whose run was last at one of ASKED, see mark.sh)
 #   mark STORE RUN AGE_S N (of each store that has marks here: how many, and the youngest of them)
 #   end lines=N
 #
@@ -188,9 +189,14 @@ tell_autostart() {
     unset IFS
 }
 
-# tell_marks: of each store, of eight at most.
+# tell_marks: of the VMs in ASKED, and of each store, of eight at most.
 tell_marks() {
     read_uptime || return 0
+    for marks_vm in $ASKED; do
+        if read_mark "$marks_vm" && [ -n "$MARK_STORE" ]; then
+            tell "held $marks_vm $MARK_STORE $MARK_RUN $MARK_AGE"
+        fi
+    done
     marks_stores=''
     set +f
     set -- "$LOCKS"/*.mark
