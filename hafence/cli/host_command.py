@@ -32,7 +32,7 @@ def play_for_host(
         open_voice(options, inventory, f"{command} {host.name}") as voice,
         open_session(inventory, store_url(options, inventory), command, (), asked, voice) as session,
     ):
-        run = Request(session.run_id, inventory, yes=yes)
+        run = Request(session.run_id, inventory, yes=yes, store_id=session.store_id)
         outcome = played(session, workflow(run), lambda o: (_exit(o), _object(run.id, o)))
     if options.json:
         print_document(_object(run.id, outcome))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from .evidence import Proof
+from .marks import Claim
 from .model import HostName, Uuid
 from .troubles import SIBLING_SIDE, Trouble
-from .whys import sentence
+from .whys import ANOTHER_STORE, BARRING, another_store, sentence
 from .wire import Faulty
 
 
@@ -35,6 +36,7 @@ class FenceOrder:
     `others` are the hosts beside it that answered in this round, each with the id of its boot: one of them may have
     taken over the suspect's address, and shows the same host key and machine-id where all are clones of one image.
     `watch`: where every VM is dead, the session stays until EndWatch and ends what is started there anew.
+    `claim`: the mark that it leaves on the suspect, and that keeps it from VMs at which another store's run is.
     """
 
     suspect: HostName
@@ -47,6 +49,7 @@ class FenceOrder:
     machine_id: str | None = None
     others: tuple[tuple[HostName, str], ...] = ()
     watch: bool = False
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ class Facts:
         value = typed[key] if key in typed else dict(self.more).get(key, "")
         return "" if value is None else str(value)
 
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What a sentence about `why` may name."""
+        return dict(self.more)
+
 
 NO_FACTS = Facts()
 
@@ -117,6 +125,11 @@ class Reading:
         return bool(self.facts.found)
 
     @property
+    def barred(self) -> bool:
+        """Whether another store's run may be at it, so that nothing was done."""
+        return self.facts.why in BARRING
+
+    @property
     def detail(self) -> str:
         """The reading in words."""
         if self.trouble is not None:
@@ -137,9 +150,9 @@ def _told(verdict: Verdict, facts: Facts) -> str:
     words = _SCRIPT_SAYS[verdict]
     if verdict is Verdict.CONFIRMED_DEAD and facts.killed:
         words = f"{facts.killed} leftover{'s' if facts.killed != 1 else ''} killed; {words}"
-    if not facts.why:
-        return words
-    return f"{words}: {sentence(facts.why, facts.word('program'), facts.word('pid'))}"
+    if facts.why:
+        words += f": {sentence(facts.why, facts.about)}"
+    return words if facts.why == ANOTHER_STORE else words + another_store(facts.about)
 
 
 _SCRIPT_SAYS = {

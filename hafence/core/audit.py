@@ -14,6 +14,7 @@ from .record import VmState, kept_from_writing
 from .storage.port import WhyEnds
 from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
 from .survey import Code, Finding, Severity, Survey
+from .two_stores import two_stores
 
 CLOCK_OFF_S = 2.0
 """A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
@@ -44,6 +45,7 @@ def _store(scene: Survey) -> Iterator[Finding]:
             continue
         do = "keep the file, and restore the store from a backup"
         yield Finding(code, Severity.CRITICAL, scene.inventory.store, says, do)
+    yield from two_stores(scene)
 
 
 def _watched(scene: Survey) -> Iterator[tuple[Host, Look | None]]:

@@ -25,11 +25,13 @@ from typing import assert_never
 
 from .attempts import Attempt, Verdict, weigh
 from .evidence import CutOff, Evidence, NotSeen, Proof, WitnessReport
+from .marks import Mark
 from .model import HostName, Unreachable
 from .reasons import Reason
 from .risks import Risk, RiskKind, listed, risks_of
 from .second_level import FenceTried, SecondLevelKind
 from .troubles import Trouble, way_out
+from .whys import ANOTHER_STORE, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,23 @@ def signs_of_life(case: Case) -> tuple[str, ...]:
     return tuple(seen)
 
 
+def barred_by(case: Case) -> Attempt | None:
+    """The attempt that met another store's run at the VM. That run may start it anywhere, and no power or storage fence
+    of this one has a say in that: nothing overrules it."""
+    return next((attempt for attempt in case.attempts if attempt.reading.barred), None)
+
+
+def held_refusal(host: HostName, mark: Mark) -> Refused:
+    """The refusal where another store's young mark is seen on a host, right before a start."""
+    about = {"store": mark.store, "run": mark.run, "age": f"{mark.age_s:.0f}"}
+    return _of_another_run(host, sentence(ANOTHER_STORE, about))
+
+
+def _of_another_run(host: HostName, says: str) -> Refused:
+    message = f"another run may be at it on {host}: {says}"
+    return Refused(Reason.AMBIGUOUS, message, ("see which stores there are with 'hafence audit'",))
+
+
 def wants_witnesses(case: Case) -> bool:
     """Whether a second look is what the case needs next."""
     if case.verdict is not Verdict.UNREACHABLE or case.reports:
@@ -139,6 +158,8 @@ def judge(case: Case) -> Judgement:
 
 def _judge(case: Case) -> Judgement:
     proofs, verdict = case.proofs, case.verdict
+    if barred := barred_by(case):
+        return _of_another_run(case.suspect, f"{barred.reading.detail} (through {barred.proxy})")
     if verdict is Verdict.CONFIRMED_DEAD:
         return Allowed(Reason.CONFIRMED_DEAD, f"no living task of the VM is left on {case.suspect}")
     if Proof.HOST_OFF in proofs:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .marks import Claim, Mark
 from .model import HostName, Uuid
 from .troubles import Trouble, met_straight
 
@@ -57,6 +58,10 @@ class HostLook:
     doubtful: Mapping[Uuid, str] = field(default_factory=dict)
     """VMs whose exact UUID a process bears of which nobody can say what it is, each with the name of its program."""
     cleared: frozenset[Uuid] = frozenset()
+    held: Mapping[Uuid, Mark] = field(default_factory=dict)
+    """Whose run was last at the VMs that the look was about."""
+    marks: tuple[Mark, ...] = ()
+    """Which stores' runs have been at VMs here since it booted."""
 
     def runs(self, vm: Uuid) -> bool:
         """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""
@@ -123,6 +128,15 @@ def twin_of(host: HostName, looks: Mapping[HostName, Look]) -> HostName | None:
 def may_hide(vm: Uuid, look: Look) -> bool:
     """Whether a look shows neither a copy of the VM on its host, or on its way there, nor that there is none."""
     return not isinstance(look, HostLook) or not (look.runs(vm) or look.lacks(vm))
+
+
+def held_by_another(vm: Uuid, looks: Mapping[HostName, Look], claim: Claim) -> tuple[HostName, Mark] | None:
+    """Where the young mark of another store's run is on the VM, and that mark."""
+    for name, look in sorted(looks.items()):
+        mark = look.held.get(vm) if isinstance(look, HostLook) else None
+        if mark is not None and claim.is_barred_by(mark):
+            return name, mark
+    return None
 
 
 def copies_of(vm: Uuid, looks: Mapping[HostName, Look]) -> dict[HostName, int]:

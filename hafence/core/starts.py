@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from .marks import Claim
 from .model import HostName, Uuid
 
 
@@ -35,6 +36,8 @@ class StartOrder:
     within_s: float
     boot_id: str = ""
     clock_offset_s: float = 0.0
+    claim: Claim | None = None
+    """The mark that it leaves on the target, and that keeps it from a VM at which another store's run is."""
 
 
 class StartResult(Enum):
@@ -44,6 +47,8 @@ class StartResult(Enum):
     """A living qemu of the VM was seen on the target."""
     CLEAN = "clean"
     """No copy is there, and no start under way that could still bring one."""
+    BARRED = "barred"
+    """Another store's run may be at the VM there: this start has done nothing, and what runs there nobody has asked."""
     UNKNOWN = "unknown"
 
 

@@ -50,6 +50,7 @@ class Code(StrEnum):
     START_UNSETTLED = "start_unsettled"
     STORAGE_FENCE_ENDS = "storage_fence_ends"
     STORE_UNREADABLE = "store_unreadable"
+    TWO_STORES = "two_stores"
     VM_ELSEWHERE = "vm_elsewhere"
     VM_GONE = "vm_gone"
     VM_STOPPED = "vm_stopped"
@@ -109,6 +110,8 @@ class Survey:
     shared_disks: tuple[SharedDisk, ...] = ()
     remembered: bool = True
     """Whether the store could be read: without it nobody knows where a VM should be."""
+    store_id: str = ""
+    """Which store it is; '' where it has no id yet or could not be read."""
 
     def record(self, vm: Vm) -> VmRecord:
         """The VM's record, or what the inventory says."""

@@ -6,7 +6,13 @@ The word travels; the sentence is made here. It says what was seen and what help
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
+ANOTHER_STORE = "another-store-is-at-it"
+BARRING = frozenset({ANOTHER_STORE, "mark-unreadable"})
+"""Another store's run may be at it: what it does elsewhere meanwhile, no fence of this run can prevent."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+_UNTOLD = {"program": "a program", "pid": "?", "store": "?", "run": "?", "age": "?"}
 _WHO = "{program} (process {pid})"
 
 SENTENCES: Mapping[str, str] = {
@@ -45,14 +51,36 @@ SENTENCES: Mapping[str, str] = {
         "the login there sees a container's processes and not the machine's; let hafence log in to the machine itself,"
         " or write 'fencing: {{pid_namespace: any}}' if all its VMs run inside"
     ),
+    ANOTHER_STORE: (
+        "run {run} of another store ({store}) was at it there {age} s ago, and nothing was done;"
+        " have every admin node use one store ('store: etcd://…'), or wait until that run has ended and its mark is old"
+    ),
+    "mark-unreadable": (
+        "the mark of whose run was last at it there can't be read, and nothing was done; see that no other admin node"
+        " is at it, and remove its file .mark there (/run/hafence)"
+    ),
+    "mark-not-left": "the mark that this run is at it could not be left in /run/hafence there: is /run full?",
+    "marks-are-locked": (
+        "another run has held the lock on marks there for 2 s (/run/hafence/marks.lock); see which process has it"
+    ),
+    "no-lock-folder": "/run/hafence can't be made or written there",
+    "no-clock": "its clock can't be read there",
     "proc-hides-processes": "/proc hides processes from the login there (hidepid, or it is no whole /proc)",
 }
 """Words that want more than their own letters. Any other word is its own sentence."""
 
 
-def sentence(why: str, program: str = "", pid: str = "") -> str:
-    """The reason in words; '' without one. `program` and `pid` are who is in the way, where somebody is."""
+def sentence(why: str, about: Mapping[str, str] = NOTHING) -> str:
+    """The reason in words; '' without one. `about` tells who is in the way, where somebody is: program, pid, store, run
+    and age."""
     words = SENTENCES.get(why)
     if words is None:
         return why.replace("-", " ")
-    return words.format(program=program or "a program", pid=pid or "?")
+    return words.format_map({**_UNTOLD, **{key: value for key, value in about.items() if value}})
+
+
+def another_store(about: Mapping[str, str]) -> str:
+    """That another store's run was at it, where that kept nobody from anything: ' (…)'; '' where none was."""
+    if not about.get("store"):
+        return ""
+    return " (run {run} of another store, {store}, was at it there {age} s ago)".format_map({**_UNTOLD, **about})

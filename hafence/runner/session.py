@@ -49,6 +49,14 @@ class Session:
         journal: Journal = NoJournal() if dry_run else StoreJournal(store, holder.run)
         self._player = Player(performer.perform, inventory.settings, journal, voice)
 
+    @property
+    def store_id(self) -> str:
+        """Which store it is; '' where it can't be read, which the workflow meets in its own way."""
+        try:
+            return self.store.store_id()
+        except StoreError:
+            return ""
+
     def play(self, workflow: Workflow[R]) -> R:
         """Play a workflow to its end on the real world."""
         return self._player.play(workflow)

@@ -37,6 +37,11 @@ def _store(simulation: Simulation, what: str) -> None:
     simulation.world.say(STORE, f"is {what}")
 
 
+def _own_store(simulation: Simulation, what: str) -> None:
+    """An admin node goes by an empty store of its own from now on: it was set up so, or its store was changed."""
+    simulation.world.give_store(read_admin(simulation.world, what))
+
+
 def _storage(simulation: Simulation, what: str) -> None:
     simulation.world.storage.up = read_up(what)
     simulation.world.say(STORAGE, f"is {what}")
@@ -190,6 +195,7 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "qemu": hosts.qemu,
     "thaw": hosts.thaw,
     "store": _store,
+    "own_store": _own_store,
     "storage": _storage,
     "disks": _disks,
     "definition": _definition,

@@ -74,6 +74,7 @@ class SimHost(Owner):
         "libvirtd",
         "locks",
         "machine_id",
+        "marks",
         "memory_free_mib",
         "memory_total_mib",
         "off_at",
@@ -126,6 +127,8 @@ class SimHost(Owner):
         """VMs whose start lock is held, and by which script."""
         self.tickets: dict[Uuid, tuple[int, str]] = {}
         """The highest ticket seen of each VM, and whether a start or a settle bore it. A reboot forgets it."""
+        self.marks: dict[Uuid, tuple[str, str, float]] = {}
+        """Which store and run were last at each VM, and when (the world's time). A reboot forgets it."""
         self.defined: set[Uuid] = set()
         self.autostart: set[Uuid] = set()
 

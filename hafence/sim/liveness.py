@@ -14,6 +14,7 @@ from .commands import begin_command
 from .events import heal
 from .oracle import QUIET_S, Violation, check_runs, check_splits, check_starts
 from .simulation import Simulation
+from .store import SimStore
 from .world import EPOCH, World
 
 RERUNS = 4
@@ -34,7 +35,7 @@ def check_liveness(
     """Run the command again in a mended world, and hold the oracle against that too."""
     if known is None:
         known = {}
-    left = (admin, words, left_behind(simulation.world))
+    left = (admin, words, left_behind(simulation.world, simulation.world.admins[admin].store))
     if left not in known:
         world = simulation.world
         runs, splits, sent = len(simulation.runs), len(world.splits), len(world.notes.sent)
@@ -44,14 +45,14 @@ def check_liveness(
     return known[left]
 
 
-def left_behind(world: World) -> str:
+def left_behind(world: World, store: SimStore) -> str:
     """All that a run can meet in a mended world at rest, without what only tells when and by whom it was brought about.
 
-    Tickets and lease tokens are left out: those of a later run are always higher.
+    Tickets and lease tokens are left out: those of a later run are always higher; and marks: all are old by then.
     """
     now = EPOCH + world.now
     quiet_s = world.inventory.settings.quiet_time_s
-    memory = world.store.recall(now)
+    memory = store.recall(now)
     records = [
         (
             vm,
@@ -62,7 +63,7 @@ def left_behind(world: World) -> str:
         )
         for vm, record in sorted(memory.records.items())
     ]
-    leases = [row.vm for row in world.store.leases() if row.expires_at > now]
+    leases = [row.vm for row in store.leases() if row.expires_at > now]
     stored = (records, leases, sorted(memory.statements), sorted(memory.quarantine), sorted(memory.machine_ids.items()))
     whole = sorted(host for (host, pid), until in world.storage.blocklist.items() if pid is None and until > world.now)
     hosts = [

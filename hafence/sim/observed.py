@@ -57,7 +57,7 @@ def note_looks(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
         vm: tuple(HostName(qemu.host.name) for qemu in world.writers(vm) if qemu.host.name in seen)
         for vm in world.qemus
     }
-    quarantined = frozenset(row.host for row in world.store.quarantined())
+    quarantined = frozenset(row.host for row in run.admin.store.quarantined())
     asked, silent_ones, seen_ones = frozenset(hosts), frozenset(silent), frozenset(seen)
     notes.looks.append(Looks(world.now, run.id, asked, silent_ones, seen_ones, writers, quarantined))
 
@@ -93,7 +93,7 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> Non
     there, does nothing."""
     if world.now >= until or is_refused(world, world.host(order.target), order):
         return
-    record = world.store.records.get(order.vm)
+    record = run.admin.store.records.get(order.vm)
     suspect = record.last_host if record is not None else None
     off_at, shut_out, stated = -math.inf, False, False
     if suspect is not None:
@@ -103,7 +103,7 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> Non
         clock = EPOCH + world.now + run.admin.clock_offset_s
         stated = any(
             row.host == suspect and row.ended_at is None and row.at <= clock < row.expires_at
-            for row in world.store.statements()
+            for row in run.admin.store.statements()
         )
     grounds = record.grounds if record is not None else None
     sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated)

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.model import Settings
+from ..core.model import Settings, Uuid
 from ..core.outcome import Decision
 from ..core.record import VmRecord, VmState
 from .grounds import lacks
 from .run import SimRun
 from .simulation import Simulation
+from .store import SimStore
 from .world import World
 
 QUIET_S = 400.0
@@ -73,7 +74,7 @@ def _check_refusal(world: World, run: SimRun) -> list[Violation]:
             continue
         if any(vm == outcome.uuid for _, vm, _ in run.sent):
             found.append(Violation("refusal", f"{run.id} refused ({outcome.reason.value}) and had sent a start"))
-        for who, before, after in world.store.writes:
+        for who, before, after in run.admin.store.writes:
             if who == run.id and after.uuid == outcome.uuid and not _settles(before, after):
                 found.append(
                     Violation("refusal", f"{run.id} refused ({outcome.reason.value}) and wrote '{after.words}'")
@@ -121,10 +122,16 @@ def check_starts(simulation: Simulation, first: int = 0) -> list[Violation]:
 
 
 def check_records(simulation: Simulation) -> list[Violation]:
-    """Rule 4. A record that no run has written is the inventory's word and nobody's promise."""
+    """Rule 4. A record that no run has written is the inventory's word and nobody's promise. Of several stores only the
+    record that was written last is held against the world: no store knows what runs by another have done."""
     world = simulation.world
+    latest: dict[Uuid, SimStore] = {}
+    for store in world.stores:
+        for vm, at in store.written_at.items():
+            if vm not in latest or latest[vm].written_at[vm] <= at:
+                latest[vm] = store
     found = []
-    for vm, record in world.store.records.items():
+    for vm, record in ((vm, store.records[vm]) for vm, store in latest.items()):
         living = world.qemus.get(vm, [])
         if record.state is VmState.STOPPED and record.proven_dead:
             wrong = [q for q in world.writers(vm) if q.by]

@@ -12,6 +12,10 @@ after the suspension; being suspended once more is not among them. Run 2 comes f
 Clocks: a lease ends by the clock of whoever wants it. Run 2's node is ahead of run 1's by more than a lease, and takes
 the lease of a run that lives, acts and has time by its own clock: run 1 goes on meanwhile, or is held up for a moment
 and goes on. (Run 1's node behind run 2's is the same case.) These cases have no fault beside.
+
+Stores: where run 2's node goes by a store of its own, no lease keeps it from anything. It begins at any step of run 1,
+and the hosts are all that they share. It wants another target than run 1 where both meet on the suspect, and any where
+nobody gets there.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+from ..core.attempts import Verdict
 from ..effects import Effect, Touches
 from .case import CasePlayer, Played
 from .events import Event
@@ -35,6 +40,8 @@ RETURN_S = 300.0
 """After so long run 2, which began when the lease had ended, has ended too."""
 AHEAD = Event(0.0, "clock", "admin-2=130")
 """By more than a lease."""
+OWN_STORE = Event(0.0, "own_store", "admin-2")
+ELSEWHERE = f"{PLAIN} --to kvm-03"
 Grown = tuple[float, Events, Played, int]
 """The moment of the last fault, the events, what came of them, and how many faults are left."""
 _ACTS = Touches.HOST_CHANGE | Touches.STORAGE | Touches.POWER
@@ -44,8 +51,8 @@ _ACTS = Touches.HOST_CHANGE | Touches.STORAGE | Touches.POWER
 def pair_cases(player: CasePlayer, situation: str, faults: int) -> Iterator[tuple[Events, Played]]:
     """Every case of two runs in a situation with up to so many faults, each played."""
     alone = first_case(situation)
-    for ahead in _taken_over_early(player, alone):
-        yield ahead, player.play(ahead)
+    for together in (*_taken_over_early(player, alone), *_two_stores(player, alone)):
+        yield together, player.play(together)
     if not faults:
         yield from _every_return(player, alone)
         return
@@ -91,6 +98,16 @@ def _second(events: Events, played: Played, after: float) -> Iterator[tuple[floa
         free.append(max(played.steps[-1][0], after) + 1.0)
     for at in free:
         yield at, in_order(*events, Event(at, "run", PLAIN))
+
+
+def _two_stores(player: CasePlayer, alone: Events) -> Iterator[Events]:
+    """Run 2, which goes by a store of its own, begins at any step of run 1."""
+    played = player.play(alone, trace=True, liveness=False)
+    outcomes = played.simulation.runs[0].outcomes
+    meet = bool(outcomes) and outcomes[0].verdict in (Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE)
+    for moment in points(played.steps, RUN_AT_S):
+        if "run-1" in moment.runs:
+            yield in_order(OWN_STORE, *alone, Event(moment.at, "run", ELSEWHERE if meet else PLAIN))
 
 
 def _taken_over_early(player: CasePlayer, alone: Events) -> Iterator[Events]:

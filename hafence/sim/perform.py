@@ -150,7 +150,12 @@ def _run_hooks(world: World, run: SimRun, effect: RunHooks) -> Act[tuple[HookRes
 
 def _store_answers(world: World, run: SimRun) -> bool:
     world.touch(STORE)
-    return world.store.up and world.network.passes(run.admin.name, STORE)
+    return _is_own(world, run) or (world.store.up and world.network.passes(run.admin.name, STORE))
+
+
+def _is_own(world: World, run: SimRun) -> bool:
+    """Whether the run's store is a file on its own admin node, to which no network leads."""
+    return run.admin.store is not world.store
 
 
 def _ask_store(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
@@ -161,19 +166,19 @@ def _ask_store(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
     now = clock(world, run)
     yield STORE_S
     world.touch(STORE)
-    name = run.admin.name
-    if not (world.store.up and world.network.one_way(name, STORE)):
+    name, own = run.admin.name, _is_own(world, run)
+    if not (own or (world.store.up and world.network.one_way(name, STORE))):
         yield run.inventory.settings.connect_timeout_s
         raise StoreError("the store could not be reached")
     answer: Any = None
     lost: LeaseLost | None = None
     try:
-        answer = ask(world.store, effect, run.asker, now)
+        answer = ask(run.admin.store, effect, run.asker, now)
     except LeaseLost as error:
         lost = error
     yield STORE_S
     world.touch(STORE)
-    if not (world.store.up and world.network.one_way(STORE, name)):
+    if not (own or (world.store.up and world.network.one_way(STORE, name))):
         yield run.inventory.settings.connect_timeout_s
         raise StoreError("the store did not answer")
     if lost is not None:

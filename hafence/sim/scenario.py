@@ -11,11 +11,10 @@ a person to read before it is believed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.model import HostName, Inventory
+from ..core.model import Inventory
 from ..inventory.faults import Mistakes
 from ..inventory.tree import Map, Seq
 from ..inventory.yaml_tree import read_inventory, read_tree
@@ -26,6 +25,7 @@ from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits,
 from .run import Policy
 from .simulation import Simulation
 from .situations import ADMINS
+from .store import SimStore
 from .words import record_words
 from .world import EPOCH, World
 
@@ -98,22 +98,27 @@ def play_events(
 def _in_the_end(world: World) -> list[str]:
     """How the world is when all is quiet: what is recorded, and what is the case."""
     lines = []
+    for store in world.stores:
+        lines += _in_store(world, store, f" by store {store.store_id()}" if len(world.stores) > 1 else "")
+    return lines
+
+
+def _in_store(world: World, store: SimStore, whose: str) -> list[str]:
+    lines = []
     for uuid, vm in sorted(world.inventory.vms.items(), key=lambda item: item[1].name):
-        record = world.store.records.get(uuid)
+        record = store.records.get(uuid)
         believed = record_words(record) if record else f"running host={vm.host}, as the inventory says"
         writers = world.writers(uuid)
         copies = [
             f"{qemu.host.name} ({'can write' if qemu in writers else 'cannot write'})"
             for qemu in world.qemus.get(uuid, [])
         ]
-        lines.append(f"in the end {vm.name} is recorded as {believed}; it runs on {', '.join(copies) or 'no host'}")
-    lines += [f"in the end {row.host} is in quarantine" for row in world.store.quarantined()]
-    lines += [f"in the end a person's word holds that {host} is powered off" for host in sorted(_stated(world))]
-    return lines
-
-
-def _stated(world: World) -> Iterable[HostName]:
-    return world.store.recall(EPOCH + world.now).statements
+        lines.append(
+            f"in the end {vm.name} is recorded{whose} as {believed}; it runs on {', '.join(copies) or 'no host'}"
+        )
+    lines += [f"in the end {row.host} is in quarantine{whose}" for row in store.quarantined()]
+    stated = sorted(store.recall(EPOCH + world.now).statements)
+    return lines + [f"in the end a person's word holds{whose} that {host} is powered off" for host in stated]
 
 
 def read_events(path: Path) -> tuple[Event, ...]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
+from ..core.marks import Claim
 from ..core.model import HostName, Uuid
 from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
 from ..core.starts import StartOrder, StartResult
+from ..core.whys import ANOTHER_STORE, another_store, sentence
 from ..core.wire import PROTOCOL, Hello
 from .hosts import Job, Qemu, SimHost
 from .kernel import Act
@@ -72,7 +74,12 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     world.touch(host.name)
     if wrong_machine(order, known) is not None:
         return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
-    first = {vm: host.living(vm) for vm in order.vms}
+    whose = {vm: _whose(world, host, order.claim, vm) for vm in order.vms}
+    barred = {vm for vm in order.vms if _bars(order.claim, whose[vm])}
+    first = {vm: host.living(vm) for vm in order.vms if vm not in barred}
+    if not order.rehearse and world.now < until:
+        for vm in first:
+            _leave_mark(world, host, order.claim, vm)
     if order.rehearse:
         ends = {vm: _rehearsed(host, vm, living) for vm, living in first.items()}
     elif world.now >= until:
@@ -80,14 +87,33 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     else:
         ends = yield from _end_leftovers(world, host, order, until, first)
     lines = [hello]
+    ends |= dict.fromkeys(barred, Leftovers("unknown", 0, 0, "", ANOTHER_STORE))
     for vm, (verdict, found, killed, state, why) in ends.items():
         facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
+        facts += "".join(f" {key}={value}" for key, value in whose[vm].items())
         lines.append(f"{PROTOCOL} {nonce} vm {vm} {verdict} {facts}")
     lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
     words = {each.verdict for each in ends.values()}
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
-    living = frozenset(vm for vm in order.vms if host.living(vm) or vm in host.jobs)
+    living = frozenset(vm for vm in order.vms if host.living(vm) or vm in host.jobs or vm in barred)
     return Printed("\n".join(lines), status, world.now, living)
+
+
+def _whose(world: World, host: SimHost, claim: Claim | None, vm: Uuid) -> dict[str, str]:
+    """Of another store's mark on a VM, its store, run and age; nothing where there is none."""
+    store, run, at = host.marks.get(vm, ("", "", 0.0))
+    if claim is None or store in ("", claim.store):
+        return {}
+    return {"store": store, "run": run, "age": f"{world.now - at:.0f}"}
+
+
+def _bars(claim: Claim | None, whose: dict[str, str]) -> bool:
+    return claim is not None and bool(whose) and float(whose["age"]) < claim.young_s
+
+
+def _leave_mark(world: World, host: SimHost, claim: Claim | None, vm: Uuid) -> None:
+    if claim is not None:
+        host.marks[vm] = (claim.store, claim.run, world.now)
 
 
 def _rehearsed(host: SimHost, vm: Uuid, living: list[Qemu]) -> Leftovers:
@@ -107,10 +133,10 @@ def _in_the_way(host: SimHost, vm: Uuid, known: list[Qemu]) -> str:
 def _end_leftovers(
     world: World, host: SimHost, order: FenceOrder, until: float, first: dict[Uuid, list[Qemu]]
 ) -> Act[dict[Uuid, Leftovers]]:
-    host.autostart.difference_update(order.vms)
+    host.autostart.difference_update(first)
     answers = answer_of(host) is Answer.ANSWERS
     if answers:
-        for vm in order.vms:
+        for vm in first:
             if vm in host.jobs and not host.jobs[vm].slow:
                 del host.jobs[vm]  # libvirt gives up a start that it is asked to destroy
     sent: set[int] = set()
@@ -160,16 +186,26 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
     if host.lacks == "flock":
         return _look(host, order.vm) or Settled(StartResult.CLEAN, "it lacks flock")
     end = world.now + order.within_s
+    whose = _whose(world, host, order.claim, order.vm)
+    if _bars(order.claim, whose):
+        world.say(
+            host.name, f"the start of {world.name_of(order.vm)} by {by} does nothing: another store's run was here"
+        )
+        return Settled(StartResult.BARRED, sentence(ANOTHER_STORE, whose))
+    _leave_mark(world, host, order.claim, order.vm)
     lock = yield from _lock(world, host, order.vm, end)
     if lock is None:
-        return Settled(StartResult.UNKNOWN, "another start of the VM is still under way there")
+        return Settled(StartResult.UNKNOWN, "another start of the VM is still under way there" + another_store(whose))
     came_to = yield from _start_locked(world, host, order, by, until, lock)
     _unlock(host, order.vm, lock)
-    return came_to
+    return came_to._replace(says=came_to.says + another_store(whose))
 
 
 def is_refused(world: World, host: SimHost, order: StartOrder) -> bool:
-    """Whether a start that arrives now does nothing: it is for another boot of its target, or a later run was there."""
+    """Whether a start that arrives now does nothing: it is for another boot of its target, or a later run, or another
+    store's, was there."""
+    if _bars(order.claim, _whose(world, host, order.claim, order.vm)):
+        return True
     return not _is_for_this_boot(world, host, order) or _was_superseded(host, order, "start")
 
 
@@ -233,6 +269,10 @@ def settle_script(world: World, host: SimHost, order: StartOrder, until: float) 
     """Wait for the lock, raise the ticket, look."""
     if host.lacks == "flock":
         return Settled(StartResult.UNKNOWN, "it lacks flock")
+    whose = _whose(world, host, order.claim, order.vm)
+    if _bars(order.claim, whose):
+        return Settled(StartResult.UNKNOWN, sentence(ANOTHER_STORE, whose))
+    _leave_mark(world, host, order.claim, order.vm)
     lock = yield from _lock(world, host, order.vm, world.now + order.within_s)
     if lock is None:
         return Settled(StartResult.UNKNOWN, "another start of the VM is still under way there")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
+from ..core.marks import Mark
 from ..core.model import HostName, Uuid
 from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
@@ -49,6 +51,7 @@ _BY_PING = frozenset({Sign.PING, Sign.ICMP_ERROR})
 
 
 _NONE: frozenset[Uuid] = frozenset()
+_NOBODYS: Mapping[Uuid, Mark] = {}
 
 
 def clock(world: World, run: SimRun) -> float:
@@ -231,13 +234,13 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
-            looks[name] = _look(host, name, at, offset_s)
+            looks[name] = _look(host, name, at, offset_s, world.now)
     if slowest:
         yield slowest
     return looks
 
 
-def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> HostLook:
+def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float, now: float) -> HostLook:
     copies: dict[Uuid, int] = {}
     known: set[Uuid] = set()
     for qemu in host.qemus:
@@ -260,7 +263,19 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> Ho
         host.memory_total_mib if sees else None,
         host.memory_free_mib if sees else None,
         _missing(host) if host.lacks or host.libvirtd == "absent" else (),
+        held={vm: Mark(store, run, now - at_) for vm, (store, run, at_) in host.marks.items()}
+        if host.marks
+        else _NOBODYS,
+        marks=_marks(host, now) if host.marks else (),
     )
+
+
+def _marks(host: SimHost, now: float) -> tuple[Mark, ...]:
+    marks: dict[str, Mark] = {}
+    for store, run, at in sorted(host.marks.values(), key=lambda mark: -mark[2]):
+        before = marks.get(store)
+        marks[store] = replace(before, count=before.count + 1) if before else Mark(store, run, now - at)
+    return tuple(marks.values())
 
 
 def _missing(host: SimHost) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class Simulation:
         """Begin a run now. `make` gets the Run (its id, the inventory and the wishes) and gives the workflow."""
         node = self.world.admins[admin]
         run_id = f"run-{len(self.runs) + 1}"
-        workflow = make(Request(run_id, self.world.inventory, **wishes))
+        workflow = make(Request(run_id, self.world.inventory, store_id=node.store.store_id(), **wishes))
         run = SimRun(_process(run_id, node, 1 + len(self.runs)), node, self.world.inventory, workflow, typed)
         run.policy = self.policy
         run.journals = not wishes.get("dry_run")

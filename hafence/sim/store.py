@@ -16,14 +16,17 @@ from ..stores.memory.store import MemoryStore
 
 
 class SimStore(MemoryStore):
-    """One store for all admin nodes. `is_gone`: whether the death of a run's process is seen by others."""
+    """One store for all admin nodes, or one of several. `is_gone`: whether the death of a run's process is seen by
+    others."""
 
-    def __init__(self, is_gone: Callable[[Holder], bool]) -> None:
-        super().__init__(is_gone)
+    def __init__(self, is_gone: Callable[[Holder], bool], number: int = 1) -> None:
+        super().__init__(is_gone, f"{number:016x}")
         self.up = True
         """Whether it answers anybody."""
         self.writes: list[tuple[str, VmRecord | None, VmRecord]] = []
         """Every record that was replaced: by which run, what it was, what it became."""
+        self.written_at: dict[Uuid, float] = {}
+        """When each record was last written."""
 
     @property
     def records(self) -> Mapping[Uuid, VmRecord]:
@@ -39,5 +42,6 @@ class SimStore(MemoryStore):
         """See Store. It is noted who has written what."""
         before = self._records.get(record.uuid)
         after = super().write_record(record, lease, now)
+        self.written_at[record.uuid] = now
         self.writes.append((self._leases[lease.vm].holder.run, before, after))
         return after

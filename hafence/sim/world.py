@@ -27,10 +27,12 @@ BOOT_S = 60.0
 class Admin(Owner):
     """A node on which people run hafence. Its clock is the world's, plus its offset."""
 
-    __slots__ = ("booted_at", "clock_offset_s", "held_since", "same_segment")
+    __slots__ = ("booted_at", "clock_offset_s", "held_since", "same_segment", "store")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, store: SimStore) -> None:
         super().__init__(name)
+        self.store = store
+        """The one that all share, or one of its own, in a file of its own."""
         self.clock_offset_s = 0.0
         self.booted_at = -1e6
         self.held_since = 0.0
@@ -84,11 +86,12 @@ class World:
     def __init__(self, inventory: Inventory, admins: tuple[str, ...] = ("admin-1",)) -> None:
         self.inventory = inventory
         self.agenda = Agenda()
-        self.admins = {name: Admin(name) for name in admins}
+        self.store = SimStore(self._is_gone)
+        """The store that all admin nodes share, but those that have one of their own."""
+        self.admins = {name: Admin(name, self.store) for name in admins}
         self.hosts = {name: SimHost(name, f"{n:032x}") for n, name in enumerate(inventory.hosts, 1)}
         self.network = Network((*admins, *inventory.hosts, STORAGE, STORE))
         self.storage = SimStorage()
-        self.store = SimStore(self._is_gone)
         self.qemus: dict[Uuid, list[Qemu]] = {}
         self.next_pid = 1000
         self.hook_errors: tuple[str, ...] = ()
@@ -127,6 +130,16 @@ class World:
 
     def _is_gone(self, holder: Holder) -> bool:
         return self.death_seen and holder.run in self.runs_gone
+
+    @property
+    def stores(self) -> list[SimStore]:
+        """Every store there is, the shared one first."""
+        return list(dict.fromkeys((self.store, *(admin.store for admin in self.admins.values()))))
+
+    def give_store(self, admin: Admin) -> None:
+        """From now on an admin node goes by an empty store of its own."""
+        admin.store = SimStore(self._is_gone, len(self.stores) + 1)
+        self.say(admin.name, f"goes by a store of its own ({admin.store.store_id()})")
 
     # ---------------------------------------------------------------- processes
 
@@ -229,6 +242,7 @@ class World:
         host.jobs.clear()
         host.locks.clear()
         host.tickets.clear()
+        host.marks.clear()
         for qemu in list(host.qemus):
             self.end_qemu(qemu)
         self.say(host.name, f"is without power ({why})")

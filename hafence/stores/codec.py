@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ LATEST = 1e11
 """No moment is later (the year 5138): dates beyond cannot be printed."""
 
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}\Z")
+_STORE_ID = re.compile(r"[0-9a-f]{16}\Z")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -198,6 +200,18 @@ def read_last_token(row: Row | None) -> int:
     if type(token) is not int or token < 0:
         raise RowError("table meta, row 'last_token': not a token")
     return token
+
+
+def new_store_id() -> str:
+    """The id of a store that is made now."""
+    return secrets.token_hex(8)
+
+
+def read_store_id(value: Any) -> str:
+    """The id of a store. RowError for what is none."""
+    if not isinstance(value, str) or not _STORE_ID.match(value):
+        raise RowError("table meta: the store's id is none")
+    return value
 
 
 def unsealed(table: str, row: Row) -> Row:

@@ -48,14 +48,25 @@ class Holder:
 
 
 def is_gone(holder: Holder) -> bool:
-    """Whether it is certain that the holder's process no longer lives. Uncertain is False."""
+    """Whether it is certain that the holder's process no longer lives, where only one machine has the store. Uncertain
+    is False."""
     boot_id = _read("/proc/sys/kernel/random/boot_id")
-    if not boot_id or not holder.boot_id or not holder.pid_start:
-        return False
-    if holder.boot_id != boot_id:
+    if boot_id and holder.boot_id and holder.boot_id != boot_id and holder.pid_start:
         # Another boot: of this machine, all its processes are gone; of another, they may live.
         machine = _read("/etc/machine-id")
         return bool(machine) and holder.machine == machine
+    return is_gone_from_here(holder)
+
+
+def is_gone_from_here(holder: Holder) -> bool:
+    """The same where several machines share the store: only what was begun in this very boot is known to be gone.
+
+    An admin node that is a clone of another has its machine-id, and what looks like an earlier boot of this machine may
+    be the other's, in which the process lives.
+    """
+    boot_id = _read("/proc/sys/kernel/random/boot_id")
+    if not boot_id or not holder.pid_start or holder.boot_id != boot_id:
+        return False
     if holder.pid_namespace != _pid_namespace():
         return False  # a container on the same kernel: its pids mean other processes here
     return not _may_live(holder.pid, holder.pid_start)

@@ -127,6 +127,12 @@ class Store(Protocol):
 
     # ------------------------------------------------ read: a consistent view of what is committed
 
+    def store_id(self) -> str:
+        """Which store this is: a random word, made with it, that stays for its life and is in every copy of it.
+
+        16 hex digits. '' where it is only read and has none yet: it is not there, or an older hafence has made it.
+        """
+
     def recall(self, now: float) -> Recollection:
         """What a run needs to know. Spent, expired and future statements are not in it."""
 
@@ -180,6 +186,8 @@ class Store(Protocol):
 
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
         """Take the lease on a VM that is free, expired, or held by a process of this machine that no longer lives.
+
+        Where several machines share the store, that is seen of this boot's processes only: clones have one machine-id.
 
         Tokens grow with every lease taken from a store and are never used again. They begin at the clock's
         milliseconds, so that a store that was lost or restored gives none that hosts have seen before.

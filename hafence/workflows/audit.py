@@ -81,6 +81,7 @@ def audit(run: Request) -> Workflow[Survey]:
         shared_keys=shared_keys,
         shared_disks=shared_disks,
         remembered=memory is not NOTHING,
+        store_id=run.store_id,
     )
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.decision import AUDIT, Allowed, Judgement, Refused
-from ..core.looks import HostLook, Libvirt, Look, Silence, may_hide, twin_of
+from ..core.decision import AUDIT, Allowed, Judgement, Refused, held_refusal
+from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, may_hide, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
@@ -125,6 +125,8 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
         return Refused(Reason.STILL_ALIVE, message, ways, suspect.name)
     if copies:
         return _runs_elsewhere(vm_run, suspect.name, next(iter(copies)))
+    if held := held_by_another(vm_run.vm.uuid, looks, vm_run.run.claim):
+        return held_refusal(*held)
     known = {suspect.name, *view.memory.quarantine, *harmless}
     hidden = {name for name, look in looks.items() if name not in known and may_hide(vm_run.vm.uuid, look)}
     risks = list(allowed.risks) if found else _with_unseen(allowed.risks, hidden)

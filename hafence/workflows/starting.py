@@ -47,6 +47,8 @@ def start_somewhere(
         if reply.result is StartResult.UNKNOWN:
             return _unknown(vm_run, target, reply.says)
         failures.append(f"{target}: {reply.says}")
+        if reply.result is StartResult.BARRED:
+            break  # another store's run may be starting it: on any other target it would be the second copy
     if not vm_run.record.proven_dead:
         yield from vm_run.write(restore(vm_run.record))
     message = (
@@ -64,7 +66,8 @@ def _name_risks(allowed: Allowed) -> Workflow[None]:
 
 
 def _start_on(vm_run: VmRun, target: HostName, number: int, seen: HostLook | None) -> Workflow[StartReply]:
-    """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself.
+    """One start, settled if its outcome is not known. RUNNING or CLEAN here are proven on the host itself; one that was
+    BARRED there has done nothing and never will.
 
     A run that is held up between here and there must not start a VM on what it saw long ago: the start bears the end
     of the evidence as well as that of the lease.
@@ -72,8 +75,7 @@ def _start_on(vm_run: VmRun, target: HostName, number: int, seen: HostLook | Non
     not_after = min((yield from vm_run.renew()), evidence_ends(vm_run))
     ticket = _first_ticket(vm_run) + 1 + 2 * number
     yield from vm_run.write(mark_starting(vm_run.record, target, vm_run.run.id, ticket))
-    within_s = vm_run.run.inventory.settings.start_timeout_s
-    order = StartOrder(vm_run.vm.uuid, target, ticket, not_after, within_s)
+    order = _order(vm_run, target, ticket, not_after)
     if seen is not None:
         order = replace(order, boot_id=seen.boot_id or "", clock_offset_s=seen.clock_offset_s)
     try:
@@ -84,10 +86,15 @@ def _start_on(vm_run: VmRun, target: HostName, number: int, seen: HostLook | Non
     vm_run.in_flight = target
     if reply.result is StartResult.UNKNOWN:
         reply = yield from _settle(vm_run, order)
-    if reply.result is StartResult.CLEAN:
+    if reply.result in (StartResult.CLEAN, StartResult.BARRED):
         yield from vm_run.write(mark_clean(vm_run.record))
         vm_run.in_flight = None
     return reply
+
+
+def _order(vm_run: VmRun, target: HostName, ticket: int, not_after: float) -> StartOrder:
+    within_s = vm_run.run.inventory.settings.start_timeout_s
+    return StartOrder(vm_run.vm.uuid, target, ticket, not_after, within_s, claim=vm_run.run.claim)
 
 
 def _settle(vm_run: VmRun, order: StartOrder) -> Workflow[StartReply]:
@@ -123,9 +130,8 @@ def settle_earlier(vm_run: VmRun) -> Workflow[Outcome | None]:
         return None
     not_after = yield from vm_run.renew()
     ticket = max(_first_ticket(vm_run), record.ticket + 1)
-    within_s = vm_run.run.inventory.settings.start_timeout_s
     vm_run.in_flight = record.host
-    reply = yield from do(Settle(StartOrder(vm_run.vm.uuid, record.host, ticket, not_after, within_s)))
+    reply = yield from do(Settle(_order(vm_run, record.host, ticket, not_after)))
     if reply.result is StartResult.UNKNOWN:
         return _unknown(vm_run, record.host, reply.says)
     if reply.result is StartResult.CLEAN:
@@ -173,10 +179,9 @@ def _harmless(vm_run: VmRun, allowed: Allowed) -> Workflow[frozenset[HostName]]:
 
 def _gone_again(vm_run: VmRun, target: HostName) -> Workflow[Outcome]:
     """Seen running by the start, and no longer by the look after it: the VM ended right away."""
-    within_s = vm_run.run.inventory.settings.start_timeout_s
     not_after = yield from vm_run.renew()
     ticket = max(vm_run.record.ticket, _first_ticket(vm_run)) + 1
-    reply = yield from do(Settle(StartOrder(vm_run.vm.uuid, target, ticket, not_after, within_s)))
+    reply = yield from do(Settle(_order(vm_run, target, ticket, not_after)))
     if reply.result is not StartResult.CLEAN:
         return _unknown(vm_run, target, f"it was seen running, then no longer; {reply.says}")
     vm_run.in_flight = None
@@ -193,7 +198,8 @@ def _two_copies(vm_run: VmRun, target: HostName, copies: dict[HostName, int]) ->
     others = [name for name in copies if name != target]
     settings = vm_run.run.inventory.settings
     not_after = yield from vm_run.renew()
-    order = FenceOrder(target, None, (vm_run.vm.uuid,), settings.ssh_timeout_s, settings.settle_s, not_after)
+    vms, claim = (vm_run.vm.uuid,), vm_run.run.claim
+    order = FenceOrder(target, None, vms, settings.ssh_timeout_s, settings.settle_s, not_after, claim=claim)
     vm_run.fenced = True  # whatever ends the run from here on, it can't say that nothing was killed
     report = yield from do(Fence(order))
     gone = report.readings[vm_run.vm.uuid].verdict is Verdict.CONFIRMED_DEAD

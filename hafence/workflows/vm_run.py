@@ -12,6 +12,7 @@ from ..core.attempts import Attempt, Verdict
 from ..core.decision import Refused
 from ..core.evidence import Evidence
 from ..core.looks import Look, copies_of
+from ..core.marks import Claim
 from ..core.model import HostName, Inventory, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.reasons import Reason
@@ -48,6 +49,14 @@ class Request:
     to: HostName | None = None
     wait_s: float = 0.0
     """How long to wait for a lease that another run holds."""
+    store_id: str = ""
+    """Which store it goes by; '' for a dry run on one that has no id yet, and where it can't be read."""
+
+    @property
+    def claim(self) -> Claim:
+        """With which mark its orders act on hosts."""
+        settings = self.inventory.settings
+        return Claim(self.store_id, self.id, max(settings.lease_s, settings.evidence_age_s))
 
 
 @dataclass(slots=True)

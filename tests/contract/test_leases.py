@@ -10,7 +10,7 @@ import pytest
 
 from hafence.core.stored import Busy, Lease
 from hafence.effects import LeaseLost
-from hafence.stores.holder import is_gone
+from hafence.stores.holder import is_gone, is_gone_from_here
 from hafence.stores.port import Store
 
 from .engines import NOW, OTHER_VM, TTL_S, VM, Engine, Worker, holder, lease_of, stopped, stranger, unprivileged
@@ -32,6 +32,15 @@ def test_a_lease_on_one_vm_leaves_the_others_free(store: Store) -> None:
 def test_not_even_the_same_run_takes_a_lease_twice(store: Store) -> None:
     lease_of(store)
     assert isinstance(store.take_lease(VM, holder(), TTL_S, NOW), Busy)
+
+
+def test_a_clone_of_this_admin_node_on_a_shared_store_keeps_its_lease(engine: Engine, store: Store) -> None:
+    """It has this machine's machine-id and a boot of its own. Only one machine has a SQLite file: there it was an
+    earlier boot."""
+    store.take_lease(VM, replace(holder("run-9"), boot_id="the boot of the clone"), TTL_S, NOW)
+    taken = store.take_lease(VM, holder(), TTL_S, NOW + 1)
+    assert isinstance(taken, Busy if engine.name == "etcd" else Lease)
+    assert isinstance(store.take_lease(VM, holder(), TTL_S, NOW + 2 * TTL_S), Lease)
 
 
 def test_a_stranger_keeps_the_lease_until_the_moment_it_expires(store: Store) -> None:
@@ -167,6 +176,11 @@ class TestHolder:
 
     def test_a_process_from_before_a_reboot_of_this_machine_is_gone(self) -> None:
         assert is_gone(replace(holder(), boot_id="the boot before"))
+
+    def test_of_what_several_machines_share_another_boot_is_perhaps_a_clones(self) -> None:
+        assert not is_gone_from_here(replace(holder(), boot_id="the boot of a clone"))
+        assert not is_gone_from_here(holder())
+        assert is_gone_from_here(replace(holder(), pid_start="1"))
 
     def test_a_process_of_another_machine_is_never_called_gone(self) -> None:
         assert not is_gone(stranger())

@@ -9,10 +9,11 @@ import pytest
 from hafence.core.attempts import Reading, Verdict
 from hafence.core.audit import find_all, worst
 from hafence.core.looks import Blind, Libvirt, Look
+from hafence.core.marks import Mark
 from hafence.core.model import HostName
 from hafence.core.reasons import Reason
 from hafence.core.record import mark_running, mark_starting, mark_stopped, unseen
-from hafence.core.survey import Code, Severity, SharedDisk, Survey
+from hafence.core.survey import Code, Finding, Severity, SharedDisk, Survey
 from hafence.core.troubles import Trouble
 
 from .make import HostState, host, inventory, look, silence, uuid, vm
@@ -184,3 +185,39 @@ def test_a_disk_that_two_vms_would_write_to_is_named() -> None:
     (found,) = find_all(scene(shared_disks=(SharedDisk("/d/1.raw", ("db-01", "web-01")),)))
     assert (found.code, found.severity, found.subject) == (Code.SHARED_DISK, Severity.CRITICAL, "db-01")
     assert "db-01 and web-01 have one writable disk, /d/1.raw" in found.saw
+
+
+class TestTwoStores:
+    OURS, THEIRS, OLD = "a" * 16, "b" * 16, "c" * 16
+
+    def found(self, store_id: str, **marks: tuple[Mark, ...]) -> list[Finding]:
+        looks = {name: look(name, marks=marks.get(name[-2:].replace("0", "k"), ())) for name in (K1, K2, K3)}
+        return [f for f in find_all(scene(looks=looks, store_id=store_id)) if f.code is Code.TWO_STORES]
+
+    def test_a_mark_of_another_store_names_both_and_their_runs(self) -> None:
+        (finding,) = self.found(
+            self.OURS,
+            k1=(Mark(self.OURS, "run-1", 30.0), Mark(self.THEIRS, "run-old", 900.0)),
+            k2=(Mark(self.THEIRS, "run-9", 40.0, 2), Mark(self.OURS, "run-0", 90.0)),
+        )
+        assert (finding.severity, finding.subject) == (Severity.WARNING, K2)
+        assert finding.saw == (
+            f"run run-9 was at a VM on kvm-02 40 s ago, by store {self.THEIRS}; this admin node's is {self.OURS}, whose"
+            " run run-1 was at a VM on kvm-01 30 s ago"
+        )
+
+    def test_a_store_that_has_no_mark_yet_is_one_too(self) -> None:
+        (finding,) = self.found(self.OURS, k3=(Mark(self.THEIRS, "run-9", 40.0),))
+        assert finding.saw.endswith(f"this admin node's is {self.OURS}")
+
+    def test_without_a_store_the_others_are_compared(self) -> None:
+        (finding,) = self.found("", k1=(Mark(self.OURS, "run-1", 30.0), Mark(self.THEIRS, "run-9", 40.0)))
+        assert f"by store {self.THEIRS}; the other is {self.OURS}, whose run run-1" in finding.saw
+
+    def test_one_store_is_no_finding_and_neither_is_one_that_was_given_up(self) -> None:
+        week_s = 7 * 86400.0
+        assert not self.found("", k1=(Mark(self.OURS, "run-1", 30.0),))
+        assert not self.found(self.OURS, k1=(Mark(self.OURS, "run-1", 30.0), Mark(self.OLD, "run-0", week_s + 1)))
+        assert len(self.found(self.OURS, k1=(Mark(self.OLD, "run-0", week_s),))) == 1
+        assert not self.found("")
+        assert not self.found(self.OURS)

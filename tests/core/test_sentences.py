@@ -12,7 +12,7 @@ from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_a
 from hafence.core.replies import interpret, wrong_machine
 from hafence.core.siblings import choose_siblings
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
-from hafence.core.whys import SENTENCES, sentence
+from hafence.core.whys import SENTENCES, another_store, sentence
 from hafence.core.wire import Faulty, Hello, ReplyFault, read_hello
 
 from .make import host, look, silence, uuid, vm
@@ -270,9 +270,19 @@ def test_two_vms_without_a_word_on_each_other_are_not_kept_apart() -> None:
     assert not keeps_apart(vm(1, anti_affinity=("a",)), vm(2, anti_affinity=("b",)))
 
 
+ABOUT = {
+    "program": "kvm.real",
+    "pid": "4711",
+    "store": "3f2a9c0011223344",
+    "run": "20261122T153000-3f2a9c",
+    "age": "12",
+}
+
+
 def test_what_a_script_could_not_tell_is_told() -> None:
-    told = {why: [sentence(why, "kvm.real", "4711")] for why in SENTENCES}
+    told = {why: [sentence(why, ABOUT)] for why in SENTENCES}
     told["nobody is named"] = [sentence("a-program-bears-its-uuid")]
     told["a word of its own"] = [sentence("did-not-settle")]
     told["no word"] = [sentence("")]
+    told["another store, long ago"] = [f"it runs{another_store(ABOUT)}", f"it runs{another_store({'store': ''})}"]
     assert_told("whys", told)

@@ -10,6 +10,7 @@ from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.attempts import FenceOrder, Reply
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
+from hafence.core.marks import Mark
 from hafence.core.model import HostName, Uuid
 from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
@@ -62,6 +63,8 @@ def test_a_whole_look_is_read_to_the_last_line() -> None:
     assert (look.machine_id, look.boot_id) == (MACHINE, "bab39a21-c191-4458-869a-54cf042ba6b6")
     assert look.clock_offset_s == pytest.approx(9.123456789)
     assert look.at == 1763823992.0
+    assert look.held == {VM: Mark("0123456789abcdef", "20261122T153000-3f2a9c", 36000.0)}
+    assert look.marks == (Mark("0123456789abcdef", "20261122T153000-3f2a9c", 36000.0, 2),)
 
 
 def looked(name: str) -> HostLook:

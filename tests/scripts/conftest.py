@@ -16,6 +16,7 @@ from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import Program, ProgramResult
 from hafence.adapters.local.here import run_here
 from hafence.core.attempts import FenceOrder, Reading, Reply
+from hafence.core.marks import Claim
 from hafence.core.model import Host, HostName, PidNamespace, Settings, Uuid
 from hafence.core.replies import interpret
 
@@ -50,9 +51,16 @@ class Shell:
     def host(self) -> Host:
         return Host(HERE.name, HERE.cluster, HERE.address, root=self.root)
 
-    def order(self, *vms: str, rehearse: bool = False, settle_s: float = 0.1, within_s: float = 10.0) -> FenceOrder:
+    def order(
+        self,
+        *vms: str,
+        rehearse: bool = False,
+        settle_s: float = 0.1,
+        within_s: float = 10.0,
+        claim: Claim | None = None,
+    ) -> FenceOrder:
         uuids = tuple(Uuid(vm) for vm in vms)
-        return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse)
+        return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse, claim=claim)
 
     def fence_program(self, order: FenceOrder, names: Mapping[Uuid, str] | None = None) -> Program:
         return kvm.fence_program(order, names or {}, NONCE, self.host, time.time, settings=self.settings)

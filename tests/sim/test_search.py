@@ -17,10 +17,11 @@ from hafence.sim.comparison import as_json, table
 from hafence.sim.events import Event
 from hafence.sim.explore import Events, cases, first_case
 from hafence.sim.grounds import Excuse
-from hafence.sim.pairs import pair_cases
+from hafence.sim.pairs import OWN_STORE, pair_cases
 from hafence.sim.policies import arm_of
 from hafence.sim.search import at_random, compare, exhaustive, shortest
 from hafence.sim.situations import COMBINED, SITUATIONS, SUSPECT, VM, Means, inventory
+from hafence.workflows.vm_run import Request
 
 PROOFS = [("prove", False, False), ("prove", True, False), ("prove", False, True), ("confirm", True, False)]
 """Policies and fences under which nothing writes twice."""
@@ -74,6 +75,28 @@ def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage
                 assert {"state", "autostarts"} & said, (events, split.words)
     assert cases > 7000
     assert (shut_out > 1000) == (storage and not power)
+
+
+def by_two_stores(means: Means, situation: str) -> list[tuple[Events, Played]]:
+    player = CasePlayer(inventory(means))
+    return [(e, grown) for e, grown in pair_cases(player, situation, 0) if OWN_STORE in e]
+
+
+@pytest.mark.parametrize("situation", ["healthy", "vm-gone", "unkillable", "respawns-meanwhile", "firewalled"])
+@pytest.mark.parametrize("means", [Means("confirm"), Means("confirm", storage=True, power=True)], ids=lambda m: m.words)
+def test_two_runs_by_two_stores_write_twice_nowhere(means: Means, situation: str) -> None:
+    tales = by_two_stores(means, situation)
+    assert len(tales) > 10
+    for events, grown in tales:
+        assert not grown.violations, (events, grown.violations)
+        assert not grown.splits, (events, [split.words for split in grown.splits])
+
+
+def test_two_stores_whose_runs_leave_no_marks_are_found_to_write_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the search would see it."""
+    monkeypatch.setattr(Request, "claim", None)
+    broken = {each.rule for _, grown in by_two_stores(Means("confirm"), "healthy") for each in grown.violations}
+    assert broken == {"split_brain"}
 
 
 @pytest.mark.slow

@@ -128,4 +128,4 @@ def said(desk: Desk, workflow: Workflow[Any]) -> list[str]:
 
 
 def run(it: Inventory, **wishes: Any) -> Request:
-    return Request("run-1", it, **wishes)
+    return Request("run-1", it, store_id="5709e5709e5709e5", **wishes)

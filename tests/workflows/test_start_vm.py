@@ -9,6 +9,7 @@ import pytest
 
 from hafence.core.evidence import Sign
 from hafence.core.looks import Libvirt, Look
+from hafence.core.marks import Mark
 from hafence.core.model import Cluster, HostName, HostState, Inventory, Unreachable, Vm
 from hafence.core.record import ShutOut
 from hafence.core.starts import HookResult, StartResult
@@ -85,6 +86,11 @@ OLD = {RunHooks: 61.0}
 AFTER = seen(k2=(WEB,))
 MOVED = [seen(k1=(WEB,)), seen(), AFTER]
 SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
+WHOSE = " store=0123456789abcdef run=run-b age="
+ANOTHER_STORES = says("unknown", 11, f" found= killed=0 why=another-store-is-at-it{WHOSE}3")
+UNREADABLE = says("unknown", 11, " found= killed=0 why=mark-unreadable")
+LONG_AGO = says("dead", 0, f" found=1 killed=1 why={WHOSE}36000")
+BARRED = started(StartResult.BARRED, "run run-b of another store was at it there 3 s ago")
 NO_ANSWER = {Fence: fails(Trouble.TIMED_OUT)}
 MAINTAINED = host("kvm-01", state=HostState.MAINTENANCE)
 SYN = replace(nothing_seen("kvm-03"), signs=frozenset({Sign.SYN_ACK}), says="accepts connections")
@@ -221,6 +227,32 @@ CASES = {
     "no sibling could try, and one is excluded": It(
         answers={Fence: fails(Trouble.SIBLING_FORBIDS)}, wishes={**YES, "siblings": (K1,)}
     ),
+    "another store's run is at it on the suspect": It(answers={Fence: ANOTHER_STORES}, wishes=YES),
+    "another store's run is at it on the suspect, which has fences": It(
+        inventory=stage.with_ceph(stage.with_power(book())),
+        answers={Fence: ANOTHER_STORES, **power(True), **storage(True, WEB)},
+        wishes=YES,
+    ),
+    "another store's run is seen to be at it on a third host": It(
+        [seen(k1=(WEB,)), seen(k3=look(K3, held={WEB.uuid: Mark("0123456789abcdef", "run-b", 119.9)}))], wishes=YES
+    ),
+    "another store's run, and one of this, were at it on a third host": It(
+        [
+            seen(k1=(WEB,)),
+            seen(
+                k2=look(K2, held={WEB.uuid: Mark("5709e5709e5709e5", "run-0", 1.0)}),
+                k3=look(K3, held={WEB.uuid: Mark("0123456789abcdef", "run-b", 120.0)}),
+            ),
+            seen(k2=(WEB,)),
+        ],
+        wishes=YES,
+    ),
+    "the mark on the suspect can't be read": It(answers={Fence: UNREADABLE}, wishes=YES),
+    "another store's run was at it on the suspect, long ago": It(
+        [seen(k1=(WEB,)), seen(), seen(k2=(WEB,))], answers={Fence: LONG_AGO}, wishes=YES
+    ),
+    "another store's run is at it on the target": It(answers={Start: BARRED}, wishes=YES),
+    "another store's run is at it on the target, after silence": It(SILENT, answers={**NO_ANSWER, Start: BARRED}),
     "the machine behind the address is another": It(answers={}, memory=memory(machine_ids={K1: "f" * 32}), wishes=YES),
     "the machine is the one that is known": It(
         MOVED, memory=memory(machine_ids={K1: "0123456789abcdef0123456789abcdef"}), wishes=YES

@@ -14,7 +14,7 @@ from ...core.model import Host, Settings, Uuid
 from ...core.replies import wrong_machine
 from ...core.wire import Hello
 from .look import look_program, parse_look
-from .program import DEFAULTS, SCAN, Program, compose, ground
+from .program import DEFAULTS, SCAN, Program, claimed, compose, ground
 from .start import parse_start, settle_program, start_program
 from .talk import Go, name_list, was_released
 from .watch import WATCH_S, Stay
@@ -55,10 +55,11 @@ def fence_program(
     and nobody else, may write. `clock` is the admin node's, in seconds since the epoch.
     """
     text = compose(
-        (*SCAN, "holders", "facts", "kill", "proof", "watch", "fence"),
+        (*SCAN, "mark", "holders", "facts", "kill", "proof", "watch", "fence"),
         nonce,
         host.root,
         **ground(settings),
+        **claimed(order.claim),
         VMS=" ".join(order.vms),
         NAMES=name_list(order.vms, names),
         ANY_NAME="",

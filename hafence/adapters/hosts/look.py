@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
+from ...core.marks import Mark
 from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
 from ...core.troubles import Trouble
 from ...core.whys import sentence
@@ -25,6 +26,8 @@ _LINES = {
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
+    "held": re.compile(r"held ([0-9a-f-]{36}) ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9})\Z"),
+    "mark": re.compile(r"mark ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9}) ([0-9]{1,7})\Z"),
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
 }
 _END = re.compile(r"lines=([0-9]{1,7})\Z")
@@ -44,7 +47,7 @@ def look_program(nonce: str, host: Host, vms: Sequence[Uuid] = (), *, settings: 
     from being told; these are asked for one by one.
     """
     asked = " ".join(vms[:MOST_ASKED])
-    return Program(compose((*SCAN, "look"), nonce, host.root, **ground(settings), DISKS="", ASKED=asked))
+    return Program(compose((*SCAN, "mark", "look"), nonce, host.root, **ground(settings), DISKS="", ASKED=asked))
 
 
 def parse_look(
@@ -107,7 +110,7 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart"):
+        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "held"):
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -143,6 +146,8 @@ def _host_look(
         starting=frozenset(vm for vm, state in asked.items() if state != "off" and vm not in copies),
         doubtful={parse_uuid(match[1]): match[2] for match in found["doubt"]},
         cleared=frozenset(vm for vm, state in asked.items() if state == "off"),
+        held={parse_uuid(match[1]): Mark(match[2], match[3], float(match[4])) for match in found["held"]},
+        marks=tuple(Mark(match[1], match[2], float(match[3]), int(match[4])) for match in found["mark"]),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from ...core.marks import Claim
 from ...core.model import Host, Settings
 from ...core.troubles import Trouble
 
@@ -86,6 +87,14 @@ def ground(settings: Settings) -> dict[str, str]:
         "PID_NAMESPACE": settings.pid_namespace.value,
         "LIBVIRT_S": str(math.ceil(settings.libvirt_timeout_s)),
     }
+
+
+def claimed(claim: Claim | None) -> dict[str, str]:
+    """The mark that an order acts with, for scripts/mark.sh; none without one."""
+    if claim is None:
+        return {"STORE": "", "RUN": "", "YOUNG_S": "0"}
+    assert claim.run, "whose mark it is"
+    return {"STORE": claim.store, "RUN": claim.run, "YOUNG_S": str(math.ceil(claim.young_s))}
 
 
 _COMMENT = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)

@@ -9,16 +9,17 @@ from ...core.model import Host, Settings, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
 from ...core.starts import StartOrder, StartReply, StartResult
 from ...core.troubles import met_straight
-from ...core.whys import sentence
+from ...core.whys import ANOTHER_STORE, another_store, sentence
 from ...core.wire import Faulty, ReplyFault, read_message, read_pairs
-from .program import DEFAULTS, SCAN, Program, ProgramResult, compose, ground
+from .program import DEFAULTS, SCAN, Program, ProgramResult, claimed, compose, ground
 from .talk import Go, name_list
 
-_LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
+_LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|barred|unknown)(?: (.*))?\Z")
 _RESULTS = {
     "started": (StartResult.RUNNING, STATUS_DEAD),
     "running": (StartResult.RUNNING, STATUS_DEAD),
     "clean": (StartResult.CLEAN, STATUS_ALIVE),
+    "barred": (StartResult.BARRED, STATUS_UNKNOWN),
     "refused": (StartResult.UNKNOWN, STATUS_UNKNOWN),
     "unknown": (StartResult.UNKNOWN, STATUS_UNKNOWN),
 }
@@ -55,9 +56,10 @@ def start_program(
     """
     assert mode is not StartMode.COMMAND, "a start command runs on the admin node"
     text = compose(
-        (*SCAN, "locked", "start"),
+        (*SCAN, "mark", "locked", "start"),
         nonce,
         host.root,
+        **claimed(order.claim),
         **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
         TICKET=str(order.ticket),
         BOOT=order.boot_id,
@@ -78,8 +80,8 @@ def settle_program(
     settings: Settings = DEFAULTS,
 ) -> Program:
     """Find out what became of an earlier start of `order.vm` on `host`, and let no older one begin any more."""
-    known = _one_vm(order.vm, names, settings)
-    text = compose((*SCAN, "locked", "settle"), nonce, host.root, **known, TICKET=str(order.ticket))
+    known = {**_one_vm(order.vm, names, settings), **claimed(order.claim)}
+    text = compose((*SCAN, "mark", "locked", "settle"), nonce, host.root, **known, TICKET=str(order.ticket))
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
 
 
@@ -121,17 +123,16 @@ def _read(nonce: str, run: ProgramResult) -> tuple[str, Mapping[str, str]] | str
 
 
 def _words(word: str, pairs: Mapping[str, str]) -> str:
+    why = pairs.get("why", "")
     pid = f" (process {pairs['pid']})" if pairs.get("pid") and "program" not in pairs else ""
     if word == "started":
-        return f"it runs{pid}"
-    if word == "running":
-        return f"it runs there{' already' if pairs.get('already') else ''}{pid}"
-    says = (
-        _WHY.get(pairs.get("why", ""))
-        or sentence(pairs.get("why", ""), pairs.get("program", ""), pairs.get("pid", ""))
-        or "without a reason"
-    )
-    if pairs.get("err_len"):
-        size, digest = pairs["err_len"], pairs.get("err_sha", "-")
-        says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output', see hafence(1))"
-    return says + pid
+        says = f"it runs{pid}"
+    elif word == "running":
+        says = f"it runs there{' already' if pairs.get('already') else ''}{pid}"
+    else:
+        says = _WHY.get(why) or sentence(why, pairs) or "without a reason"
+        if pairs.get("err_len"):
+            size, digest = pairs["err_len"], pairs.get("err_sha", "-")
+            says += f" ({size} characters of its words, sha256 {digest}, are in the folder 'output', see hafence(1))"
+        says += pid
+    return says if why == ANOTHER_STORE else says + another_store(pairs)

@@ -41,7 +41,7 @@ def audit(options: Options, renew: bool) -> int:
 
     url = store_url(options, inventory)
     with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
-        scene = session.play(workflow(Request(session.run_id, inventory, dry_run=True)))
+        scene = session.play(workflow(Request(session.run_id, inventory, dry_run=True, store_id=session.store_id)))
     scene, renewed = _renew(inventory, url, scene) if renew else (scene, {})
     findings = find_all(scene)
     status = worst(findings)

@@ -54,7 +54,7 @@ def fence(
             inventory, store_url(options, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
         ) as session,
     ):
-        run = Request(session.run_id, inventory, dry_run, yes, siblings, wait_s=wait)
+        run = Request(session.run_id, inventory, dry_run, yes, siblings, wait_s=wait, store_id=session.store_id)
         outcomes = played(
             session,
             workflow(run, chosen, suspect),

@@ -41,7 +41,7 @@ def start_vm(
             inventory, store_url(options, inventory), asked.command, asked.uuids, asked.details, voice, dry_run
         ) as session,
     ):
-        run = Request(session.run_id, inventory, dry_run, yes, siblings, target, wait)
+        run = Request(session.run_id, inventory, dry_run, yes, siblings, target, wait, session.store_id)
         outcome = played(session, workflow(run, found), lambda o: (o.exit, outcome_object(o)))
     show_outcome(options, outcome)
     return outcome.exit

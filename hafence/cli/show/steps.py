@@ -228,10 +228,16 @@ def _witnessed(report: WitnessReport) -> Line:
 
 
 def _start_line(what: str, reply: StartReply) -> Line:
-    marks = {StartResult.RUNNING: Mark.GOOD, StartResult.CLEAN: Mark.ODD, StartResult.UNKNOWN: Mark.BAD}
+    marks = {
+        StartResult.RUNNING: Mark.GOOD,
+        StartResult.CLEAN: Mark.ODD,
+        StartResult.BARRED: Mark.ODD,
+        StartResult.UNKNOWN: Mark.BAD,
+    }
     words = {
         StartResult.RUNNING: "",
         StartResult.CLEAN: "nothing runs there: ",
+        StartResult.BARRED: "not started: ",
         StartResult.UNKNOWN: "NOT KNOWN: ",
     }
     return Line(marks[reply.result], f"{what}: {words[reply.result]}{reply.says}")

@@ -20,7 +20,7 @@ from ...core.record import VmRecord
 from ...core.stored import Busy, Lease, Recollection
 from .. import codec, rules
 from ..codec import Row, RowError, when
-from ..holder import Holder, is_gone
+from ..holder import Holder, is_gone_from_here
 from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
 from ..url import EtcdPlace
 from . import history as history
@@ -43,6 +43,10 @@ class EtcdStore:
         return self._tables.name
 
     # ------------------------------------------------ read
+
+    def store_id(self) -> str:
+        """See Store."""
+        return self._tables.store_id
 
     def recall(self, now: float) -> Recollection:
         """See Store."""
@@ -146,7 +150,7 @@ class EtcdStore:
         expires_at = rules.expiry(ttl_s, now)
 
         def write(view: View, changes: Changes) -> Lease | Busy:
-            busy = rules.in_the_way(_lease(view, vm), now, is_gone)
+            busy = rules.in_the_way(_lease(view, vm), now, is_gone_from_here)
             if busy is not None:
                 return busy
             last = codec.read_last_token(view.one("meta", "last_token"))

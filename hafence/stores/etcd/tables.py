@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ...effects import StoreError
-from ..codec import Row, RowError, meta_row, read_meta
+from ..codec import Row, RowError, meta_row, new_store_id, read_meta, read_store_id
 from ..url import EtcdPlace
 from .client import Etcd, Guard, LeaseEnded
 from .reply import Delete, Do, Found, Get, Kept, Put
@@ -67,6 +67,8 @@ class EtcdTables:
         self._etcd = Etcd(place)
         self._writer = _Writer(f"{place.prefix}writer/{secrets.token_hex(12)}")
         self._schema = 0
+        self.store_id = ""
+        """Which store this is; '' as long as it is not there."""
         try:
             with self._speaking():
                 self._find_or_make()
@@ -157,7 +159,7 @@ class EtcdTables:
                 f"the members of {self.name} belong to different etcd clusters: name only members of one. Two "
                 "clusters are two stores, and two stores let a VM run twice"
             )
-        rows = [meta_row("schema", [VERSION, secrets.token_hex(8)]), *BEGINNING]
+        rows = [meta_row("schema", [VERSION, new_store_id()]), *BEGINNING]
         puts = [Put(self._key("meta", key_of("meta", row)), value_of("meta", row)) for row in rows]
         self._etcd.commit([Guard(self._key("meta", "schema"), 0)], puts, ())
 
@@ -177,6 +179,7 @@ class EtcdTables:
             )
         if self._schema not in (0, kept[0].mod_revision):
             raise StoreError(f"the store {self.name} was made anew while it was in use: run again")
+        self.store_id = read_store_id(schema[-1])
         self._schema = kept[0].mod_revision
         return True
 

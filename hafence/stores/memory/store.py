@@ -24,7 +24,8 @@ from .history import History
 class MemoryStore:
     """A `Store` of which there is one: whoever shares it holds this very object. `is_gone` judges a lease's holder."""
 
-    def __init__(self, is_gone: Callable[[Holder], bool] = is_gone) -> None:
+    def __init__(self, is_gone: Callable[[Holder], bool] = is_gone, store_id: str = "") -> None:
+        self._store_id = codec.read_store_id(store_id or codec.new_store_id())
         self._is_gone = is_gone
         self._lock = threading.RLock()
         self._records: dict[Uuid, VmRecord] = {}
@@ -41,6 +42,10 @@ class MemoryStore:
         return "memory"
 
     # ------------------------------------------------ read
+
+    def store_id(self) -> str:
+        """See Store."""
+        return self._store_id
 
     def recall(self, now: float) -> Recollection:
         """See Store."""

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from ...effects import StoreError
 from .errors import BUSY_S, damaged, speaking
 from .place import beside, check_place, make_folder, status_of, sync_folder
-from .rows import begin_meta
+from .rows import begin_meta, make_store_id
 from .schema import STATE_TABLES, STEPS, check_version, schema_problems, upgrade
 
 T = TypeVar("T")
@@ -143,6 +143,7 @@ def _prepare(db: sqlite3.Connection, path: Path, size: int) -> None:
     _set_durable(db, path)
     if found < len(STEPS):
         upgrade(db)
+    make_store_id(db)
 
 
 def _set_durable(db: sqlite3.Connection, path: Path) -> None:

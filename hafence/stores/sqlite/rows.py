@@ -35,6 +35,26 @@ def last_token(db: sqlite3.Connection) -> int:
     return codec.read_last_token(_meta_row(db, "last_token"))
 
 
+def store_id(db: sqlite3.Connection) -> str:
+    """Which store this is; '' for one that has no id yet."""
+    row = _meta_row(db, "store_id")
+    return codec.read_store_id(codec.read_meta("store_id", row)) if row else ""
+
+
+def make_store_id(db: sqlite3.Connection) -> None:
+    """Give a store its id, in one transaction, if it has none: a new one, or one that an older hafence has made."""
+    if store_id(db):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if not store_id(db):
+            put_meta(db, "store_id", codec.new_store_id())
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
 def _meta_row(db: sqlite3.Connection, key: str) -> Row | None:
     row: Row | None = db.execute("SELECT * FROM meta WHERE key = ?", (key,)).fetchone()
     return row

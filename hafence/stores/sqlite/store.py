@@ -40,6 +40,10 @@ class SqliteStore:
 
     # ------------------------------------------------ read
 
+    def store_id(self) -> str:
+        """See Store."""
+        return self._file.read(rows.store_id)
+
     def recall(self, now: float) -> Recollection:
         """See Store."""
         when(now)
@@ -198,7 +202,15 @@ def _problems(db: sqlite3.Connection) -> tuple[Problem, ...]:
         ("schema", schema_problems),
         ("history_broken", history.chain_problems),
     ]
-    for read in (rows.records, rows.leases, rows.quarantined, rows.machines, rows.statements, rows.last_token):
+    for read in (
+        rows.records,
+        rows.leases,
+        rows.quarantined,
+        rows.machines,
+        rows.statements,
+        rows.last_token,
+        rows.store_id,
+    ):
         looks.append(("row", partial(_row_problems, read)))
     found: list[Problem] = []
     for code, look in looks:

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, proof.sh, watch.sh, facts.sh
-# and what these need.
+# Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, proof.sh, watch.sh, facts.sh,
+# mark.sh and what these need.
 #
 # VMS        UUIDs apart by blanks
 # NAMES      their names, as far as they are known (see identity.sh)
@@ -10,8 +10,33 @@
 # WATCH      1: where every VM is dead, stay and end what is started anew (watch.sh)
 #
 # The reply is specified in hafence/core/replies.py. Facts of a VM: found (living processes at first), killed (those
-# of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why; and,
-# where one is in the way, program and pid.
+# of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why; where one
+# is in the way, program and pid; and, where another store's run was at it, store, run and age (see mark.sh).
+
+# ---------------------------------------------------------------- whose it is
+
+# bar_vms: leaves this run's mark on each VM, and takes those out of VMS with which another store's run may be at it: they
+# are not even looked for. A rehearsal leaves none. 1, with WHY: no marks can be left.
+bar_vms() {
+    [ -n "$RUN" ] || return 0
+    if [ "$REHEARSE" = 1 ]; then
+        bar_by=check_mark WHY=no-clock
+        read_uptime || return 1
+        WHY=''
+    else
+        in_time || return 0 # nothing will be done
+        bar_by=take_mark
+        lock_marks || return 1
+    fi
+    VMS=''
+    for bar_vm in $ALL_VMS; do
+        $bar_by "$bar_vm"
+        set_fact "$bar_vm" BARRED "$BARRED"
+        set_fact "$bar_vm" MARK "$MARK"
+        if [ -z "$BARRED" ]; then VMS="$VMS $bar_vm"; else set_fact "$bar_vm" FOUND ''; fi
+    done
+    [ "$REHEARSE" = 1 ] || unlock_marks
+}
 
 # ---------------------------------------------------------------- what is there
 
@@ -130,8 +155,15 @@ rehearsal() {
 report() {
     report_count=0
     report_status=0
-    for report_vm in $VMS; do
-        if [ "$REHEARSE" = 1 ]; then rehearsal "$report_vm"; else judge "$report_vm"; fi
+    for report_vm in $ALL_VMS; do
+        get_fact "$report_vm" BARRED
+        if [ -n "$FACT" ]; then
+            VERDICT=unknown VM_WHY=$FACT WHO=''
+        elif [ "$REHEARSE" = 1 ]; then
+            rehearsal "$report_vm"
+        else
+            judge "$report_vm"
+        fi
         report_line="vm $report_vm $VERDICT"
         for report_fact in found:FOUND killed:KILLED zombie:ZOMBIE destroy:DESTROY autostart:AUTOSTART state:STATE; do
             get_fact "$report_vm" "${report_fact#*:}"
@@ -139,7 +171,8 @@ report() {
         done
         report_line="$report_line why=$VM_WHY"
         [ -z "$WHO" ] || report_line="$report_line program=${WHO#*:} pid=${WHO%%:*}"
-        say "$report_line"
+        get_fact "$report_vm" MARK
+        say "$report_line${FACT:+ $FACT}"
         report_count=$((report_count + 1))
         case $VERDICT in
         alive) [ "$report_status" -gt 10 ] || report_status=10 ;;
@@ -156,6 +189,8 @@ report() {
 
 fence() {
     check_self || return
+    bar_vms || return
+    [ -n "$VMS" ] || return
     first_look || return
     find_autostart
     note_autostart on
@@ -183,7 +218,7 @@ main() {
     say_hello
     wait_go
     # shellcheck disable=SC2034  # the other files use them
-    WHY='' SENT=' ' KNOWN='' OLD_FILES=' ' JOBS='' STATES='' DISK_PATHS=''
+    WHY='' SENT=' ' KNOWN='' OLD_FILES=' ' JOBS='' STATES='' DISK_PATHS='' ALL_VMS=$VMS
     read_scan ''
     read_proof ''
     find_virsh

@@ -1,16 +1,17 @@
 # shellcheck shell=sh
 # What start.sh and settle.sh share: the VM's lock and ticket on this host, and the answer. Needs absence.sh and what that
-# needs.
+# needs, and mark.sh.
 #
 # VMS     the one UUID
 # NAMES   its name, if it is known (see identity.sh)
 # TICKET  a whole number; a script that finds a higher one, or an equal one of a settle, does nothing
 #
-#   start UUID started pid=P | running pid=P | clean why=… | refused why=superseded | unknown why=…
+#   start UUID started pid=P | running pid=P | clean why=… | refused why=superseded | barred why=… | unknown why=…
 #   end
 #
 # Exit status: 0 for started and running, 10 for clean, 11 otherwise. clean: no copy is here, and nothing is under way
-# that could still bring one. The lock is a file that stays; virsh inherits it, so it is held for as long as
+# that could still bring one. barred: this start has done nothing, since another store's run may be at it (mark.sh). With
+# another store's mark, store=, run= and age=. The lock is a file that stays; virsh inherits it, so it is held for as long as
 # a start is under way, even if this shell and the connection are gone.
 
 finish() {
@@ -28,7 +29,7 @@ finish() {
     /dev/null) ;;
     *) [ -n "$VIRSH_RUNS" ] || rm -f -- "$VIRSH_TALK" ;;
     esac
-    say "start $VMS $finish_word${*:+ $*}"
+    say "start $VMS $finish_word${*:+ $*}${MARK:+ $MARK}"
     say end
     case $finish_word in
     started | running) exit 0 ;;
@@ -40,7 +41,7 @@ finish() {
 begin_locked() {
     prepare
     # shellcheck disable=SC2034  # absence.sh reads KNOWN: nothing is killed here
-    VIRSH_TALK=/dev/null VIRSH_RUNS='' KNOWN='' OLD_FILES=' '
+    VIRSH_TALK=/dev/null VIRSH_RUNS='' KNOWN='' OLD_FILES=' ' MARK=''
     normalise_uuid "$VMS" || exit 11
     say_hello
     wait_go

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # One look into a host, read-only: its clock, its room, and every VM that is here, in the eyes of /proc and of libvirt.
-# Needs absence.sh and what that needs.
+# Needs absence.sh and what that needs, and mark.sh.
 #
 # ASKED   UUIDs apart by blanks: VMs of which libvirt is asked one by one, whatever becomes of its lists
 #
@@ -8,6 +8,8 @@
 #   copy UUID N (living processes) | named NAME N (of these, those that bear no UUID) | doubt UUID PROGRAM (see scan.sh)
 #   active UUID | defined UUID (libvirt's lists) | asked UUID off,active,busy (see libvirt.sh)
 #   autostart UUID | missing PROGRAM | blind WHY (processes could not be looked at)
+#   held UUID STORE RUN AGE_S (whose run was last at one of ASKED, see mark.sh)
+#   mark STORE RUN AGE_S N (of each store that has marks here: how many, and the youngest of them)
 #   end lines=N
 #
 # Processes first, then libvirt: a VM whose start begins in between is active there before its process is seen.
@@ -187,6 +189,39 @@ tell_autostart() {
     unset IFS
 }
 
+# tell_marks: of the VMs in ASKED, and of each store, of eight at most.
+tell_marks() {
+    read_uptime || return 0
+    for marks_vm in $ASKED; do
+        if read_mark "$marks_vm" && [ -n "$MARK_STORE" ]; then
+            tell "held $marks_vm $MARK_STORE $MARK_RUN $MARK_AGE"
+        fi
+    done
+    marks_stores=''
+    set +f
+    set -- "$LOCKS"/*.mark
+    set -f
+    for marks_file; do
+        marks_file=${marks_file##*/}
+        if ! read_mark "${marks_file%.mark}" || [ -z "$MARK_STORE" ]; then continue; fi
+        case " $marks_stores " in
+        *" $MARK_STORE "*) eval "marks_count=\$marks_count_$MARK_STORE marks_age=\${marks_said_$MARK_STORE#* }" ;;
+        *)
+            # shellcheck disable=SC2034  # eval reads it
+            marks_stores="$marks_stores $MARK_STORE" marks_count=0 marks_age=$MARK_AGE
+            ;;
+        esac
+        eval "marks_count_$MARK_STORE=\$((marks_count + 1))"
+        if [ "$MARK_AGE" -le "$marks_age" ]; then eval "marks_said_$MARK_STORE='$MARK_RUN $MARK_AGE'"; fi
+    done
+    marks_left=8
+    for marks_store in $marks_stores; do
+        [ "$marks_left" -gt 0 ] || return 0
+        marks_left=$((marks_left - 1))
+        eval "tell \"mark $marks_store \$marks_said_$marks_store \$marks_count_$marks_store\""
+    done
+}
+
 main() {
     prepare
     say_hello
@@ -199,6 +234,7 @@ main() {
     tell_copies
     tell_libvirt
     tell_autostart
+    tell_marks
     say "end lines=$TOLD"
     exit 0
 }

@@ -3,7 +3,7 @@
 # locked.sh and what that needs; see there for the variables and the answer.
 
 settle() {
-    if ! take_lock; then finish unknown "why=$WHY"; fi
+    if ! take_one || ! take_lock; then finish unknown "why=$WHY"; fi
     take_ticket settle
     await_rest "$END_UP_MS"
     if [ -n "$PID" ]; then finish running "pid=$PID"; fi

@@ -71,6 +71,8 @@ start() {
     start_lacks=$(lacking flock setsid virsh)
     if [ -n "$start_lacks" ]; then could_not_begin "lacks-${start_lacks%%"$NL"*}"; fi
     xml_is_ours || could_not_begin xml-names-another-vm
+    in_time || could_not_begin deadline-passed
+    take_one || finish barred "why=$WHY"
     take_lock || could_not_begin "$WHY"
     if ! read_boot_id || [ "$BOOT" != "$BOOT_ID" ]; then could_not_begin rebooted; fi
     take_ticket start
