@@ -8,7 +8,7 @@ from typing import Any
 from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
-from ..core.model import HostName, Uuid
+from ..core.model import HostName, Inventory, Uuid
 from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
@@ -16,6 +16,7 @@ from ..effects import Fence, LookAt, Settle, Start, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .libvirt import has_virsh, seen_in
+from .managers import HIDDEN_PROGRAM
 from .network import seconds_to_meet, signs_seen, trouble_reaching
 from .observed import (
     RUNS_NOTHING,
@@ -231,16 +232,20 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
-            looks[name] = _look(host, name, at, offset_s)
+            looks[name] = _look(host, name, at, offset_s, run.inventory)
     if slowest:
         yield slowest
     return looks
 
 
-def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> HostLook:
+def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float, inventory: Inventory) -> HostLook:
     copies: dict[Uuid, int] = {}
     known: set[Uuid] = set()
+    doubtful: dict[Uuid, str] = {}
     for qemu in host.qemus:
+        if qemu.hidden:
+            doubtful[qemu.vm] = HIDDEN_PROGRAM
+            continue
         copies[qemu.vm] = copies.get(qemu.vm, 0) + 1
         if not qemu.stray:
             known.add(qemu.vm)
@@ -260,6 +265,10 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float) -> Ho
         host.memory_total_mib if sees else None,
         host.memory_free_mib if sees else None,
         _missing(host) if host.lacks or host.libvirtd == "absent" else (),
+        # Its lists wait for a VM that it is at; each that matters is asked for alone.
+        frozenset(vm for vm in host.jobs if vm not in copies) if libvirt is Libvirt.BUSY else _NONE,
+        doubtful,
+        frozenset(vm for vm in inventory.vms if vm not in host.jobs) if libvirt is Libvirt.BUSY else _NONE,
     )
 
 

@@ -84,6 +84,10 @@ SITUATIONS: dict[str, tuple[Event, ...]] = {
     "respawns": _at_first(f"qemu {VM} {SUSPECT} respawns 0.4"),
     "respawns-meanwhile": _at_first(f"qemu {VM} {SUSPECT} respawns 2"),
     "respawns-late": _at_first(f"qemu {VM} {SUSPECT} respawns 30"),
+    "unit-starts-it-again": _at_first(f"qemu {VM} {SUSPECT} unit 2"),
+    "run-by-another-manager": _at_first(f"qemu {VM} {SUSPECT} managed 30"),
+    "started-there-slowly": _at_first(f"qemu {VM} {SUSPECT} dies", f"qemu {VM} {SUSPECT} starts-slowly"),
+    "under-another-name": _at_first(f"qemu {VM} {SUSPECT} hidden"),
     "isolated-respawns-late": _at_first(
         *(f"cut {SUSPECT} - {other}" for other in ("kvm-02", "kvm-03", "kvm-04", *ADMINS, "store")),
         f"qemu {VM} {SUSPECT} respawns 30",
