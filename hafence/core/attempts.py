@@ -9,6 +9,7 @@ from enum import Enum
 from .evidence import Proof
 from .marks import Claim
 from .model import HostName, Uuid
+from .owners import Owner, owner_words
 from .troubles import SIBLING_SIDE, Trouble
 from .whys import ANOTHER_STORE, BARRING, another_store, sentence
 from .wire import Faulty
@@ -81,11 +82,14 @@ class Facts:
     why: str = ""
     more: tuple[tuple[str, str], ...] = ()
     """What else it said: for the history, no rule stands on it."""
+    owner: Owner | None = None
+    """Who ran the processes that were found; None where there were none."""
 
     def word(self, key: str) -> str:
         """What the script said of a key, as text; '' where it said nothing."""
         typed = {"found": self.found, "killed": self.killed, "state": self.state, "why": self.why}
-        value = typed[key] if key in typed else dict(self.more).get(key, "")
+        others = {**dict(self.more), **owner_words(self.owner)}
+        value = typed[key] if key in typed else others.get(key, "")
         return "" if value is None else str(value)
 
     @property
@@ -120,6 +124,11 @@ class Reading:
         return self.trouble in SIBLING_SIDE
 
     @property
+    def may_return(self) -> bool:
+        """Whether something that is not libvirt ran it, which may start it again."""
+        return self.facts.owner is not None and self.facts.owner.may_return
+
+    @property
     def found_something(self) -> bool:
         """Whether a process of the VM was there: then nobody has moved the VM away."""
         return bool(self.facts.found)
@@ -136,7 +145,9 @@ class Reading:
             return f"{self.trouble.says} ({self.note})" if self.note else self.trouble.says
         if self.fault is not None:
             return self.fault.says
-        return _foretold(self.facts) if self.foretold else _told(self.verdict, self.facts)
+        words = _foretold(self.facts) if self.foretold else _told(self.verdict, self.facts)
+        owner = self.facts.owner.says if self.facts.owner is not None else ""
+        return f"{words}; {owner}" if owner else words
 
 
 def _foretold(facts: Facts) -> str:

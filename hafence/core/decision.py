@@ -151,9 +151,14 @@ def judge(case: Case) -> Judgement:
     judgement = _judge(case)
     hidden = tuple(host for each in case.evidence if isinstance(each, NotSeen) for host in each.hosts)
     found = any(attempt.reading.found_something for attempt in case.attempts)
-    if isinstance(judgement, Refused) or not hidden or found:
+    if isinstance(judgement, Refused):
         return judgement
-    return replace(judgement, risks=(*judgement.risks, Risk(RiskKind.MOVED_UNSEEN, hidden)))
+    risks = judgement.risks
+    if hidden and not found:
+        risks += (Risk(RiskKind.MOVED_UNSEEN, hidden),)
+    if any(attempt.reading.may_return for attempt in case.attempts):
+        risks += (Risk(RiskKind.OTHER_MANAGER, (case.suspect,)),)
+    return replace(judgement, risks=risks)
 
 
 def _judge(case: Case) -> Judgement:

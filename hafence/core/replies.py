@@ -19,6 +19,7 @@ from collections.abc import Mapping
 
 from .attempts import Facts, FenceOrder, FenceReport, Reading, Reply, Verdict
 from .model import Uuid
+from .owners import OWNER_KEYS, read_owner
 from .troubles import SILENT
 from .wire import Faulty, Hello, Message, ReplyFault, read_message, read_pairs
 
@@ -32,7 +33,7 @@ _STATES = {
     "unknown": (Verdict.AMBIGUOUS, STATUS_UNKNOWN),
 }
 _WHOLE = re.compile(r"[0-9]{1,9}\Z")
-_TYPED = frozenset({"found", "killed", "state", "why"})
+_TYPED = frozenset({"found", "killed", "state", "why", *OWNER_KEYS})
 
 
 def interpret(order: FenceOrder, reply: Reply) -> FenceReport:
@@ -111,8 +112,13 @@ def read_facts(text: str) -> Facts | None:
     pairs = read_pairs(text)
     if pairs is None:
         return None
+    try:
+        owner = read_owner(pairs)
+    except ValueError:
+        return None
     more = tuple(sorted((key, value) for key, value in pairs.items() if key not in _TYPED))
-    return Facts(_count(pairs, "found"), _count(pairs, "killed"), pairs.get("state", ""), pairs.get("why", ""), more)
+    found, killed = _count(pairs, "found"), _count(pairs, "killed")
+    return Facts(found, killed, pairs.get("state", ""), pairs.get("why", ""), more, owner)
 
 
 def _count(pairs: Mapping[str, str], key: str) -> int | None:

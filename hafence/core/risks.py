@@ -21,6 +21,7 @@ class RiskKind(Enum):
     CANNOT_LOOK = "cannot_look"
     NOT_FENCED = "not_fenced"
     CAME_BACK = "came_back"
+    OTHER_MANAGER = "other_manager"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ _SAYS = {
     RiskKind.CAME_BACK: (
         "something on {hosts} has started the VM there anew since it was fenced; that copy was ended at once, but what"
         " started it may do so again, and then both would write to the same disks"
+    ),
+    RiskKind.OTHER_MANAGER: (
+        "what ran the VM on {hosts} was not libvirt and may start it there again, and then both would write to the same"
+        " disks: find out what it is, and take the VM out of its hands"
     ),
 }
 

@@ -109,7 +109,7 @@ _HELLO = re.compile(
     r"hello clock=([0-9]{1,12}(?:\.[0-9]{1,9})?) machine=([0-9a-f]{32}|-) host=([A-Za-z0-9._-]{1,255}|-)"
     r"(?: boot=([0-9a-f-]{1,64}))?\Z"
 )
-_PAIR = re.compile(r"([a-z_]{1,20})=([A-Za-z0-9._,:-]{0,80})\Z")
+_PAIR = re.compile(r"([a-z_]{1,20})=([A-Za-z0-9._,:@-]{0,80})\Z")
 
 
 def read_hello(nonce: str, line: str) -> Hello | None:

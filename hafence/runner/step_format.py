@@ -16,6 +16,7 @@ from typing import Any
 from ..core.attempts import Facts, FenceReport, Reading, Verdict
 from ..core.evidence import Evidence, WitnessReport
 from ..core.looks import Blind, HostLook, Look, Silence
+from ..core.owners import owner_words, read_owner
 from ..core.power import DeviceId
 from ..core.record import VmRecord
 from ..core.risks import Risk
@@ -112,6 +113,8 @@ def reading_document(reading: Reading) -> Json:
     facts = reading.facts
     named: Json = {"found": facts.found, "killed": facts.killed, "state": facts.state, "why": facts.why}
     document |= {key: value for key, value in named.items() if value not in (None, "")}
+    if facts.owner is not None:
+        document["owner"] = owner_words(facts.owner)
     if facts.more:
         document["more"] = dict(facts.more)
     return document | ({"machine_id": reading.machine_id} if reading.machine_id else {})
@@ -127,6 +130,7 @@ def reading_of(document: Mapping[str, Any]) -> Reading:
         str(document.get("state", "")),
         str(document.get("why", "")),
         tuple(sorted((str(key), str(value)) for key, value in dict(document.get("more", {})).items())),
+        read_owner({str(key): str(value) for key, value in dict(document.get("owner", {})).items()}),
     )
     return Reading(
         Verdict(document["verdict"]),

@@ -156,8 +156,10 @@ def heal(simulation: Simulation, what: str = "") -> None:
         host.firewall = host.start_fault = host.lacks = ""
         host.slow_s = host.clock_offset_s = 0.0
         host.memory_free_mib = 32768
-        for qemu in host.qemus:
+        for qemu in list(host.qemus):
             qemu.respawns_after_s = None
+            if qemu.hidden:
+                world.end_qemu(qemu)
         world.thaw(host)
     for admin in world.admins.values():
         admin.clock_offset_s = 0.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..core.model import HostName
+from ..core.model import HostName, Uuid
 from .arguments import BadEvent, read_amount, read_host, read_link, read_setting, read_vm
-from .hosts import NORMAL, UNKILLABLE, ZOMBIE_LEADER, Qemu
+from .hosts import NORMAL, UNKILLABLE, ZOMBIE_LEADER, SimHost
+from .managers import HIDDEN_PROGRAM, MANAGED, UNIT, begin_migration, begin_start
 from .network import STORAGE
 from .simulation import Simulation
 from .storage import EVICTED_AFTER_S
@@ -149,42 +150,101 @@ _STATES = {"killable": NORMAL, "unkillable": UNKILLABLE, "zombie-leader": ZOMBIE
 
 
 def qemu(simulation: Simulation, what: str) -> None:
-    """`VM HOST begins | dies | killable | unkillable | zombie-leader | respawns SECONDS | autostarts | …`."""
+    """`VM HOST begins | dies | killable | respawns SECONDS | …`: see KINDS."""
     world = simulation.world
     words = what.split()
     if len(words) < 3:
         raise BadEvent(f"{what!r} is not 'VM HOST begins' or the like")
-    vm, host, does = read_vm(world, words[0]), read_host(world, words[1]), words[2]
-    living = host.living(vm)
-    if does == "begins":
-        world.begin_qemu(vm, host, stray=True)
-    elif does == "autostarts":
-        host.autostart.add(vm)
-    elif does == "defined":
-        host.defined.add(vm)
-    elif does == "undefined":
-        host.defined.discard(vm)
-    elif does == "dies":
-        _die(world, living)
-    elif does in _STATES:
-        for process in living:
-            process.state = _STATES[does]
-            world.say(host.name, f"qemu {process.pid} of {words[0]} is {does}")
-        if does == "killable":
-            world.thaw(host)
-    elif does == "respawns" and len(words) == 4:
-        for process in living:
-            process.respawns_after_s = read_amount(words[3])
-        world.say(host.name, f"a manager starts {words[0]} again {words[3]} s after its death")
-    else:
-        known = f"begins, dies, autostarts, respawns SECONDS, is defined or undefined there, or is {', '.join(_STATES)}"
-        raise BadEvent(f"{what!r}: a qemu {known}")
+    vm, host, does, more = read_vm(world, words[0]), read_host(world, words[1]), words[2], words[3:]
+    if does not in _DOES or len(more) != _DOES[does][0]:
+        raise BadEvent(f"{what!r}: a qemu {_KNOWN}")
+    _DOES[does][1](world, vm, host, more)
 
 
-def _die(world: World, living: list[Qemu]) -> None:
-    for process in living:
+def _begins(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    world.begin_qemu(vm, host, stray=True)
+
+
+def _dies(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    for process in host.living(vm):
         process.respawns_after_s = None
         world.end_qemu(process)
+
+
+def _changes_to(does: str) -> Callable[[World, Uuid, SimHost, list[str]], None]:
+    def change(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+        for process in host.living(vm):
+            process.state = _STATES[does]
+            world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} is {does}")
+        if does == "killable":
+            world.thaw(host)
+
+    return change
+
+
+def _run_by(manager: str, says: str) -> Callable[[World, Uuid, SimHost, list[str]], None]:
+    """Somebody brings the VM back, and, but for `respawns`, is seen to run it behind libvirt's back."""
+
+    def run(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+        for process in host.living(vm):
+            process.respawns_after_s = read_amount(more[0])
+            process.manager = manager
+            process.stray = process.stray or bool(manager)
+        world.say(host.name, f"{says} starts {world.name_of(vm)} again {more[0]} s after its death")
+
+    return run
+
+
+def _hides(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    for process in host.living(vm):
+        process.hidden = process.stray = True
+        world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} runs as {HIDDEN_PROGRAM}")
+
+
+def _starts_slowly(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    if vm not in host.jobs:
+        world.say(host.name, f"somebody starts {world.name_of(vm)}, which libvirt takes its time over")
+        begin_start(world, host, vm, "", slow=True)
+
+
+def _migrates(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    to, seconds = read_host(world, more[0]), read_amount(more[1])
+    for process in host.living(vm):
+        world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} is being migrated to {to.name}")
+        begin_migration(world, process, to, seconds)
+
+
+def _may_start(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    host.autostart.add(vm)
+
+
+def _is_defined(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    host.defined.add(vm)
+
+
+def _is_not_defined(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    host.defined.discard(vm)
+
+
+_DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] = {
+    "begins": (0, _begins),
+    "dies": (0, _dies),
+    **{state: (0, _changes_to(state)) for state in _STATES},
+    "respawns": (1, _run_by("", "a manager")),
+    "unit": (1, _run_by(UNIT, "a systemd unit")),
+    "managed": (1, _run_by(MANAGED, "another manager, which runs it,")),
+    "hidden": (0, _hides),
+    "starts-slowly": (0, _starts_slowly),
+    "migrates": (2, _migrates),
+    "autostarts": (0, _may_start),
+    "defined": (0, _is_defined),
+    "undefined": (0, _is_not_defined),
+}
+"""What can happen to a VM's process on a host, and how many words follow."""
+_KNOWN = (
+    "begins, dies, autostarts, starts-slowly, respawns SECONDS, is run by a unit SECONDS or managed SECONDS, migrates"
+    f" HOST SECONDS, is hidden, is defined or undefined there, or is {', '.join(_STATES)}"
+)
 
 
 def thaw(simulation: Simulation, what: str) -> None:

@@ -19,9 +19,12 @@ class Qemu:
         "alive",
         "born_at",
         "by",
+        "hidden",
         "host",
         "idle_s",
+        "incoming",
         "kill_pending",
+        "manager",
         "pid",
         "respawns_after_s",
         "state",
@@ -45,6 +48,12 @@ class Qemu:
         self.kill_pending = False
         self.respawns_after_s: float | None = None
         """A manager starts it again so long after its death, or None."""
+        self.manager = ""
+        """Who runs it where that can be seen and is not libvirt: unit | managed (managers.py), or ''."""
+        self.incoming = False
+        """The copy of a migration that has not taken over: it does not write yet."""
+        self.hidden = False
+        """It bears the VM's UUID under another program's name, and nobody can say what it is."""
 
 
 class Job:
@@ -140,6 +149,14 @@ class SimHost(Owner):
     def living(self, vm: Uuid) -> list[Qemu]:
         """The VM's processes here that have a living task."""
         return [qemu for qemu in self.qemus if qemu.alive and qemu.vm == vm]
+
+    def found(self, vm: Uuid) -> list[Qemu]:
+        """Those of them that a search knows to be the VM's."""
+        return [qemu for qemu in self.living(vm) if not qemu.hidden]
+
+    def is_in_doubt(self, vm: Uuid) -> bool:
+        """Whether a process lives here that may be the VM's."""
+        return any(qemu.hidden for qemu in self.living(vm))
 
     def all_living(self) -> Iterator[Qemu]:
         """Every living qemu here."""

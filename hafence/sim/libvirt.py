@@ -60,7 +60,9 @@ def brings_back(host: SimHost, vm: Uuid, known: Sequence[Qemu]) -> str:
     """
     answer = answer_of(host)
     if answer is Answer.ANSWERS:
-        return "being-started" if vm in host.jobs else ""
+        if vm not in host.jobs:
+            return ""
+        return "libvirt-is-busy-with-it" if host.jobs[vm].slow else "being-started"
     if answer is not Answer.SILENT:
         return ""
     if all(qemu.stray for qemu in known):

@@ -25,7 +25,10 @@ _SETTINGS = (
     ("slow", ("0", "8", "40")),
 )
 
-_MANAGERS = ("respawns 0.4", "respawns 2", "respawns 30", "autostarts")
+_MANAGERS = (
+    *("respawns 0.4", "respawns 2", "respawns 30", "autostarts", "unit 2", "managed 30", "starts-slowly"),
+    *("migrates kvm-03 10", "hidden"),
+)
 """What others do who care for the VM: some sooner, some later than `settle`."""
 
 

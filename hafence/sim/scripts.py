@@ -12,13 +12,15 @@ from typing import NamedTuple
 from ..core.attempts import FenceOrder
 from ..core.marks import Claim
 from ..core.model import HostName, Uuid
+from ..core.owners import UnitStop, owner_words
 from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
 from ..core.starts import StartOrder, StartResult
 from ..core.whys import ANOTHER_STORE, another_store, sentence
 from ..core.wire import PROTOCOL, Hello
-from .hosts import Job, Qemu, SimHost
+from .hosts import Qemu, SimHost
 from .kernel import Act
 from .libvirt import Answer, answer_of, brings_back
+from .managers import UNIT, begin_start, owner_of, stop_units
 from .world import EPOCH, World
 
 SCAN_S = 0.03
@@ -28,7 +30,6 @@ HUNG_VIRSH_S = 2.0
 KILLED_S = 0.2
 """How long after SIGKILL a script looks whether it worked."""
 START_S = 0.7
-SLOW_START_S = 45.0
 POLL_S = 1.0
 SPARE_S = 0.5
 """What the kill leaves of the time beside the settle time, for the two looks."""
@@ -76,10 +77,12 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
         return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
     whose = {vm: _whose(world, host, order.claim, vm) for vm in order.vms}
     barred = {vm for vm in order.vms if _bars(order.claim, whose[vm])}
-    first = {vm: host.living(vm) for vm in order.vms if vm not in barred}
+    first = {vm: host.found(vm) for vm in order.vms if vm not in barred}
     if not order.rehearse and world.now < until:
         for vm in first:
             _leave_mark(world, host, order.claim, vm)
+    stop = UnitStop.FORETOLD if order.rehearse else UnitStop.STOPPED if world.now < until else UnitStop.FAILED
+    owners = {vm: owner_of(world.name_of(vm), living, stop) for vm, living in first.items()}
     if order.rehearse:
         ends = {vm: _rehearsed(host, vm, living) for vm, living in first.items()}
     elif world.now >= until:
@@ -90,7 +93,8 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     ends |= dict.fromkeys(barred, Leftovers("unknown", 0, 0, "", ANOTHER_STORE))
     for vm, (verdict, found, killed, state, why) in ends.items():
         facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
-        facts += "".join(f" {key}={value}" for key, value in whose[vm].items())
+        about = {**(owner_words(owners[vm]) if vm in owners else {}), **whose[vm]}
+        facts += "".join(f" {key}={value}" for key, value in about.items())
         lines.append(f"{PROTOCOL} {nonce} vm {vm} {verdict} {facts}")
     lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
     words = {each.verdict for each in ends.values()}
@@ -127,6 +131,8 @@ def _rehearsed(host: SimHost, vm: Uuid, living: list[Qemu]) -> Leftovers:
 
 def _in_the_way(host: SimHost, vm: Uuid, known: list[Qemu]) -> str:
     """Why a VM of which no process lives any more is not gone from here for good, in the scripts' word, or ''."""
+    if host.is_in_doubt(vm):
+        return "a-program-bears-its-uuid"
     return "a-start-is-under-way" if vm in host.locks else brings_back(host, vm, known)
 
 
@@ -142,6 +148,8 @@ def _end_leftovers(
     sent: set[int] = set()
     leftovers = [qemu for living in first.values() for qemu in living]
     if leftovers:
+        if world.now < until:
+            stop_units(world, host, leftovers)
         yield DESTROY_S if answers else HUNG_VIRSH_S
         world.touch(host.name)
     while any(qemu.alive for qemu in leftovers):
@@ -149,7 +157,8 @@ def _end_leftovers(
             if qemu.alive and qemu.pid not in sent and world.now < until:
                 sent.add(qemu.pid)
                 world.say(host.name, f"SIGKILL to qemu {qemu.pid} of {world.name_of(qemu.vm)}")
-                world.kill(qemu, by_libvirt=answer_of(host) is Answer.ANSWERS and not qemu.stray)
+                asked = qemu.manager == UNIT or (answer_of(host) is Answer.ANSWERS and not qemu.stray)
+                world.kill(qemu, by_libvirt=asked)
         if world.now >= until - order.settle_s - SPARE_S:
             break
         yield KILLED_S if not any(qemu.alive for qemu in leftovers) else POLL_S
@@ -163,7 +172,7 @@ def _end_leftovers(
 
 def _fresh(host: SimHost, first: dict[Uuid, list[Qemu]]) -> set[Uuid]:
     """The VMs of which a qemu lives that was not there at first: somebody starts it again."""
-    return {vm for vm, known in first.items() if any(qemu not in known for qemu in host.living(vm))}
+    return {vm for vm, known in first.items() if any(qemu not in known for qemu in host.found(vm))}
 
 
 def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str, fresh: bool = False) -> Leftovers:
@@ -233,8 +242,7 @@ def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until
     if world.now >= until:
         world.say(host.name, f"the start of {name} by {by} comes too late and does nothing")
         return Settled(StartResult.CLEAN, "the time allowed for the start had passed before libvirt was asked")
-    job = host.jobs[order.vm] = Job(host.start_fault == "slow")
-    world.agenda.spawn(_libvirt_start(world, host, order.vm, by, job), host, f"{host.name} libvirtd")
+    job = begin_start(world, host, order.vm, by, host.start_fault == "slow")
     while host.jobs.get(order.vm) is job:
         if world.now >= until:
             job.lock = lock
@@ -242,27 +250,6 @@ def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until
         yield START_S if host.start_fault != "slow" else POLL_S
         world.touch(host.name)
     return _look(host, order.vm) or Settled(StartResult.CLEAN, "libvirt could not start it")
-
-
-def _libvirt_start(world: World, host: SimHost, vm: Uuid, by: str, job: Job) -> Act[None]:
-    """libvirtd's part of a start: it goes on whatever becomes of the script that asked for it."""
-    yield SLOW_START_S if host.start_fault == "slow" else START_S - 0.05
-    world.touch(host.name)
-    given_up = host.jobs.get(vm) is not job
-    if not given_up:
-        del host.jobs[vm]
-    if job.lock is not None:
-        _unlock(host, vm, job.lock)
-    if given_up:
-        return
-    if host.start_fault == "fails":
-        world.say(host.name, f"libvirt can't start {world.name_of(vm)}")
-        return
-    qemu = world.begin_qemu(vm, host, by)
-    host.defined.add(vm)
-    if host.start_fault == "dies":
-        yield START_S + 0.1
-        world.end_qemu(qemu)
 
 
 def settle_script(world: World, host: SimHost, order: StartOrder, until: float) -> Act[Settled]:
@@ -286,7 +273,7 @@ def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float)
         return Settled(StartResult.UNKNOWN, "a newer run has been at it there")
     yield SCAN_S
     world.touch(host.name)
-    while order.vm in host.jobs and not host.living(order.vm) and world.now < until:
+    while order.vm in host.jobs and not host.found(order.vm) and world.now < until:
         yield POLL_S
         world.touch(host.name)
     if (seen := _look(host, order.vm)) is not None:
@@ -332,8 +319,10 @@ def _unlock(host: SimHost, vm: Uuid, lock: object) -> None:
 
 def _look(host: SimHost, vm: Uuid) -> Settled | None:
     """A living qemu, or a start in libvirt's hands; None when there is neither."""
-    if host.living(vm):
+    if host.found(vm):
         return Settled(StartResult.RUNNING, "it runs there")
+    if host.is_in_doubt(vm):
+        return Settled(StartResult.UNKNOWN, "a program there bears its UUID")
     if vm in host.jobs:
         return Settled(StartResult.UNKNOWN, "libvirt calls the VM active, and no process of it is seen")
     return None

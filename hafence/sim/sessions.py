@@ -10,7 +10,7 @@ from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.marks import Mark
-from ..core.model import HostName, Uuid
+from ..core.model import HostName, Inventory, Uuid
 from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
@@ -18,6 +18,7 @@ from ..effects import Fence, LookAt, Settle, Start, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .libvirt import has_virsh, seen_in
+from .managers import HIDDEN_PROGRAM
 from .network import seconds_to_meet, signs_seen, trouble_reaching
 from .observed import (
     RUNS_NOTHING,
@@ -234,16 +235,22 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
-            looks[name] = _look(host, name, at, offset_s, world.now)
+            looks[name] = _look(host, name, at, offset_s, run.inventory, world.now)
     if slowest:
         yield slowest
     return looks
 
 
-def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float, now: float) -> HostLook:
+def _look(
+    host: SimHost, name: HostName, at: float, admin_offset_s: float, inventory: Inventory, now: float
+) -> HostLook:
     copies: dict[Uuid, int] = {}
     known: set[Uuid] = set()
+    doubtful: dict[Uuid, str] = {}
     for qemu in host.qemus:
+        if qemu.hidden:
+            doubtful[qemu.vm] = HIDDEN_PROGRAM
+            continue
         copies[qemu.vm] = copies.get(qemu.vm, 0) + 1
         if not qemu.stray:
             known.add(qemu.vm)
@@ -263,6 +270,10 @@ def _look(host: SimHost, name: HostName, at: float, admin_offset_s: float, now: 
         host.memory_total_mib if sees else None,
         host.memory_free_mib if sees else None,
         _missing(host) if host.lacks or host.libvirtd == "absent" else (),
+        # Its lists wait for a VM that it is at; each that matters is asked for alone.
+        frozenset(vm for vm in host.jobs if vm not in copies) if libvirt is Libvirt.BUSY else _NONE,
+        doubtful,
+        frozenset(vm for vm in inventory.vms if vm not in host.jobs) if libvirt is Libvirt.BUSY else _NONE,
         held={vm: Mark(store, run, now - at_) for vm, (store, run, at_) in host.marks.items()}
         if host.marks
         else _NOBODYS,

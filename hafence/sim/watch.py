@@ -28,7 +28,7 @@ def watch_script(world: World, run: SimRun, session: Session) -> Act[None]:
 
 def _end_what_came(world: World, session: Session) -> None:
     for vm in session.order.vms:
-        for qemu in session.host.living(vm):
+        for qemu in session.host.found(vm):
             session.came[vm] += 1
             world.say(session.host.name, f"the watch sends SIGKILL to qemu {qemu.pid} of {world.name_of(vm)}")
             world.kill(qemu)
@@ -55,5 +55,5 @@ def _end(world: World, suspect: HostName, session: Session) -> WatchReport:
     if whole:
         _end_what_came(world, session)
     session.done = True
-    living = frozenset(vm for vm in session.order.vms if session.host.living(vm)) if whole else frozenset()
+    living = frozenset(vm for vm in session.order.vms if session.host.found(vm)) if whole else frozenset()
     return WatchReport(suspect, dict(session.came), living, whole)

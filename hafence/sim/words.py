@@ -15,6 +15,7 @@ from ..core.evidence import WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence, shows_life
 from ..core.model import Inventory, Uuid
 from ..core.outcome import Exit, Outcome, exit_of
+from ..core.owners import RunBy, owner_words
 from ..core.record import VmRecord
 from ..core.risks import Risk
 from ..core.second_level import SecondLevelKind, SecondLevelReply
@@ -172,6 +173,8 @@ def _reading(reading: Reading) -> str:
     named = (("found", facts.found), ("killed", facts.killed), ("state", facts.state), ("why", facts.why))
     parts += [f"{name}={value}" for name, value in named if value]
     parts += [f"{name}={facts.word(name)}" for name in ("store", "run", "age") if facts.word(name)]
+    if facts.owner is not None and facts.owner.by is not RunBy.LIBVIRT:
+        parts += [f"{name}={value}" for name, value in owner_words(facts.owner).items()]
     return " ".join([*parts, *(["foretold"] if reading.foretold else [])])
 
 

@@ -143,15 +143,17 @@ class World:
 
     # ---------------------------------------------------------------- processes
 
-    def begin_qemu(self, vm: Uuid, host: SimHost, by: str = "", stray: bool = False) -> Qemu:
-        """A qemu comes to life; a `stray` one behind libvirt's back."""
+    def begin_qemu(self, vm: Uuid, host: SimHost, by: str = "", stray: bool = False, incoming: bool = False) -> Qemu:
+        """A qemu comes to life; a `stray` one behind libvirt's back, an `incoming` one that is to take over."""
         self.next_pid += 1
         qemu = Qemu(vm, host, self.next_pid, self.now, by)
         qemu.stray = stray
+        qemu.incoming = incoming
         qemu.idle_s = self.now - self.lost.get((vm, host.name), 0.0)
         host.qemus.append(qemu)
         self.qemus.setdefault(vm, []).append(qemu)
-        self.storage.begins(qemu, self.network, self.now)
+        if not incoming:
+            self.storage.begins(qemu, self.network, self.now)
         self.say(host.name, f"qemu {qemu.pid} of {self.name_of(vm)} begins")
         self.watch(vm)
         return qemu
@@ -187,7 +189,7 @@ class World:
 
     def _respawn(self, qemu: Qemu, host: SimHost, life: int) -> None:
         if host.life == life and host.up:
-            self.begin_qemu(qemu.vm, host, stray=True)
+            self.begin_qemu(qemu.vm, host, stray=True).manager = qemu.manager
 
     def name_of(self, vm: Uuid) -> str:
         """A VM's name."""
@@ -203,6 +205,7 @@ class World:
             qemu
             for qemu in self.qemus.get(vm, ())
             if storage.reaches(qemu, self.network)
+            and not qemu.incoming
             and (not storage.blocklist or vm in self.uncovered or not storage.keeps_out(qemu, self.now))
         ]
 

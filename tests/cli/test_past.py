@@ -9,6 +9,7 @@ from typing import Any
 from hafence.cli.show.times import timestamp
 from hafence.core.attempts import Facts, FenceOrder, FenceReport, Reading, Verdict
 from hafence.core.model import HostName, Uuid
+from hafence.core.owners import Owner, RunBy, UnitStop
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
 from hafence.core.stored import Lease
@@ -168,7 +169,8 @@ def test_explain_of_a_run_that_was_killed_after_its_fence_knows_the_verdict(desk
     details = {"vms": {WEB: "web-01"}, "format": 2, "hafence": "0.1.0"}
     store.begin_run(RunRow("r1", 1763800000, "ann@admin", "start-vm", (Uuid(WEB),), details))
     order = FenceOrder(KVM_01, HostName("kvm-02"), (Uuid(WEB),), 20.0, 1.0, 1763800100.0)
-    effect, reading = Fence(order), Reading(Verdict.CONFIRMED_DEAD, Facts(found=1, killed=1))
+    unit = Owner(RunBy.UNIT, "web-01.service", stop=UnitStop.STOPPED)
+    effect, reading = Fence(order), Reading(Verdict.CONFIRMED_DEAD, Facts(found=1, killed=1, owner=unit))
     journal = StoreJournal(store, "r1")
     journal.intends(effect)
     journal.records(effect, FenceReport({Uuid(WEB): reading}, 1.5, 1763800002.0), 1.5)
@@ -177,6 +179,7 @@ def test_explain_of_a_run_that_was_killed_after_its_fence_knows_the_verdict(desk
     store.close()
     text = desk.type("explain").out
     assert "fence of web-01 on kvm-01 through kvm-02: confirmed_dead: 1 leftover killed; " in text
+    assert "it was run by the systemd unit web-01.service, which was stopped" in text
     assert "it goes on, or it was killed" in text
     assert "asked by ann@admin at 2025-11-22T08:26:40.000Z, hafence 0.1.0" in text
     assert "of a later version" in text

@@ -12,7 +12,7 @@ from tests.lab import faults
 from tests.lab.cluster import Lab
 from tests.lab.command import wait_starting
 from tests.lab.proc import arguments
-from tests.lab.vm import LabVm
+from tests.lab.vm import LabVm, qemu_arguments
 
 SUSPECT, PROXY, TARGET = "kvm-01", "kvm-02", "kvm-03"
 
@@ -85,6 +85,51 @@ def test_what_sigkill_does_not_end_and_what_comes_back(lab: Lab) -> None:
     thaw = does(lambda real: real.lab.freezer.thaw_all(), "thaw kvm-01", sim_waits_s=1.0)
     settled = does(lambda real: real.lab.wait_copies(real.lab.vms["unkillable"].uuid, 0))
     compare(lab, vms, [*steps, thaw, settled, fence(SUSPECT, PROXY, "unkillable", "zombie-and-unkillable")])
+
+
+def test_who_runs_a_vm_and_whether_it_may_return(lab: Lab) -> None:
+    vms = [Placed("plain", SUSPECT), Placed("of-a-unit", SUSPECT, "absent"), Placed("managed", SUSPECT, "absent")]
+    steps = all_around(
+        strike(
+            "systemd_unit",
+            SUSPECT,
+            vm("of-a-unit"),
+            60.0,
+            sim=["qemu of-a-unit kvm-01 begins", "qemu of-a-unit kvm-01 unit 60"],
+        ),
+        strike(
+            "respawner",
+            SUSPECT,
+            vm("managed"),
+            60.0,
+            sim=["qemu managed kvm-01 begins", "qemu managed kvm-01 managed 60"],
+        ),
+    )
+    compare(lab, vms, steps, to_the_end=False)  # the manager brings its own back a minute later
+
+
+def test_a_program_that_bears_a_vm_s_uuid(lab: Lab) -> None:
+    def under_another_name(real: Real) -> None:
+        argv = qemu_arguments("hidden", vm("hidden")(real).uuid)
+        real.lab.hosts[SUSPECT].spawn([real.lab.another_emulator(SUSPECT), *argv[1:]])
+        real.lab.wait_copies(vm("hidden")(real).uuid, 1)
+
+    hides = does(under_another_name, "qemu hidden kvm-01 begins", "qemu hidden kvm-01 hidden")
+    compare(lab, [Placed("hidden", SUSPECT, "absent")], all_around(hides))
+
+
+def test_a_fence_of_a_vm_that_somebody_is_starting(lab: Lab) -> None:
+    def create(real: Real) -> None:
+        real.lab.hosts[SUSPECT].spawn(["virsh", "-c", "qemu:///system", "create", str(vm("starting")(real).xml)])
+        wait_starting(real.lab, SUSPECT, vm("starting")(real))
+
+    steps: list[Step] = [
+        does(lambda real: faults.slow_start(real.lab, SUSPECT)),
+        does(create, "qemu starting kvm-01 starts-slowly"),
+        look(SUSPECT),
+        fence(SUSPECT, PROXY),
+    ]
+    compare(lab, [Placed("starting", SUSPECT, "absent")], steps, to_the_end=False)
 
 
 @pytest.mark.parametrize("libvirtd", ["hung", "gone"])

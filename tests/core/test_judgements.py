@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hafence.core.attempts import Facts, Reading, Verdict
 from hafence.core.decision import (
     Allowed,
@@ -15,8 +17,9 @@ from hafence.core.decision import (
 )
 from hafence.core.evidence import Evidence, Observation, Proof, Sign, WitnessReport
 from hafence.core.model import HostName, Unreachable
+from hafence.core.owners import Owner, RunBy
 from hafence.core.reasons import Reason
-from hafence.core.risks import risks_of
+from hafence.core.risks import Risk, RiskKind, risks_of
 from hafence.core.second_level import FenceTried, SecondLevelKind
 from hafence.core.troubles import Trouble
 from hafence.core.wire import Faulty, ReplyFault
@@ -28,6 +31,7 @@ SUSPECT = HostName("kvm-01")
 PROXIES = (HostName("kvm-02"), HostName("kvm-03"), HostName("kvm-04"))
 DEAD = Reading(Verdict.CONFIRMED_DEAD)
 ALIVE = Reading(Verdict.STILL_ALIVE)
+RUN_BY_ANOTHER = Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, owner=Owner(RunBy.OTHER, parent="vm-keeper")))
 SILENT = Reading(Verdict.UNREACHABLE, trouble=Trouble.TIMED_OUT)
 FAST = Reading(Verdict.UNREACHABLE, trouble=Trouble.FAST_NO_ROUTE)
 ODD = Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.TRUNCATED))
@@ -52,6 +56,12 @@ STORAGE_FAILED, STORAGE_DONE = (FenceTried(SecondLevelKind.STORAGE, done, 100.0,
 CASES = {
     "seen dead": case(DEAD),
     "seen dead by one, unreachable for another": case(SILENT, DEAD),
+    "seen dead, and it was not libvirt that ran it": case(RUN_BY_ANOTHER),
+    "seen dead, libvirt's own": case(Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, owner=Owner(RunBy.LIBVIRT)))),
+    "switched off, and it was not libvirt that ran it": case(
+        replace(RUN_BY_ANOTHER, verdict=Verdict.STILL_ALIVE), evidence=(proof(Proof.HOST_OFF),)
+    ),
+    "alive, and it was not libvirt that ran it": case(replace(RUN_BY_ANOTHER, verdict=Verdict.STILL_ALIVE)),
     "seen dead, and nobody looked into two hosts": case(DEAD, unseen=PROXIES[1:]),
     "seen dead, nothing was found there, and nobody looked into a host": case(
         Reading(Verdict.CONFIRMED_DEAD, Facts(found=0)), unseen=PROXIES[:1]
@@ -160,7 +170,10 @@ def test_what_a_witness_that_saw_life_confirms_is_nothing() -> None:
 
 
 def test_what_each_reason_leaves_unproved() -> None:
-    assert_told("risks", {reason.value: [risk.says for risk in risks_of(reason, SUSPECT)] for reason in Reason})
+    told = {reason.value: [risk.says for risk in risks_of(reason, SUSPECT)] for reason in Reason}
+    others = set(RiskKind) - {risk.kind for reason in Reason for risk in risks_of(reason, SUSPECT)}
+    told |= {f"risk {kind.value}": [Risk(kind, (SUSPECT,)).says] for kind in RiskKind if kind in others}
+    assert_told("risks", told)
 
 
 def test_at_half_of_the_cluster_silent_the_observer_is_believed_and_above_it_not() -> None:

@@ -8,6 +8,7 @@ from hafence.core.attempts import Facts, FenceOrder, Reply, Verdict
 from hafence.core.evidence import CutOff, NotSeen, Proof, Sign
 from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
 from hafence.core.model import HostName, HostState, Uuid
+from hafence.core.owners import Owner, RunBy
 from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_apart
 from hafence.core.replies import interpret, wrong_machine
 from hafence.core.siblings import choose_siblings
@@ -37,6 +38,16 @@ def said(text: str, status: int | None = 0) -> Reply:
     return Reply("n0nce", None, status, text, 0.4, 100.0)
 
 
+def unit(stop: str, name: str = "vm@web-01.service") -> Reply:
+    """The reply of a fence of a VM that a systemd unit ran."""
+    return reply(f"vm {VM} dead found=1 killed=1 by=unit unit={name} parent= stop={stop}", "end vms=1")
+
+
+def other(words: str) -> Reply:
+    """The reply of a fence of a VM that another manager ran."""
+    return reply(f"vm {VM} dead found=1 killed=1 by=other {words}", "end vms=1")
+
+
 DEAD = f"vm {VM} dead found=0"
 REPLIES = {
     "dead, nothing was there": reply(DEAD, "end vms=1"),
@@ -44,6 +55,26 @@ REPLIES = {
     "dead, the number is empty": reply(f"vm {VM} dead killed=", "end vms=1"),
     "dead, one killed": reply(f"vm {VM} dead found=1 killed=1", "end vms=1"),
     "dead, two killed": reply(f"vm {VM} dead found=2 killed=2", "end vms=1"),
+    "dead, libvirt's own": reply(f"vm {VM} dead found=1 killed=1 by=libvirt", "end vms=1"),
+    "dead, of a unit that was stopped": unit("stopped"),
+    "dead, of a unit that starts again": unit("starts-again"),
+    "dead, of a unit that was not stopped": unit("failed"),
+    "dead, of a unit of others": unit("shared"),
+    "dead, of a unit of the host": unit("never", "sshd.service"),
+    "dead, of a unit without a word": unit("", ""),
+    "dead, of another manager": reply(
+        f"vm {VM} dead found=1 killed=1 by=other parent=vm-keeper unit= stop=", "end vms=1"
+    ),
+    "dead, of another scope": reply(
+        f"vm {VM} dead found=1 killed=1 by=other parent=conmon unit=docker-1f.scope", "end vms=1"
+    ),
+    "dead, of nobody": other("unit= parent= stop="),
+    "dead, of an unknown kind": reply(f"vm {VM} dead found=1 killed=1 by=fate", "end vms=1"),
+    "dead, of a unit with an unknown word": unit("perhaps"),
+    "dead, of a manager with a name of odd letters": reply(f"vm {VM} dead by=other parent=a;b", "end vms=1"),
+    "alive again, and who runs it": reply(
+        f"vm {VM} alive found=1 killed=1 why=respawned by=other parent=vm-keeper", "end vms=1", status=10
+    ),
     "dead, with a remark": reply(f"vm {VM} dead killed=1 why=virsh-destroy-hung", "end vms=1"),
     "alive in D state": reply(f"vm {VM} alive found=1 killed=1 why=state-D", "end vms=1", status=10),
     "alive": reply(f"vm {VM} alive found=1", "end vms=1", status=10),
@@ -110,8 +141,9 @@ def test_what_the_script_counted_and_who_answered_come_with_the_verdict() -> Non
 
 def test_what_a_script_said_of_a_key_is_to_be_had_as_text() -> None:
     facts = Facts(2, None, "D", "", (("destroy", "ok"),))
-    words = [facts.word(key) for key in ("found", "killed", "state", "why", "destroy", "autostart")]
-    assert words == ["2", "", "D", "", "ok", ""]
+    words = [facts.word(key) for key in ("found", "killed", "state", "why", "destroy", "autostart", "by")]
+    assert words == ["2", "", "D", "", "ok", "", ""]
+    assert replace(facts, owner=Owner(RunBy.OTHER)).word("by") == "other"
 
 
 def test_a_hello_is_one_under_its_own_nonce_alone() -> None:

@@ -45,6 +45,7 @@ from .faults_net import (
     unplug,
     unreachable_route,
 )
+from .faults_unit import systemd_unit
 from .faults_vm import respawner, stopped, unkillable, zombie_leader
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "stopped",
     "sudo_forbidden",
     "sudo_wants_password",
+    "systemd_unit",
     "unkillable",
     "unplug",
     "unreachable_route",

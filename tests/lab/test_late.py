@@ -1,10 +1,12 @@
-"""What happens while a start is under way: a copy turns up elsewhere, or the old one is started again."""
+"""What happens while a start is under way: a copy turns up elsewhere, or the old one is started again by who ran it."""
 
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 
+from tests.lab import faults
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, Going, assert_started
 from tests.lab.vm import LabVm
@@ -43,6 +45,36 @@ def test_what_another_manager_starts_again_is_ended_while_the_vm_starts_elsewher
     assert assert_started(admin, vm, ended) != SUSPECT
     assert lab.copies(vm.uuid) == 1
     assert ["started the VM there anew" in risk for risk in ended["residual_risk"]] == [True], ended
+
+
+def test_another_manager_is_named_before_it_starts_the_vm_again_five_seconds_later(lab: Lab) -> None:
+    vm = lab.define_vm(SUSPECT, "web-01")
+    admin, gate = held(lab)
+    with faults.respawner(lab, SUSPECT, vm, pause_s=5.0):
+        going = begin_and_wait_for_the_death(lab, admin, vm)
+        lab.wait_copies(vm.uuid, 1)
+        lab.wait_copies(vm.uuid, 0)
+        gate.touch()
+        ended = going.wait()
+        assert assert_started(admin, vm, ended) != SUSPECT
+        assert lab.copies(vm.uuid) == 1
+    risks = ended["residual_risk"]
+    assert ["was not libvirt" in risks[0], "started the VM there anew" in risks[1]] == [True, True], ended
+    assert "it was not run by libvirt (a child of sh)" in ended["attempts"][0]["detail"], ended
+
+
+def test_a_systemd_unit_is_stopped_and_brings_nothing_back(lab: Lab) -> None:
+    vm = lab.define_vm(SUSPECT, "web-01")
+    admin, gate = held(lab)
+    with faults.systemd_unit(lab, SUSPECT, vm, pause_s=0.5):
+        going = begin_and_wait_for_the_death(lab, admin, vm)
+        time.sleep(2.0)  # four times as long as the unit takes to start it again
+        gate.touch()
+        ended = going.wait()
+        assert assert_started(admin, vm, ended) != SUSPECT
+        assert lab.copies(vm.uuid) == 1
+    assert ended["residual_risk"] == [], ended
+    assert "the systemd unit web-01.service, which was stopped" in ended["attempts"][0]["detail"], ended
 
 
 def test_a_copy_that_turns_up_on_another_host_during_the_fence_is_seen_before_the_start(lab: Lab) -> None:

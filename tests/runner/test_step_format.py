@@ -13,6 +13,7 @@ from hafence.core.attempts import Facts, FenceOrder, FenceReport, Reading, Reply
 from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
 from hafence.core.model import HostName, Uuid
+from hafence.core.owners import Owner, RunBy, UnitStop
 from hafence.core.power import DeviceId
 from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut, VmRecord, VmState
@@ -45,6 +46,9 @@ CLIENT, WHOLE = Client("10.0.0.1", 0, 5), Client("fd00::1", 0, 0)
 SEEN = ClientsSeen({"rbd/a": Volume("rbd/a", (CLIENT,), (WHOLE,))}, "10.0.0.2", 2.0)
 LISTED = EntriesSeen((Entry(CLIENT, 9e9), Entry(WHOLE, 8e9)), 2.0)
 KILLED = Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, "", "", (("destroy", "ok"),)), machine_id="f" * 32)
+UNIT = Reading(
+    Verdict.CONFIRMED_DEAD, Facts(1, 1, owner=Owner(RunBy.UNIT, "vm@web-01.service", "systemd", UnitStop.STOPPED))
+)
 
 STEPS: list[tuple[Effect[Any], Any]] = [
     (effects.Ask("Kill it?"), effects.Answer.NO),
@@ -75,6 +79,7 @@ STEPS: list[tuple[Effect[Any], Any]] = [
     (effects.AddEntries(ASKER, (CLIENT, WHOLE), 220.0, anew=True), LISTED),
     (effects.RemoveEntries(HERE, (CLIENT,), 220.0), Unanswered("cut")),
     (effects.NoteSecondLevel(KVM_01, SecondLevelKind.POWER, {VM: LEVEL}), None),
+    (effects.Fence(ORDER), FenceReport({VM: UNIT}, 1.5, 2.0)),
 ]
 
 
@@ -103,6 +108,8 @@ def test_what_is_kept_of_each_step() -> None:
         Reading(Verdict.UNREACHABLE, trouble=Trouble.TIMED_OUT, note="three times"),
         Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.STATUS_CONTRADICTS, "7")),
         Reading(Verdict.AMBIGUOUS, Facts(0, 0)),
+        Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, owner=Owner(RunBy.LIBVIRT))),
+        UNIT,
     ],
 )
 def test_a_reading_is_read_back_as_it_was(reading: Reading) -> None:

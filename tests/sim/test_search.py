@@ -69,7 +69,7 @@ def test_with_prove_or_a_storage_fence_nothing_writes_twice(policy: str, storage
         for split in grown.splits:
             said = verbs_and_words(events)
             if split.excuse is Excuse.UNBIDDEN:
-                assert {"autostarts", "respawns"} & said, (events, split.words)
+                assert {"autostarts", "respawns", "managed"} & said, (events, split.words)
             else:
                 assert split.excuse in (Excuse.STATEMENT, Excuse.ANEW), (events, split.words)
                 assert {"state", "autostarts"} & said, (events, split.words)
@@ -97,6 +97,28 @@ def test_two_stores_whose_runs_leave_no_marks_are_found_to_write_twice(monkeypat
     monkeypatch.setattr(Request, "claim", None)
     broken = {each.rule for _, grown in by_two_stores(Means("confirm"), "healthy") for each in grown.violations}
     assert broken == {"split_brain"}
+
+
+MOVED = {
+    "started elsewhere, slowly": ("web-01 kvm-01 dies", "web-01 kvm-03 starts-slowly"),
+    "being migrated": ("web-01 kvm-01 migrates kvm-03 60",),
+    "migrated while it is being fenced": ("web-01 kvm-01 migrates kvm-03 41",),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("events", MOVED.values(), ids=MOVED)
+def test_a_vm_that_somebody_is_moving_is_started_only_where_nobody_could_see_that(events: tuple[str, ...]) -> None:
+    """Exhaustive for one run and one fault. What is not seen is a host that has fallen silent, and that is named."""
+    player = CasePlayer(inventory(Means("prove")))
+    begun = (*(Event(0.0, "qemu", what) for what in events), Event(40.0, "run", f"admin-1: start-vm {VM} --yes"))
+    for case, grown in cases(player, begun, 1):
+        assert not grown.violations, (case, grown.violations)
+        for split in grown.splits:
+            assert split.excuse in (Excuse.UNSEEN, Excuse.UNBIDDEN), (case, split.words)
+            started = [o for run in grown.simulation.runs for o in run.outcomes if o.decision is Decision.STARTED]
+            if split.excuse is Excuse.UNSEEN:
+                assert all("kvm-03" in risk.hosts for o in started for risk in o.residual_risk[:1]), case
 
 
 @pytest.mark.slow

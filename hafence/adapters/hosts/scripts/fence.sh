@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, proof.sh, watch.sh, facts.sh,
-# mark.sh and what these need.
+# Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, owners.sh, proof.sh, watch.sh,
+# facts.sh, mark.sh and what these need.
 #
 # VMS        UUIDs apart by blanks
 # NAMES      their names, as far as they are known (see identity.sh)
@@ -11,7 +11,8 @@
 #
 # The reply is specified in hafence/core/replies.py. Facts of a VM: found (living processes at first), killed (those
 # of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why; where one
-# is in the way, program and pid; and, where another store's run was at it, store, run and age (see mark.sh).
+# is in the way, program and pid; where another store's run was at it, store, run and age (see mark.sh); and where a
+# process was found who runs it: by, and of anything but libvirt unit, parent and stop (owners.sh).
 
 # ---------------------------------------------------------------- whose it is
 
@@ -171,6 +172,7 @@ report() {
         done
         report_line="$report_line why=$VM_WHY"
         [ -z "$WHO" ] || report_line="$report_line program=${WHO#*:} pid=${WHO%%:*}"
+        report_owner "$report_vm"
         get_fact "$report_vm" MARK
         say "$report_line${FACT:+ $FACT}"
         report_count=$((report_count + 1))
@@ -187,6 +189,19 @@ report() {
     exit "$report_status"
 }
 
+# To report_line: who runs the VM.
+report_owner() {
+    get_fact "$1" BY
+    [ -n "$FACT" ] || return 0
+    report_line="$report_line by=$FACT"
+    [ "$FACT" != libvirt ] || return 0
+    for report_fact in unit:UNIT parent:PARENT stop:STOP; do
+        get_fact "$1" "${report_fact#*:}"
+        [ "$FACT" != plan ] || FACT=failed # it did not come to that
+        report_line="$report_line ${report_fact%:*}=$FACT"
+    done
+}
+
 fence() {
     check_self || return
     bar_vms || return
@@ -194,10 +209,11 @@ fence() {
     first_look || return
     find_autostart
     note_autostart on
+    note_owners
     note_disks
     if [ "$REHEARSE" = 1 ]; then
         note_states
-        read_proof "$(tell_disks; tell_libvirt "$(bounded "$LIBVIRT_S")")"
+        read_proof "$(tell_disks; tell_units; tell_libvirt "$(bounded "$LIBVIRT_S")")"
         return 0
     fi
     if ! in_time; then
@@ -218,7 +234,7 @@ main() {
     say_hello
     wait_go
     # shellcheck disable=SC2034  # the other files use them
-    WHY='' SENT=' ' KNOWN='' OLD_FILES=' ' JOBS='' STATES='' DISK_PATHS='' ALL_VMS=$VMS
+    WHY='' SENT=' ' KNOWN='' OLD_FILES=' ' JOBS='' STOPS='' UNITS='' STATES='' DISK_PATHS='' ALL_VMS=$VMS
     read_scan ''
     read_proof ''
     find_virsh

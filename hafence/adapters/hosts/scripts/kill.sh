@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# The kill: what libvirt destroys, and SIGKILL for the rest. Needs lib.sh, processes.sh, libvirt.sh and facts.sh.
+# The kill: what libvirt destroys, what systemd stops, and SIGKILL for the rest. Needs lib.sh, processes.sh, libvirt.sh,
+# owners.sh and facts.sh.
 #
 # KNOWN  "UUID:PID:START" of every process that is to die
 
@@ -98,13 +99,19 @@ end_jobs() {
             end_destroy "$job"
         fi
     done
+    for job in $STOPS; do
+        if job_runs "${job#*:}"; then kill "${job#*:}" 2>/dev/null; fi
+        wait "${job#*:}" # bounded as above
+    done
 }
 
-# kill_overdue UUID:PID:START: SIGKILL once libvirt is through with the VM, or had its time, or is not there.
+# kill_overdue UUID:PID:START: SIGKILL once libvirt, and systemd, are through with the VM, or had their time, or are not
+# there.
 kill_overdue() {
     case $SENT in
     *" $1 "*) return 0 ;;
     esac
+    if [ "$UP_MS" -lt "$DESTROY_END_MS" ] && is_stopping "${1%%:*}"; then return 0; fi
     case $DONE in
     *" ${1%%:*} "*) ;;
     *) [ -z "$HAS_VIRSH" ] || [ "$UP_MS" -ge "$DESTROY_END_MS" ] || return 0 ;;
@@ -120,6 +127,7 @@ kill_overdue() {
 kill_all() {
     SENT=' '
     plan_destroys
+    begin_stops "$(bounded "$DESTROY_S")"
     LIVING=$KNOWN
     while :; do
         run_destroys

@@ -6,7 +6,7 @@
 
 PROC=$ROOT/proc
 
-# read_stat FOLDER: STAT_STATE, STAT_FLAGS and STAT_START of a process or a task. 1: it is gone. 2: it is there and
+# read_stat FOLDER: STAT_STATE, STAT_PARENT, STAT_FLAGS and STAT_START of a process or a task. 1: it is gone. 2: it is there and
 # cannot be read. A name may hold blanks, brackets and line ends: the fields begin after the last bracket.
 read_stat() {
     stat_folder=$1
@@ -15,8 +15,9 @@ read_stat() {
     # shellcheck disable=SC2086  # fields, split on purpose; they hold no pattern characters
     set -- ${stat_text##*') '}
     if [ $# -ge 20 ]; then
-        STAT_STATE=$1 STAT_FLAGS=$7 STAT_START=${20}
-        case $STAT_FLAGS$STAT_START in
+        # shellcheck disable=SC2034  # owners.sh reads STAT_PARENT
+        STAT_STATE=$1 STAT_PARENT=$2 STAT_FLAGS=$7 STAT_START=${20}
+        case $STAT_PARENT$STAT_FLAGS$STAT_START in
         *[!0-9]*) return 2 ;;
         *) return 0 ;;
         esac

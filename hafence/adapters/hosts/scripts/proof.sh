@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The proof that a fence has worked: two scans, the holders of the disks, libvirt's word. Needs absence.sh, holders.sh,
-# facts.sh and fence.sh's take_scan.
+# owners.sh, facts.sh and fence.sh's take_scan.
 
 # look_again TRIES: a scan, and so many more while a qemu that exits shows no name: most have ended a moment later.
 look_again() {
@@ -31,6 +31,7 @@ prove() {
     proof=$(
         sleep "$SETTLE_S" &
         tell_disks
+        tell_units
         sleep_until "$prove_ms"
         tell_libvirt "$prove_s"
         wait
@@ -105,6 +106,7 @@ read_proof_line() {
     state) STATES="$STATES$2 $3$NL" ;;
     held) HELD="$HELD $2:$3:$4:$5" ;;
     blind) BLIND=$2 ;;
+    unit) read_unit_word "$2" "$3" ;;
     esac
 }
 
