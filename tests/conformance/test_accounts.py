@@ -23,7 +23,7 @@ OF_THE_LAB_ALONE = {
 OF_THE_ADMIN_NODE = "it strikes the run, the store or a person; no host, sshd, libvirt, Ceph or BMC answers it"
 OF_THE_SIMULATION_ALONE = {
     **dict.fromkeys(("crash", "hold", "release", "interrupt", "boot", "deaths"), OF_THE_ADMIN_NODE),
-    **dict.fromkeys(("store", "hooks", "operator", "state", "definition"), OF_THE_ADMIN_NODE),
+    **dict.fromkeys(("store", "own_store", "hooks", "operator", "state", "definition"), OF_THE_ADMIN_NODE),
     "clock": "all lab hosts share this machine's clock",
     "mend": "what heals is compared with `heal` and `power_on`",
     "unfreeze": "what heals is compared with `heal` and `power_on`",
