@@ -2,6 +2,10 @@
 
 A domain XML may come from a host that nobody trusts any more. So: bounded in size and depth, no document
 type and therefore no entities, no element kept that is not asked for. expat of the standard library, no tree.
+
+This is the one reader of a definition, and libvirt reads what is sent to it with another parser, libxml2. Where the two
+could read another VM (an element inside `<uuid>`, two of them, a namespace, an encoding), the document is refused here,
+when it is checked, and not by libvirt, when the VM is dead already.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from ..core.model import NAME_RULE, Uuid, is_name, parse_uuid
 from ..core.parsing import shown
 from ..core.storage.port import WritableDisk
 from .files import FileRefused, read_bounded
+from .xml_text import text_of
 
 MAX_BYTES = 1024 * 1024
 """Of one domain XML; a large one has 30 kB."""
@@ -47,6 +52,8 @@ _WRITERS = {
     ("domain", "devices", "disk", "mirror"): "a mirror of a disk",
 }
 _TEXTS = ("uuid", "name", "memory")
+_BLANK = " \t\r\n"
+"""What XML calls white space; libvirt takes no other around a UUID."""
 _PATH_ATTRIBUTE = {"file": "file", "block": "dev", "dir": "dir"}
 _QEMU_ARG = "http://libvirt.org/schemas/domain/qemu/1.0 arg"
 
@@ -94,7 +101,7 @@ class Domain:
     also_writes: tuple[str, ...] = ()
     """What beside its disks the VM might write to; no storage fence covers these."""
     xml: str = field(default="", repr=False, compare=False)
-    """The document itself."""
+    """The document as it is sent to libvirt: its characters, without a declaration of how they are encoded."""
 
     @property
     def writable(self) -> tuple[WritableDisk, ...]:
@@ -117,22 +124,25 @@ def read_domain(document: bytes | str) -> Domain:
     """Read a domain XML, as `virsh dumpxml` prints it. Raises DomainError with words for people."""
     try:
         source = document.encode("utf-8") if isinstance(document, str) else document
-        text = source.decode("utf-8")
-    except UnicodeError:
-        raise DomainError("is not UTF-8: save it as UTF-8, as 'virsh dumpxml' prints it") from None
-    if len(source) > MAX_BYTES:
-        raise DomainError(f"has {len(source):,} bytes, the limit is {MAX_BYTES:,}: is it a domain XML?")
+        if len(source) > MAX_BYTES:
+            raise DomainError(f"has {len(source):,} bytes, the limit is {MAX_BYTES:,}: is it a domain XML?")
+        text = text_of(source)
+    except UnicodeEncodeError:
+        raise DomainError("is not UTF-8: save it as UTF-8") from None
+    except DomainError:
+        raise
+    except ValueError as error:
+        raise DomainError(str(error)) from None
     reading = _Reading()
     parser = expat.ParserCreate("utf-8", namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler = reading.start
     parser.EndElementHandler = reading.end
     parser.CharacterDataHandler = reading.text
-    parser.XmlDeclHandler = _refuse_other_encodings
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.EntityDeclHandler = _refuse_doctype
     try:
-        parser.Parse(source, True)
+        parser.Parse(text.encode("utf-8"), True)
     except expat.ExpatError as error:
         what = f"{expat.ErrorString(error.code)}, line {error.lineno}"
         raise DomainError(f"is not well-formed XML ({what}): use what 'virsh dumpxml' prints") from None
@@ -141,12 +151,6 @@ def read_domain(document: bytes | str) -> Domain:
 
 def _refuse_doctype(*_: object) -> None:
     raise DomainError("has a document type (<!DOCTYPE …>): a domain XML has none, remove it")
-
-
-def _refuse_other_encodings(version: str, encoding: str | None, standalone: int) -> None:
-    """The declaration is believed by libvirt, so it has to tell the truth."""
-    if encoding is not None and encoding.lower() not in ("utf-8", "us-ascii"):
-        raise DomainError("declares another encoding than UTF-8: save it as UTF-8 and say so in its first line")
 
 
 @dataclass(slots=True)
@@ -184,6 +188,9 @@ class _Reading:
             if tag in self._texts:
                 raise DomainError(f"has two <{tag}>: keep the right one")
             self._texts[tag] = ""
+        if len(path) == 3 and path[1] in _TEXTS:
+            # libvirt would count what stands in it
+            raise DomainError(f"has an element in its <{path[1]}>: write the plain text there")
         if path == ("domain", "memory"):
             self._memory_unit = attributes.get("unit", "")
         elif path in _WRITERS:
@@ -213,16 +220,16 @@ class _Reading:
     def domain(self, xml: str) -> Domain:
         """What came of it, when the document was read to its end."""
         for tag in ("uuid", "name"):
-            if not self._texts.get(tag, "").strip():
+            if not self._texts.get(tag, "").strip(_BLANK):
                 raise DomainError(f"has no <{tag}>: without one the VM could not be told from others; add it")
         name = self._texts["name"]
         if not is_name(name):
             raise DomainError(f"has the name {shown(name)}, which hafence can't use: a name is {NAME_RULE}")
         try:
-            uuid = parse_uuid(self._texts["uuid"].strip())
+            uuid = parse_uuid(self._texts["uuid"].strip(_BLANK))
         except ValueError:
             raise DomainError(f"has no valid <uuid>: {shown(self._texts['uuid'])} is not 32 hex digits") from None
-        memory = self._memory_mib(self._texts["memory"].strip()) if "memory" in self._texts else None
+        memory = self._memory_mib(self._texts["memory"].strip(_BLANK)) if "memory" in self._texts else None
         return Domain(uuid, name, memory, tuple(self._disks), tuple(dict.fromkeys(self._also)), xml)
 
     def _memory_mib(self, text: str) -> int:

@@ -32,6 +32,10 @@ def xml(
     return f"<domain type='kvm'>{who}{memory}{inside}<devices>{devices}</devices></domain>"
 
 
+def declared(encoding: str, name: str = "web-01") -> str:
+    return f"<?xml version='1.0' encoding='{encoding}'?>\n" + xml(name=name)
+
+
 def disks(devices: str) -> tuple[Disk, ...]:
     return read_domain(xml(devices=devices)).disks
 
@@ -46,6 +50,62 @@ def test_who_it_is_and_what_it_needs() -> None:
     domain = read_domain(xml(uuid=UUID.upper().replace("-", "")))
     assert (domain.uuid, domain.name, domain.memory_mib, domain.disks) == (UUID, "web-01", 1024, ())
     assert domain.xml == xml(uuid=UUID.upper().replace("-", ""))
+
+
+DECOY = f"<uuid>{OTHER_UUID}</uuid>"
+
+
+@pytest.mark.parametrize(
+    "uuid",
+    [
+        f"<!-- cloned from {DECOY} --><uuid>{UUID}</uuid>",
+        f"<metadata><a:app xmlns:a='http://example.org/a'>{DECOY}</a:app></metadata><uuid>{UUID}</uuid>",
+        f"<metadata>{DECOY}</metadata><uuid>{UUID}</uuid>",
+        f"<a:uuid xmlns:a='x'>{OTHER_UUID}</a:uuid><uuid>{UUID}</uuid>",
+        f"<uuid >\n  {UUID}\t</uuid\n>",
+        f"<uuid><![CDATA[{UUID}]]></uuid>",
+        f"<uuid>{UUID[:9]}<!-- {OTHER_UUID} -->{UUID[9:]}</uuid>",
+        f"<uuid>&#{ord(UUID[0])};{UUID[1:]}</uuid>",
+        f"<?pi {DECOY}?><uuid a='{OTHER_UUID}'>{UUID}</uuid>",
+    ],
+    ids=range(9),
+)
+def test_the_uuid_is_that_of_the_domain_and_no_other_text(uuid: str) -> None:
+    document = xml().replace(f"<uuid>{UUID}</uuid>", uuid)
+    assert uuid in document
+    assert read_domain(document).uuid == UUID
+
+
+UMLAUT = "<title>Jäger</title>"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec"),
+    [
+        ("UTF-8", "utf-8"),
+        ("utf8", "utf-8"),
+        ("UTF8", "utf-8"),
+        ("latin-1", "latin-1"),
+        ("ISO-8859-1", "latin-1"),
+        ("ISO_8859-15", "iso-8859-15"),
+        ("windows-1252", "cp1252"),
+        ("CP1250", "cp1250"),
+    ],
+)
+def test_a_declared_encoding_is_believed_and_libvirt_is_sent_the_characters(encoding: str, codec: str) -> None:
+    document = f"<?xml version='1.0' encoding='{encoding}' standalone='yes'?>\n" + xml(UMLAUT)
+    assert read_domain(document.encode(codec)).xml == "\n" + xml(UMLAUT)
+
+
+def test_plain_ascii_and_a_byte_order_mark_are_read_too() -> None:
+    assert read_domain(declared("us-ascii").encode()).xml == "\n" + xml()
+    assert read_domain(b"\xef\xbb\xbf" + xml(UMLAUT).encode()).xml == xml(UMLAUT)
+    assert read_domain(b'\xef\xbb\xbf<?xml version="1.1" encoding="utf-8"?>' + xml().encode()).xml == xml()
+
+
+def test_a_fault_is_told_with_its_line_in_the_file() -> None:
+    with pytest.raises(DomainError, match=r"line 4"):
+        read_domain("<?xml version='1.0'\n encoding='utf-8'?>\n<domain>\n</x>")
 
 
 @pytest.mark.parametrize(
@@ -158,14 +218,27 @@ BOMB = "<!DOCTYPE d [<!ENTITY a 'ha'>" + "".join(
         (xml(memory="<memory>many</memory>"), "write a whole number"),
         (xml(memory=f"<memory>{'9' * 5000}</memory>"), "write a whole number"),
         (xml(devices="<disk><source file='/a'/><source file='/b'/></disk>"), "two <source>"),
-        ("<?xml version='1.0' encoding='iso-8859-1'?>" + xml(), "declares another encoding"),
+        (declared("utf-16"), "declares the encoding 'utf-16', which is not read here"),
+        (declared("utf-7"), "which is not read here"),
+        (declared("us-ascii", name="ä").encode(), "is not ASCII"),
+        (declared("utf8", name="ä").encode("latin-1"), "is not UTF-8"),
+        (b"\xef\xbb\xbf" + declared("latin-1").encode(), "byte order mark"),
+        ("<?xml version='2.0'?>" + xml(), "declaration that can't be read"),
+        ("<?xml encoding='utf-8'?>" + xml(), "declaration that can't be read"),
+        ("\n<?xml version='1.0'?>" + xml(), "not well-formed"),
+        (xml(uuid=f"{UUID}<b/>"), "an element in its <uuid>"),
+        (xml(uuid=f"<b>{OTHER_UUID}</b>{UUID}"), "an element in its <uuid>"),
+        (xml(name="web<b>-01</b>"), "an element in its <name>"),
+        (xml(uuid=UUID + "\u00a0"), "no valid <uuid>"),
+        (xml().replace("<uuid>", "<uuid xmlns='http://example.org/'>"), "has no <uuid>"),
+        (xml().replace("<domain ", "<domain xmlns='http://example.org/' "), "begins with"),
         (xml().encode("utf-16"), "is not UTF-8"),
         (b"\xff\xfe", "is not UTF-8"),
         ("<domain>\ud800</domain>", "is not UTF-8"),
         (" " * (MAX_BYTES + 1), "the limit is"),
         ("<domain>\0</domain>", "not well-formed"),
     ],
-    ids=range(27),
+    ids=range(40),
 )
 def test_what_is_refused(document: str | bytes, words: str) -> None:
     with pytest.raises(DomainError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ...core.model import Host, Settings, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
@@ -13,6 +14,9 @@ from ...core.whys import sentence
 from ...core.wire import Faulty, ReplyFault, read_message, read_pairs
 from .program import DEFAULTS, SCAN, Program, ProgramResult, compose, ground
 from .talk import Go, name_list
+
+if TYPE_CHECKING:
+    from ...inventory.domain_xml import Domain
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|unknown)(?: (.*))?\Z")
 _RESULTS = {
@@ -27,6 +31,7 @@ _WHY = {
     "define-failed": "libvirt did not take the definition",
     "ended-at-once": "libvirt started it, and it ended at once",
     "libvirt-does-not-answer": "libvirt does not answer",
+    "libvirt-runs-another-uuid": "libvirt may run a VM of its name under another UUID: see 'virsh list --uuid'",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
     "rebooted": "it has booted since it was looked into",
@@ -34,14 +39,13 @@ _WHY = {
     "superseded": "a newer run has been at it there",
     "virsh-failed": "libvirt could not start it",
     "virsh-failed-and-a-copy-runs": "libvirt reports a failure, and a copy of it runs",
-    "xml-names-another-vm": "its domain XML lacks its UUID or bears another one",
 }
 
 
 def start_program(
     order: StartOrder,
     vm: Vm,
-    xml: str,
+    domain: Domain,
     mode: StartMode,
     nonce: str,
     host: Host,
@@ -49,11 +53,14 @@ def start_program(
     *,
     settings: Settings = DEFAULTS,
 ) -> Program:
-    """Start `vm` on `host`, at most once.
+    """Start `vm` from its definition on `host`, at most once.
 
-    `clock` is the admin node's, in seconds since the epoch. Raises ValueError if the XML holds a NUL.
+    `clock` is the admin node's, in seconds since the epoch. Raises ValueError if the definition is another VM's, which
+    would run unseen by all that looks for this one.
     """
     assert mode is not StartMode.COMMAND, "a start command runs on the admin node"
+    if domain.uuid != order.vm:
+        raise ValueError(f"a definition of {domain.uuid} starts another VM than {order.vm}")
     text = compose(
         (*SCAN, "locked", "start"),
         nonce,
@@ -61,7 +68,8 @@ def start_program(
         **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
         TICKET=str(order.ticket),
         BOOT=order.boot_id,
-        XML=xml,
+        XML=domain.xml,
+        DOMAIN=domain.name,
         HOW=mode.value,
     )
     latest = order.not_after + order.clock_offset_s
