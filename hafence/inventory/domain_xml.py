@@ -19,6 +19,7 @@ from ..core.model import NAME_RULE, Uuid, is_name, parse_uuid
 from ..core.parsing import shown
 from ..core.storage.port import WritableDisk
 from .files import FileRefused, read_bounded
+from .writers import writer_of
 from .xml_text import text_of
 
 MAX_BYTES = 1024 * 1024
@@ -46,16 +47,10 @@ _UNIT_BYTES = {
 """Units of `<memory unit=…>` (libvirt, formatdomain, Memory Allocation); without one it is KiB."""
 
 _DISK = ("domain", "devices", "disk")
-_WRITERS = {
-    ("domain", "devices", "hostdev"): "a passed-through host device",
-    ("domain", "devices", "filesystem"): "a shared file system",
-    ("domain", "devices", "disk", "mirror"): "a mirror of a disk",
-}
 _TEXTS = ("uuid", "name", "memory")
 _BLANK = " \t\r\n"
 """What XML calls white space; libvirt takes no other around a UUID."""
 _PATH_ATTRIBUTE = {"file": "file", "block": "dev", "dir": "dir"}
-_QEMU_ARG = "http://libvirt.org/schemas/domain/qemu/1.0 arg"
 
 
 class DomainError(ValueError):
@@ -193,11 +188,9 @@ class _Reading:
             raise DomainError(f"has an element in its <{path[1]}>: write the plain text there")
         if path == ("domain", "memory"):
             self._memory_unit = attributes.get("unit", "")
-        elif path in _WRITERS:
-            self._also.append(_WRITERS[path])
-        elif tag == _QEMU_ARG:
-            self._also.append("arguments of its own for qemu (qemu:commandline)")
-        elif path == _DISK:
+        if (what := writer_of(path, attributes)) is not None:
+            self._also.append(what)
+        if path == _DISK:
             self._disk = _OpenDisk(attributes.get("type", "file"), attributes.get("device", "disk"))
         elif self._disk is not None:
             _inside_disk(self._disk, path[3:], attributes)

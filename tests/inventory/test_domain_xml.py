@@ -189,6 +189,68 @@ def test_what_else_can_write_is_named() -> None:
     )
 
 
+CHANNEL = "a serial port, console or channel that goes to a file or device of the host"
+NVRAM = "its NVRAM"
+MEMORY = "persistent memory (NVDIMM or pmem)"
+
+
+@pytest.mark.parametrize(
+    ("devices", "what"),
+    [
+        ("<memory model='nvdimm'><source><path>/p</path></source><target/></memory>", MEMORY),
+        ("<memory model='virtio-pmem' access='shared'><source><path>/p</path></source></memory>", MEMORY),
+        ("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>", "the state of a TPM"),
+        ("<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>", "the state of a TPM"),
+        ("<pstore backend='acpi-erst'><path>/p</path><size>8</size></pstore>", "a pstore"),
+        ("<serial type='file'><source path='/p'/></serial>", CHANNEL),
+        ("<serial type='pty'><log file='/p' append='on'/></serial>", CHANNEL),
+        ("<parallel type='dev'><source path='/dev/parport0'/></parallel>", CHANNEL),
+        ("<console type='file'><source path='/p'/></console>", CHANNEL),
+        ("<channel type='pipe'><source path='/p'/></channel>", CHANNEL),
+        ("<rng model='virtio'><backend model='egd' type='file'><source path='/p'/></backend></rng>", CHANNEL),
+        ("<shmem name='s'><model type='ivshmem-plain'/></shmem>", "shared memory of the host (shmem)"),
+        ("<hostdev mode='subsystem' type='scsi'/>", "a passed-through host device"),
+        ("<audio id='1' type='file' path='/p'/>", "a sound file"),
+        ("</devices><os><nvram>/p</nvram></os><devices>", NVRAM),
+        ("</devices><os><nvram type='network'><source protocol='iscsi' name='n'/></nvram></os><devices>", NVRAM),
+        ("</devices><os firmware='efi'/><devices>", NVRAM),
+        ("</devices><os><loader readonly='yes' type='pflash'>/f</loader></os><devices>", NVRAM),
+    ],
+)
+def test_whatever_is_written_beside_disks_is_named_and_no_storage_fence_is_given(devices: str, what: str) -> None:
+    image = "<disk type='network'><source protocol='rbd' name='vms/web-01'/></disk>"
+    domain = read_domain(xml(devices=image + devices))
+    assert domain.also_writes == (what,)
+    fence = CephFence(CephSettings())
+    volumes = fence.volumes_of(vm(1), domain.writable)
+    assert (volumes.names, volumes.others) == (("vms/web-01",), (what,))
+    assert what in fence.why_not_covered(volumes)
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "<memory model='dimm'><source><pagesize>4</pagesize></source><target><size>1</size></target></memory>",
+        "<serial type='pty'/><console type='pty'/><channel type='unix'/><channel type='spicevmc'/>",
+        "<serial type='tcp'><source mode='bind' host='127.0.0.1'/></serial>",
+        "<rng><backend model='random'>/dev/urandom</backend></rng><audio id='1' type='none'/><memballoon/>",
+        "</devices><launchSecurity type='sev'/><os firmware='bios'><loader type='rom'>/f</loader></os><devices>",
+        "</devices><os><loader type='pflash' stateless='yes'>/f</loader></os><devices>",
+        "</devices><metadata><a:nvram xmlns:a='x'/><tpm><backend/></tpm></metadata><devices>",
+    ],
+    ids=range(7),
+)
+def test_what_keeps_nothing_is_no_writer(devices: str) -> None:
+    assert read_domain(xml(devices=devices)).also_writes == ()
+
+
+@pytest.mark.parametrize("kind", ["vhostuser", "vhostvdpa", "nvme"])
+def test_a_disk_behind_another_process_is_no_image(kind: str) -> None:
+    (disk,) = disks(f"<disk type='{kind}'><source type='unix' path='/s'/><target dev='vdb'/></disk>")
+    domain = replace(read_domain(xml()), disks=(disk,))
+    assert CephFence(CephSettings()).volumes_of(vm(1), domain.writable).others == (f"vdb ({kind})",)
+
+
 BOMB = "<!DOCTYPE d [<!ENTITY a 'ha'>" + "".join(
     f"<!ENTITY {chr(98 + n)} '{('&' + chr(97 + n) + ';') * 10}'>" for n in range(12)
 )
