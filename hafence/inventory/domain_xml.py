@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from ..core.model import NAME_RULE, Uuid, is_name, parse_uuid
+from ..core.model import Uuid, parse_uuid
 from ..core.parsing import shown
 from ..core.storage.port import WritableDisk
 from .files import FileRefused, read_bounded
@@ -26,6 +26,9 @@ MAX_BYTES = 1024 * 1024
 """Of one domain XML; a large one has 30 kB."""
 
 MAX_DEPTH = 64
+
+MOST_NAME_BYTES = 247
+"""libvirt keeps a definition under the name with ".xml.new" behind it, and a file's name has at most 255 bytes."""
 
 _UNIT_BYTES = {
     "": 1024,
@@ -90,6 +93,7 @@ class Domain:
 
     uuid: Uuid
     name: str
+    """As libvirt knows the VM: of any characters, and not always its name in the inventory."""
     memory_mib: int | None
     """Rounded up."""
     disks: tuple[Disk, ...]
@@ -216,8 +220,9 @@ class _Reading:
             if not self._texts.get(tag, "").strip(_BLANK):
                 raise DomainError(f"has no <{tag}>: without one the VM could not be told from others; add it")
         name = self._texts["name"]
-        if not is_name(name):
-            raise DomainError(f"has the name {shown(name)}, which hafence can't use: a name is {NAME_RULE}")
+        if "/" in name or "\n" in name or len(name.encode()) > MOST_NAME_BYTES:
+            says = f"a name is one line without '/', of at most {MOST_NAME_BYTES} bytes"
+            raise DomainError(f"has the name {shown(name)}, which libvirt does not take: {says}")
         try:
             uuid = parse_uuid(self._texts["uuid"].strip(_BLANK))
         except ValueError:

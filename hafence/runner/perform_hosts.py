@@ -78,7 +78,7 @@ class HostPerformer:
         nonce, sent = _nonce(), time.time()
         program = kvm.look_program(nonce, host, self._vms, settings=settings)
         run = self._hosts.run(host, program, within_s=within_s)
-        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._inventory.named)
+        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named)
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
         """The siblings and the admin node look for signs of life, at once."""
@@ -143,9 +143,24 @@ class HostPerformer:
                 self._keep("fence", stay.run)
         return joined(effect.suspect, reports)
 
-    def _names(self, vms: Iterable[Uuid]) -> dict[Uuid, str]:
+    def _names(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
         """The names of those that are in the inventory: the audit rehearses with a VM that is nowhere."""
-        return {vm: self._inventory.vms[vm].name for vm in vms if vm in self._inventory.vms}
+        return {vm: self._names_of(self._inventory.vms[vm]) for vm in vms if vm in self._inventory.vms}
+
+    def _names_of(self, vm: Vm) -> tuple[str, ...]:
+        """Its name in the inventory and the one in its definition, unless that is another VM's in the inventory."""
+        try:
+            domain = _definition(vm)
+        except ValueError:
+            domain = None
+        if domain is None or self._inventory.named(domain.name) not in (None, vm.uuid):
+            return (vm.name,)
+        return (vm.name, domain.name)
+
+    def _named(self, name: str) -> Uuid | None:
+        """Whose process bears a name and no UUID: by the inventory, or by the definitions of this run's VMs."""
+        found = (vm for vm, names in self._names(self._vms).items() if name in names)
+        return self._inventory.named(name) or next(found, None)
 
     def _disks(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
         """The paths of the VMs' own disks, as far as the inventory tells: who else has one open is in the way."""

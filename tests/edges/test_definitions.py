@@ -86,3 +86,29 @@ def test_where_libvirt_could_read_another_vm_nothing_is_read(tmp_path: Path, uui
         read_domain(document(uuid))
     seen = libvirts_own(tmp_path, document(uuid))
     assert seen == [] or seen[0] != UUID or DECOY in uuid
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Windows Server 2019 (SQL)",
+        "__clone",
+        ".hidden",
+        "J\u00e4ger+a@b:c [2]",
+        "-x",
+        "5",
+        "..",
+        "a\tb",
+        "\u00e4" * 123,
+    ],
+)
+def test_every_name_that_libvirt_takes_is_read(tmp_path: Path, name: str) -> None:
+    domain = read_domain(document(name=name))
+    assert [domain.uuid, domain.name] == [UUID, name] == libvirts_own(tmp_path, domain.xml)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\nb"])
+def test_a_name_that_libvirt_does_not_take_is_refused_before(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="which libvirt does not take"):
+        read_domain(document(name=name))
+    assert UUID not in libvirts_own(tmp_path, document(name=name))

@@ -58,6 +58,6 @@ def run_start(
 
 def settle(inside: Shell, vm: LabVm, ticket: int = 1, within_s: float = 10) -> StartReply:
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
-    names = {order.vm: vm.name}
+    names = {order.vm: (vm.name,)}
     run = inside.run(kvm.settle_program(order, names, NONCE, inside.host, time.time, settings=inside.settings))
     return kvm.parse_start(NONCE, run, time.time())

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hafence.adapters.hosts import kvm
+from hafence.core.attempts import Verdict
 from hafence.core.model import HostName, StartMode, Uuid, Vm
 from hafence.core.starts import StartOrder, StartResult
 from hafence.inventory.domain_xml import read_domain
@@ -76,6 +77,21 @@ def test_a_domain_that_libvirt_rejects_leaves_nothing(lab: Lab, inside: Shell, m
     xml = vm.xml.read_text().replace("machine='pc'", "machine='none-such'")
     assert start(inside, vm, mode=mode, xml=xml).result is StartResult.CLEAN
     assert looked(inside).defined == frozenset()
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+@pytest.mark.parametrize("name", ["Windows Server 2019 (SQL)", "__clone", ".hidden", "J\u00e4ger+a@b:c [2]", "-x"])
+def test_whatever_libvirt_calls_a_vm_it_is_started_seen_and_fenced(
+    lab: Lab, inside: Shell, mode: StartMode, name: str
+) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    xml = vm.xml.read_text().replace("<name>web-01</name>", f"<name>{name}</name>")
+    assert name in xml
+    assert start(inside, vm, mode=mode, xml=xml).result is StartResult.RUNNING
+    assert start(inside, vm, ticket=2, mode=mode, xml=xml).says.startswith("it runs there already")
+    assert looked(inside).copies == {vm.uuid: 1}
+    assert inside.fence(vm.uuid).verdict is Verdict.CONFIRMED_DEAD
+    assert lab.copies(vm.uuid) == 0
 
 
 DECOY = "<uuid>6d6f6a5a-0000-4000-8000-0000000000dd</uuid>"

@@ -65,7 +65,7 @@ def start_program(
         (*SCAN, "locked", "start"),
         nonce,
         host.root,
-        **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
+        **_one_vm(vm.uuid, {vm.uuid: (vm.name, domain.name)}, settings),
         TICKET=str(order.ticket),
         BOOT=order.boot_id,
         XML=domain.xml,
@@ -78,7 +78,7 @@ def start_program(
 
 def settle_program(
     order: StartOrder,
-    names: Mapping[Uuid, str],
+    names: Mapping[Uuid, tuple[str, ...]],
     nonce: str,
     host: Host,
     clock: Callable[[], float],
@@ -91,7 +91,7 @@ def settle_program(
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
 
 
-def _one_vm(vm: Uuid, names: Mapping[Uuid, str], settings: Settings) -> dict[str, str]:
+def _one_vm(vm: Uuid, names: Mapping[Uuid, tuple[str, ...]], settings: Settings) -> dict[str, str]:
     return {**ground(settings), "VMS": vm, "NAMES": name_list((vm,), names), "ANY_NAME": "", "DISKS": ""}
 
 
