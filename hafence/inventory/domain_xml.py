@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from ..core.model import Uuid, parse_uuid
+from ..core.model import DUMP, Uuid, parse_uuid
 from ..core.parsing import shown
 from ..core.storage.port import WritableDisk
+from .consoles import Console
 from .files import FileRefused, read_bounded
 from .writers import writer_of
 from .xml_text import text_of
@@ -50,6 +51,7 @@ _UNIT_BYTES = {
 """Units of `<memory unit=…>` (libvirt, formatdomain, Memory Allocation); without one it is KiB."""
 
 _DISK = ("domain", "devices", "disk")
+_CONSOLE = ("domain", "devices", "graphics")
 _TEXTS = ("uuid", "name", "memory")
 _BLANK = " \t\r\n"
 """What XML calls white space; libvirt takes no other around a UUID."""
@@ -99,6 +101,8 @@ class Domain:
     disks: tuple[Disk, ...]
     also_writes: tuple[str, ...] = ()
     """What beside its disks the VM might write to; no storage fence covers these."""
+    open_consoles: tuple[str, ...] = ()
+    """Consoles that listen beyond loopback without a password, in words."""
     xml: str = field(default="", repr=False, compare=False)
     """The document as it is sent to libvirt: its characters, without a declaration of how they are encoded."""
 
@@ -144,7 +148,7 @@ def read_domain(document: bytes | str) -> Domain:
         parser.Parse(text.encode("utf-8"), True)
     except expat.ExpatError as error:
         what = f"{expat.ErrorString(error.code)}, line {error.lineno}"
-        raise DomainError(f"is not well-formed XML ({what}): use what 'virsh dumpxml' prints") from None
+        raise DomainError(f"is not well-formed XML ({what}): use what '{DUMP}' prints") from None
     return reading.domain(text)
 
 
@@ -175,6 +179,7 @@ class _Reading:
         self._disk: _OpenDisk | None = None
         self._disks: list[Disk] = []
         self._also: list[str] = []
+        self._consoles: list[Console] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -182,7 +187,7 @@ class _Reading:
         if len(path) > MAX_DEPTH:
             raise DomainError(f"is nested deeper than {MAX_DEPTH} levels: is it a domain XML?")
         if len(path) == 1 and tag != "domain":
-            raise DomainError(f"begins with <{shown(tag)[1:-1]}>, not with <domain>: use what 'virsh dumpxml' prints")
+            raise DomainError(f"begins with <{shown(tag)[1:-1]}>, not with <domain>: use what '{DUMP}' prints")
         if len(path) == 2 and tag in _TEXTS:
             if tag in self._texts:
                 raise DomainError(f"has two <{tag}>: keep the right one")
@@ -196,6 +201,10 @@ class _Reading:
             self._also.append(what)
         if path == _DISK:
             self._disk = _OpenDisk(attributes.get("type", "file"), attributes.get("device", "disk"))
+        elif path == _CONSOLE:
+            self._consoles.append(Console(attributes, []))
+        elif path == (*_CONSOLE, "listen"):
+            self._consoles[-1].listen(attributes)
         elif self._disk is not None:
             _inside_disk(self._disk, path[3:], attributes)
 
@@ -228,7 +237,8 @@ class _Reading:
         except ValueError:
             raise DomainError(f"has no valid <uuid>: {shown(self._texts['uuid'])} is not 32 hex digits") from None
         memory = self._memory_mib(self._texts["memory"].strip(_BLANK)) if "memory" in self._texts else None
-        return Domain(uuid, name, memory, tuple(self._disks), tuple(dict.fromkeys(self._also)), xml)
+        consoles = tuple(_for_people(each.open) for each in self._consoles if each.open is not None)
+        return Domain(uuid, name, memory, tuple(self._disks), tuple(dict.fromkeys(self._also)), consoles, xml)
 
     def _memory_mib(self, text: str) -> int:
         unit = _UNIT_BYTES.get(self._memory_unit.lower())

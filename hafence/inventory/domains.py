@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
-from ..core.model import Inventory, StartMode, Uuid, Vm
+from ..core.model import DUMP, Inventory, StartMode, Uuid, Vm
 from ..core.survey import SharedDisk
 from .domain_xml import Domain, DomainError, read_domain_file
 from .faults import Mistakes
@@ -43,6 +44,28 @@ def check_domains(inventory: Inventory, vms: Iterable[Vm] | None = None) -> dict
     if wrong:
         raise _with_places(inventory.path, wrong).error()
     return domains
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConsole:
+    """A console that a VM would be started with, legal and unwise."""
+
+    vm: str
+    console: str
+
+    @property
+    def says(self) -> str:
+        """In words."""
+        return (
+            f"{self.vm}: its {self.console} wants no password: a plain 'virsh dumpxml' leaves passwords out, use"
+            f" '{DUMP}', or let it listen on 127.0.0.1"
+        )
+
+
+def open_consoles(inventory: Inventory, domains: Mapping[Uuid, Domain]) -> tuple[OpenConsole, ...]:
+    """The consoles that listen beyond loopback without a password, by VM."""
+    found = ((inventory.vms[vm].name, each) for vm, domain in domains.items() for each in domain.open_consoles)
+    return tuple(OpenConsole(name, each) for name, each in sorted(found))
 
 
 def shared_disks(inventory: Inventory) -> tuple[SharedDisk, ...]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hafence.core.model import CephSettings
 from hafence.core.storage.ceph import CephFence
 from hafence.inventory.domain_xml import MAX_BYTES, Disk, DomainError, read_domain, read_domain_file
-from hafence.inventory.domains import check_domains, shared_disks, why_not_startable
+from hafence.inventory.domains import OpenConsole, check_domains, open_consoles, shared_disks, why_not_startable
 from hafence.inventory.faults import InventoryError
 from hafence.inventory.yaml_tree import read_inventory
 from tests.core.make import vm
@@ -257,6 +257,41 @@ def test_a_disk_behind_another_process_is_no_image(kind: str) -> None:
     (disk,) = disks(f"<disk type='{kind}'><source type='unix' path='/s'/><target dev='vdb'/></disk>")
     domain = replace(read_domain(xml()), disks=(disk,))
     assert CephFence(CephSettings()).volumes_of(vm(1), domain.writable).others == (f"vdb ({kind})",)
+
+
+@pytest.mark.parametrize(
+    ("graphics", "consoles"),
+    [
+        ("<graphics type='vnc' listen='0.0.0.0'/>", ("vnc console on 0.0.0.0",)),
+        ("<graphics type='vnc' listen='::' passwd=''/>", ("vnc console on ::",)),
+        (
+            "<graphics type='spice'><listen type='address' address='10.0.0.1'/></graphics>",
+            ("spice console on 10.0.0.1",),
+        ),
+        ("<graphics type='vnc'><listen type='network' network='lan'/></graphics>", ("vnc console on network lan",)),
+        (
+            "<graphics type='vnc' listen='127.0.0.1'><listen type='address' address='0.0.0.0'/></graphics>",
+            ("vnc console on 0.0.0.0",),
+        ),
+        ("<graphics type='vnc' listen='kvm-01'/>", ("vnc console on kvm-01",)),
+        ("<graphics type='vnc' listen='0.0.0.0' passwd='s3cret01'/>", ()),
+        ("<graphics type='vnc' listen='127.0.0.1'/><graphics type='spice' listen='::1'/>", ()),
+        ("<graphics type='vnc' port='-1' autoport='yes'/>", ()),
+        ("<graphics type='vnc'><listen type='address' address='localhost'/></graphics>", ()),
+        ("<graphics type='vnc'><listen type='socket' socket='/s'/></graphics>", ()),
+        ("<graphics type='sdl' display=':0'/><graphics type='egl-headless'/>", ()),
+    ],
+)
+def test_a_console_without_a_password_is_named_where_others_reach_it(graphics: str, consoles: tuple[str, ...]) -> None:
+    assert read_domain(xml(devices=graphics)).open_consoles == consoles
+
+
+def test_an_open_console_is_told_with_its_vm_and_the_dump_that_keeps_passwords(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(xml(devices="<graphics type='vnc' listen='0.0.0.0'/>"))
+    inventory = read(tmp_path, text(vm=f"web-01: {{uuid: {UUID}, host: kvm-01, domain_xml: a.xml}}"))
+    (console,) = open_consoles(inventory, check_domains(inventory))
+    assert console == OpenConsole("web-01", "vnc console on 0.0.0.0")
+    assert "--security-info --migratable" in console.says
 
 
 BOMB = "<!DOCTYPE d [<!ENTITY a 'ha'>" + "".join(
