@@ -7,7 +7,7 @@ from typing import assert_never
 
 from .attempts import Verdict
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of
-from .model import Host, HostName, HostState, Uuid, Vm
+from .model import DUMP, Host, HostName, HostState, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
 from .power import DeviceId, Power, devices_of
 from .record import VmState, kept_from_writing
@@ -211,6 +211,7 @@ def _paths(scene: Survey) -> Iterator[Finding]:
 def _vms(scene: Survey) -> Iterator[Finding]:
     sizes = sizes_mib(scene.inventory.vms.values())
     for vm in sorted(scene.inventory.vms.values(), key=lambda v: v.name):
+        yield from _refused_definition(scene, vm)
         if scene.inventory.cluster_of(vm.host).is_kvm:
             if not scene.remembered:
                 if _is_two(copies := scene.copies(vm.uuid)):
@@ -277,8 +278,21 @@ def _definitions(scene: Survey, vm: Vm) -> Iterator[Finding]:
             yield Finding(Code.AUTOSTART, Severity.WARNING, vm.name, saw, do)
 
 
+def _refused_definition(scene: Survey, vm: Vm) -> Iterator[Finding]:
+    """What `inventory check` and a start would refuse, of every VM: found today, not on the day of the start. Of a VM
+    without any definition `_startable` tells."""
+    why = scene.not_startable.get(vm.uuid)
+    if vm.domain_xml is not None and why:
+        do = (
+            f"correct it until 'hafence inventory check' is content, or keep what '{DUMP} {vm.uuid}' prints on its host"
+        )
+        yield Finding(Code.XML_MISSING, Severity.WARNING, vm.name, f"could not be started: {why}", do)
+
+
 def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Finding]:
     """Would an HA start find what it needs, if the VM's host were gone now?"""
+    if scene.not_startable.get(vm.uuid) and vm.domain_xml is not None:
+        return
     cluster = scene.inventory.cluster_of(vm.host)
     if vm.domain_xml is None and not cluster.start_command:
         yield Finding(

@@ -18,6 +18,10 @@ Uuid = NewType("Uuid", str)
 HostName = NewType("HostName", str)
 """A host's name in the inventory."""
 
+DUMP = "virsh dumpxml --security-info --migratable"
+"""What prints a definition from which a VM can be started elsewhere: a plain dump leaves out the passwords of consoles,
+and holds what libvirt has filled in for the running process."""
+
 NAME_RULE = "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 128"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _HEX32 = re.compile(r"[0-9a-f]{32}\Z")

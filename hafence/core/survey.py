@@ -101,6 +101,8 @@ class Survey:
     store_problems: tuple[tuple[Code, str], ...] = ()
     """What the store says of itself, a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
+    not_startable: Mapping[Uuid, str] = field(default_factory=dict)
+    """Why a VM's definition is none that it could be started from, in words; '' or absent where it is."""
     storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
     """How long the storage fence of each quarantined host lasts."""
     power: Mapping[DeviceId, PowerSeen] = field(default_factory=dict)

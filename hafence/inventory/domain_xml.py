@@ -2,6 +2,10 @@
 
 A domain XML may come from a host that nobody trusts any more. So: bounded in size and depth, no document
 type and therefore no entities, no element kept that is not asked for. expat of the standard library, no tree.
+
+This is the one reader of a definition, and libvirt reads what is sent to it with another parser, libxml2. Where the two
+could read another VM (an element inside `<uuid>`, two of them, a namespace, an encoding), the document is refused here,
+when it is checked, and not by libvirt, when the VM is dead already.
 """
 
 from __future__ import annotations
@@ -11,15 +15,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from ..core.model import NAME_RULE, Uuid, is_name, parse_uuid
+from ..core.model import DUMP, Uuid, parse_uuid
 from ..core.parsing import shown
 from ..core.storage.port import WritableDisk
+from .consoles import Console
 from .files import FileRefused, read_bounded
+from .writers import writer_of
+from .xml_text import text_of
 
 MAX_BYTES = 1024 * 1024
 """Of one domain XML; a large one has 30 kB."""
 
 MAX_DEPTH = 64
+
+MOST_NAME_BYTES = 247
+"""libvirt keeps a definition under the name with ".xml.new" behind it, and a file's name has at most 255 bytes."""
 
 _UNIT_BYTES = {
     "": 1024,
@@ -41,14 +51,11 @@ _UNIT_BYTES = {
 """Units of `<memory unit=…>` (libvirt, formatdomain, Memory Allocation); without one it is KiB."""
 
 _DISK = ("domain", "devices", "disk")
-_WRITERS = {
-    ("domain", "devices", "hostdev"): "a passed-through host device",
-    ("domain", "devices", "filesystem"): "a shared file system",
-    ("domain", "devices", "disk", "mirror"): "a mirror of a disk",
-}
+_CONSOLE = ("domain", "devices", "graphics")
 _TEXTS = ("uuid", "name", "memory")
+_BLANK = " \t\r\n"
+"""What XML calls white space; libvirt takes no other around a UUID."""
 _PATH_ATTRIBUTE = {"file": "file", "block": "dev", "dir": "dir"}
-_QEMU_ARG = "http://libvirt.org/schemas/domain/qemu/1.0 arg"
 
 
 class DomainError(ValueError):
@@ -88,13 +95,16 @@ class Domain:
 
     uuid: Uuid
     name: str
+    """As libvirt knows the VM: of any characters, and not always its name in the inventory."""
     memory_mib: int | None
     """Rounded up."""
     disks: tuple[Disk, ...]
     also_writes: tuple[str, ...] = ()
     """What beside its disks the VM might write to; no storage fence covers these."""
+    open_consoles: tuple[str, ...] = ()
+    """Consoles that listen beyond loopback without a password, in words."""
     xml: str = field(default="", repr=False, compare=False)
-    """The document itself."""
+    """The document as it is sent to libvirt: its characters, without a declaration of how they are encoded."""
 
     @property
     def writable(self) -> tuple[WritableDisk, ...]:
@@ -117,36 +127,33 @@ def read_domain(document: bytes | str) -> Domain:
     """Read a domain XML, as `virsh dumpxml` prints it. Raises DomainError with words for people."""
     try:
         source = document.encode("utf-8") if isinstance(document, str) else document
-        text = source.decode("utf-8")
-    except UnicodeError:
-        raise DomainError("is not UTF-8: save it as UTF-8, as 'virsh dumpxml' prints it") from None
-    if len(source) > MAX_BYTES:
-        raise DomainError(f"has {len(source):,} bytes, the limit is {MAX_BYTES:,}: is it a domain XML?")
+        if len(source) > MAX_BYTES:
+            raise DomainError(f"has {len(source):,} bytes, the limit is {MAX_BYTES:,}: is it a domain XML?")
+        text = text_of(source)
+    except UnicodeEncodeError:
+        raise DomainError("is not UTF-8: save it as UTF-8") from None
+    except DomainError:
+        raise
+    except ValueError as error:
+        raise DomainError(str(error)) from None
     reading = _Reading()
     parser = expat.ParserCreate("utf-8", namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler = reading.start
     parser.EndElementHandler = reading.end
     parser.CharacterDataHandler = reading.text
-    parser.XmlDeclHandler = _refuse_other_encodings
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.EntityDeclHandler = _refuse_doctype
     try:
-        parser.Parse(source, True)
+        parser.Parse(text.encode("utf-8"), True)
     except expat.ExpatError as error:
         what = f"{expat.ErrorString(error.code)}, line {error.lineno}"
-        raise DomainError(f"is not well-formed XML ({what}): use what 'virsh dumpxml' prints") from None
+        raise DomainError(f"is not well-formed XML ({what}): use what '{DUMP}' prints") from None
     return reading.domain(text)
 
 
 def _refuse_doctype(*_: object) -> None:
     raise DomainError("has a document type (<!DOCTYPE …>): a domain XML has none, remove it")
-
-
-def _refuse_other_encodings(version: str, encoding: str | None, standalone: int) -> None:
-    """The declaration is believed by libvirt, so it has to tell the truth."""
-    if encoding is not None and encoding.lower() not in ("utf-8", "us-ascii"):
-        raise DomainError("declares another encoding than UTF-8: save it as UTF-8 and say so in its first line")
 
 
 @dataclass(slots=True)
@@ -172,6 +179,7 @@ class _Reading:
         self._disk: _OpenDisk | None = None
         self._disks: list[Disk] = []
         self._also: list[str] = []
+        self._consoles: list[Console] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -179,19 +187,24 @@ class _Reading:
         if len(path) > MAX_DEPTH:
             raise DomainError(f"is nested deeper than {MAX_DEPTH} levels: is it a domain XML?")
         if len(path) == 1 and tag != "domain":
-            raise DomainError(f"begins with <{shown(tag)[1:-1]}>, not with <domain>: use what 'virsh dumpxml' prints")
+            raise DomainError(f"begins with <{shown(tag)[1:-1]}>, not with <domain>: use what '{DUMP}' prints")
         if len(path) == 2 and tag in _TEXTS:
             if tag in self._texts:
                 raise DomainError(f"has two <{tag}>: keep the right one")
             self._texts[tag] = ""
+        if len(path) == 3 and path[1] in _TEXTS:
+            # libvirt would count what stands in it
+            raise DomainError(f"has an element in its <{path[1]}>: write the plain text there")
         if path == ("domain", "memory"):
             self._memory_unit = attributes.get("unit", "")
-        elif path in _WRITERS:
-            self._also.append(_WRITERS[path])
-        elif tag == _QEMU_ARG:
-            self._also.append("arguments of its own for qemu (qemu:commandline)")
-        elif path == _DISK:
+        if (what := writer_of(path, attributes)) is not None:
+            self._also.append(what)
+        if path == _DISK:
             self._disk = _OpenDisk(attributes.get("type", "file"), attributes.get("device", "disk"))
+        elif path == _CONSOLE:
+            self._consoles.append(Console(attributes, []))
+        elif path == (*_CONSOLE, "listen"):
+            self._consoles[-1].listen(attributes)
         elif self._disk is not None:
             _inside_disk(self._disk, path[3:], attributes)
 
@@ -213,17 +226,19 @@ class _Reading:
     def domain(self, xml: str) -> Domain:
         """What came of it, when the document was read to its end."""
         for tag in ("uuid", "name"):
-            if not self._texts.get(tag, "").strip():
+            if not self._texts.get(tag, "").strip(_BLANK):
                 raise DomainError(f"has no <{tag}>: without one the VM could not be told from others; add it")
         name = self._texts["name"]
-        if not is_name(name):
-            raise DomainError(f"has the name {shown(name)}, which hafence can't use: a name is {NAME_RULE}")
+        if "/" in name or "\n" in name or len(name.encode()) > MOST_NAME_BYTES:
+            says = f"a name is one line without '/', of at most {MOST_NAME_BYTES} bytes"
+            raise DomainError(f"has the name {shown(name)}, which libvirt does not take: {says}")
         try:
-            uuid = parse_uuid(self._texts["uuid"].strip())
+            uuid = parse_uuid(self._texts["uuid"].strip(_BLANK))
         except ValueError:
             raise DomainError(f"has no valid <uuid>: {shown(self._texts['uuid'])} is not 32 hex digits") from None
-        memory = self._memory_mib(self._texts["memory"].strip()) if "memory" in self._texts else None
-        return Domain(uuid, name, memory, tuple(self._disks), tuple(dict.fromkeys(self._also)), xml)
+        memory = self._memory_mib(self._texts["memory"].strip(_BLANK)) if "memory" in self._texts else None
+        consoles = tuple(_for_people(each.open) for each in self._consoles if each.open is not None)
+        return Domain(uuid, name, memory, tuple(self._disks), tuple(dict.fromkeys(self._also)), consoles, xml)
 
     def _memory_mib(self, text: str) -> int:
         unit = _UNIT_BYTES.get(self._memory_unit.lower())

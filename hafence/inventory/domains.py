@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
-from ..core.model import Inventory, StartMode, Uuid, Vm
+from ..core.model import DUMP, Inventory, StartMode, Uuid, Vm
 from ..core.survey import SharedDisk
 from .domain_xml import Domain, DomainError, read_domain_file
-from .faults import InventoryError, Mistakes
+from .faults import Mistakes
 from .files import list_files
 from .tree import Map
 from .yaml_tree import read_tree
+
+
+@lru_cache(maxsize=64)
+def definition_of(vm: Vm) -> Domain | None:
+    """The definition from which a VM is started, None where the inventory names none; read once by a run, so that what
+    was judged is what is sent. Raises DomainError with words for people, also if it is another VM's."""
+    if vm.domain_xml is None:
+        return None
+    domain = read_domain_file(vm.domain_xml)
+    _compare(vm, domain)
+    return domain
 
 
 def check_domains(inventory: Inventory, vms: Iterable[Vm] | None = None) -> dict[Uuid, Domain]:
@@ -21,18 +34,38 @@ def check_domains(inventory: Inventory, vms: Iterable[Vm] | None = None) -> dict
     domains: dict[Uuid, Domain] = {}
     wrong: dict[str, str] = {}
     for vm in inventory.vms.values() if vms is None else vms:
-        if vm.domain_xml is None:
-            continue
         try:
-            domain = read_domain_file(vm.domain_xml)
-            _compare(vm, domain)
+            domain = definition_of(vm)
         except DomainError as error:
             wrong[vm.name] = f"{vm.domain_xml} {error}"
         else:
-            domains[vm.uuid] = domain
+            if domain is not None:
+                domains[vm.uuid] = domain
     if wrong:
         raise _with_places(inventory.path, wrong).error()
     return domains
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConsole:
+    """A console that a VM would be started with, legal and unwise."""
+
+    vm: str
+    console: str
+
+    @property
+    def says(self) -> str:
+        """In words."""
+        return (
+            f"{self.vm}: its {self.console} wants no password: a plain 'virsh dumpxml' leaves passwords out, use"
+            f" '{DUMP}', or let it listen on 127.0.0.1"
+        )
+
+
+def open_consoles(inventory: Inventory, domains: Mapping[Uuid, Domain]) -> tuple[OpenConsole, ...]:
+    """The consoles that listen beyond loopback without a password, by VM."""
+    found = ((inventory.vms[vm].name, each) for vm, domain in domains.items() for each in domain.open_consoles)
+    return tuple(OpenConsole(name, each) for name, each in sorted(found))
 
 
 def shared_disks(inventory: Inventory) -> tuple[SharedDisk, ...]:
@@ -50,26 +83,23 @@ def shared_disks(inventory: Inventory) -> tuple[SharedDisk, ...]:
 
 def _writable_sources(vm: Vm) -> set[str]:
     sources = set(vm.disks)
-    if vm.domain_xml is not None:
-        try:
-            disks = read_domain_file(vm.domain_xml).disks
-        except DomainError:
-            disks = ()
-        sources |= {disk.source for disk in disks if disk.writable and not disk.shareable}
-    return sources
+    try:
+        domain = definition_of(vm)
+    except DomainError:
+        return sources
+    disks = domain.disks if domain is not None else ()
+    return sources | {disk.source for disk in disks if disk.writable and not disk.shareable}
 
 
 def why_not_startable(inventory: Inventory, vm: Vm) -> str:
     """Why there is nothing to start a VM from, in words; '' when there is. Asked before anything of it is killed."""
     if inventory.cluster_of(vm.host).start is StartMode.COMMAND:
         return ""
-    if vm.domain_xml is None:
-        return "the inventory has no domain_xml of it"
     try:
-        check_domains(inventory, [vm])
-    except InventoryError as error:
-        return "; ".join(fault.says for fault in error.faults)
-    return ""
+        domain = definition_of(vm)
+    except DomainError as error:
+        return f"{vm.domain_xml} {error}"
+    return "the inventory has no domain_xml of it" if domain is None else ""
 
 
 def _compare(vm: Vm, domain: Domain) -> None:

@@ -7,13 +7,11 @@ places and the words. Both ways read a value with the same functions.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import lru_cache, partial
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any
 
 from ..core.model import Uuid, Vm, parse_uuid
@@ -26,8 +24,6 @@ VM_KEYS = ("uuid", "host", "domain_xml", "ha", "priority", "memory_mib", "anti_a
 MAX_PRIORITY = 1_000_000
 
 _RBD = re.compile(r"rbd:[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
-_MAX_LISTED = 200_000
-
 
 Named = list[tuple[str, Map]]
 """The named mappings of a section."""
@@ -61,12 +57,11 @@ class VmCheck:
         self._hosts = hosts
         self._places: dict[Uuid, tuple[Entry, str]] = {}
         """Section and name of each UUID's VM."""
-        self._domains = DomainFiles()
         self._section: Entry
         self._texts: dict[str, Callable[[str], Any]] = {
             "uuid": uuid_text,
             "host": lru_cache(None)(self._host),
-            "domain_xml": self._domains.find,
+            "domain_xml": self._file,
             "ha": lru_cache(parse_bool),
             "priority": lru_cache(partial(parse_whole, low=-MAX_PRIORITY, high=MAX_PRIORITY)),
             "memory_mib": lru_cache(partial(parse_whole, low=1, high=MAX_MEMORY_MIB)),
@@ -77,7 +72,6 @@ class VmCheck:
     def begin(self, section: Entry) -> None:
         """The VMs that are added next are those of this section."""
         self._section = section
-        self._domains.begin(section)
 
     def add_all(self, section: Entry, named: Named) -> bool:
         """Keep the VMs of a section if all are valid; else say False, and nothing that was added counts."""
@@ -164,59 +158,14 @@ class VmCheck:
                 says = "is named like a UUID that is not its own: give it another name, or that uuid"
                 self._places[vm.uuid][0].fault(vm.name, says)
 
+    def _file(self, text: str) -> str:
+        return self._section.local_path(text)
+
     def _host(self, text: str) -> str:
         if self._hosts is not None and text not in self._hosts:
             hint = self._section.faults.guess(text, self._hosts) or ": write it under hosts:"
             raise ValueError(f"no host {shown(text)} in the inventory{hint}")
         return text
-
-
-class DomainFiles:
-    """Whether domain XML files exist. A folder is listed once: asking for 20,000 files one by one takes longer."""
-
-    def __init__(self) -> None:
-        self._section: Entry
-        self._listed: set[str] = set()
-        """Folders as they are written in the inventory."""
-        self._found: dict[str, str] = {}
-        """Absolute paths by what may be written for them."""
-
-    def begin(self, section: Entry) -> None:
-        """What is looked for next is relative to the folder of this section's file."""
-        self._section = section
-        self._listed.clear()
-        self._found.clear()
-
-    def find(self, text: str) -> str:
-        """The absolute path of a file. Raises ValueError when it does not exist."""
-        if text in self._found:
-            return self._found[text]
-        folder = text[: text.rfind("/") + 1]
-        if folder not in self._listed:
-            self._listed.add(folder)
-            self._list(folder, self._section.local_path(folder or ".").rstrip("/"))
-        return self._found.get(text) or _look_at(self._section.local_path(text), text)
-
-    def _list(self, written: str, folder: str) -> None:
-        try:
-            with os.scandir(folder or "/") as entries:
-                for file in islice(entries, _MAX_LISTED):
-                    if file.is_file() and file.name.isprintable():
-                        self._found[written + file.name] = file.path
-        except OSError:
-            return  # whoever asks for a file in there is told why it can't be looked at
-
-
-def _look_at(path: str, text: str) -> str:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        raise ValueError(
-            f"{shown(text)} can't be used ({error.strerror}): give the path of the VM's domain XML"
-        ) from None
-    if not stat.S_ISREG(mode):
-        raise ValueError(f"{shown(text)} is no regular file: give the path of the VM's domain XML")
-    return path
 
 
 def _misnamed(vm: Vm) -> bool:

@@ -46,8 +46,8 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 def read_inventory(path: str) -> Inventory:
     """Read and check the inventory: a file, or a folder of `*.yaml` and `*.yml` files.
 
-    Raises InventoryError with all faults at once. `domain_xml` files have to exist; what is in them is checked
-    by `inventory_domains.check_domains`.
+    Raises InventoryError with all faults at once. The `domain_xml` files are not looked at: that one is missing is the
+    trouble of one VM (inventory/domains.py), and must not keep the others from being fenced and started.
     """
     was_enabled = gc.isenabled()
     gc.disable()  # a tree of some 100,000 live values makes each collection walk them all and free none

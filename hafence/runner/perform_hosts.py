@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache, partial
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ..adapters.hosts import kvm
 from ..adapters.hosts.program import ProgramResult as ProgramRun
@@ -36,6 +37,9 @@ from ..effects import (
     Witness,
 )
 from .parallel import in_parallel
+
+if TYPE_CHECKING:
+    from ..inventory.domain_xml import Domain
 
 LOOK_S = 6.0
 """One look, beyond the connection and what libvirt may take: a second try at a libvirt that hangs, and the rest."""
@@ -74,7 +78,7 @@ class HostPerformer:
         nonce, sent = _nonce(), time.time()
         program = kvm.look_program(nonce, host, self._vms, settings=settings)
         run = self._hosts.run(host, program, within_s=within_s)
-        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._inventory.named)
+        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named)
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
         """The siblings and the admin node look for signs of life, at once."""
@@ -139,25 +143,38 @@ class HostPerformer:
                 self._keep("fence", stay.run)
         return joined(effect.suspect, reports)
 
-    def _names(self, vms: Iterable[Uuid]) -> dict[Uuid, str]:
+    def _names(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
         """The names of those that are in the inventory: the audit rehearses with a VM that is nowhere."""
-        return {vm: self._inventory.vms[vm].name for vm in vms if vm in self._inventory.vms}
+        return {vm: self._names_of(self._inventory.vms[vm]) for vm in vms if vm in self._inventory.vms}
+
+    def _names_of(self, vm: Vm) -> tuple[str, ...]:
+        """Its name in the inventory and the one in its definition, unless that is another VM's in the inventory."""
+        try:
+            domain = _definition(vm)
+        except ValueError:
+            domain = None
+        if domain is None or self._inventory.named(domain.name) not in (None, vm.uuid):
+            return (vm.name,)
+        return (vm.name, domain.name)
+
+    def _named(self, name: str) -> Uuid | None:
+        """Whose process bears a name and no UUID: by the inventory, or by the definitions of this run's VMs."""
+        found = (vm for vm, names in self._names(self._vms).items() if name in names)
+        return self._inventory.named(name) or next(found, None)
 
     def _disks(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
         """The paths of the VMs' own disks, as far as the inventory tells: who else has one open is in the way."""
         return {vm: self._disks_of(self._inventory.vms[vm]) for vm in vms if vm in self._inventory.vms}
 
     def _disks_of(self, vm: Vm) -> tuple[str, ...]:
-        from ..inventory.domain_xml import read_domain
-
         paths = [disk for disk in vm.disks if disk.startswith("/")]
         try:
-            xml = self._xml(vm.uuid)
-            for disk in read_domain(xml).disks if xml else ():
-                if disk.writable and not disk.shareable and disk.kind in ("file", "block"):
-                    paths.append(disk.source)
-        except (OSError, ValueError):  # libvirt's own definition on the suspect, and what is open there, remain
-            pass
+            domain = _definition(vm)
+        except ValueError:  # libvirt's own definition on the suspect, and what is open there, remain
+            domain = None
+        for disk in domain.disks if domain is not None else ():
+            if disk.writable and not disk.shareable and disk.kind in ("file", "block"):
+                paths.append(disk.source)
         return tuple(paths)
 
     # ------------------------------------------------ starting
@@ -170,15 +187,15 @@ class HostPerformer:
             return self._start_by_command(order)
         vm = self._inventory.vms[order.vm]
         try:
-            xml = self._xml(order.vm)
-        except (OSError, ValueError) as error:
+            domain = _definition(vm)
+        except ValueError as error:
             return StartReply(StartResult.CLEAN, f"its domain XML can't be read: {error}", time.time())
-        if not xml:
+        if domain is None:
             return StartReply(StartResult.CLEAN, "it has no domain_xml in the inventory", time.time())
         host = self._inventory.hosts[order.target]
         nonce = _nonce()
         settings = self._inventory.settings
-        program = kvm.start_program(order, vm, xml, cluster.start, nonce, host, time.time, settings=settings)
+        program = kvm.start_program(order, vm, domain, cluster.start, nonce, host, time.time, settings=settings)
         run = self._hosts.run(host, program, within_s=order.within_s + GRACE_S)
         self._keep("start", run)
         return kvm.parse_start(nonce, run, time.time(), kvm.was_released(program))
@@ -214,13 +231,11 @@ class HostPerformer:
 
     def memory_need(self, effect: MemoryNeed) -> int | None:
         """What the VM's domain XML asks for; None without one, or with one that can't be read (a start says so)."""
-        from ..inventory.domain_xml import read_domain
-
         try:
-            xml = self._xml(effect.vm)
-            return read_domain(xml).memory_mib if xml else None
-        except (OSError, ValueError):
+            domain = _definition(self._inventory.vms[effect.vm])
+        except ValueError:
             return None
+        return None if domain is None else domain.memory_mib
 
     def shared_host_keys(self, _: SharedHostKeys) -> tuple[tuple[HostName, ...], ...]:
         """Which hosts known_hosts can't tell apart."""
@@ -240,10 +255,6 @@ class HostPerformer:
 
         return why_not_startable(self._inventory, self._inventory.vms[effect.vm])
 
-    def _xml(self, vm: Uuid) -> str:
-        path = self._inventory.vms[vm].domain_xml
-        return _read(path) if path else ""
-
     def _stamp(self, sent: float, within_s: float) -> float:
         """When what a host has just told was seen: now, but no later than its time-outs leave room for.
 
@@ -262,13 +273,8 @@ def _nonce() -> str:
     return secrets.token_hex(8)
 
 
-@lru_cache(maxsize=64)
-def _read(path: str) -> str:
-    """A domain XML again. The file may have become another since it was checked: huge, or a FIFO that never ends."""
-    from ..inventory.domain_xml import MAX_BYTES
-    from ..inventory.files import FileRefused, read_bounded
+def _definition(vm: Vm) -> Domain | None:
+    """The VM's own definition. Its reader is loaded where one is wanted. Raises ValueError with words for people."""
+    from ..inventory.domains import definition_of
 
-    try:
-        return read_bounded(path, MAX_BYTES).decode("utf-8")
-    except FileRefused as refused:
-        raise ValueError(str(refused)) from None
+    return definition_of(vm)

@@ -15,7 +15,8 @@ from ..adapters.storage.port import Storage
 from ..core.model import Cluster, Inventory
 from ..core.storage.port import Asker, ClientsSeen, EntriesSeen, Unanswered, WritableDisk
 from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RemoveEntries, WritableDisks
-from ..inventory.domain_xml import DomainError, read_domain_file
+from ..inventory.domain_xml import DomainError
+from ..inventory.domains import definition_of
 
 WITHIN_S = 30.0
 """One conversation with a storage, the login included."""
@@ -39,11 +40,11 @@ class StoragePerformer:
 
     def writable_disks(self, effect: WritableDisks) -> tuple[WritableDisk, ...] | Unanswered:
         """What a VM could write to, by its domain XML; nothing where it has none."""
-        path = self._inventory.vms[effect.vm].domain_xml
         try:
-            return read_domain_file(path).writable if path else ()
+            domain = definition_of(self._inventory.vms[effect.vm])
         except DomainError as error:
             return Unanswered(str(error))
+        return () if domain is None else domain.writable
 
     def own_addresses(self, effect: OwnAddresses) -> tuple[str, ...]:
         """This machine's addresses towards others."""

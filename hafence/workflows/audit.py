@@ -31,6 +31,7 @@ from ..effects import (
     Recall,
     SharedDisks,
     SharedHostKeys,
+    Startable,
     StoreError,
     StoreHealth,
     Together,
@@ -65,7 +66,9 @@ def audit(run: Request) -> Workflow[Survey]:
         paths[order.suspect][order.proxy] = reply.readings[NOBODY]
     fences = yield from _look_at_storage_fences(run.inventory, memory, looks)
     vms = sorted(run.inventory.vms)
-    needs = yield from do(Together(tuple(MemoryNeed(vm) for vm in vms)))
+    # Of one VM together: its definition is read once for both.
+    both: tuple[Effect[Any], ...] = tuple(effect for vm in vms for effect in (MemoryNeed(vm), Startable(vm)))
+    answers = yield from do(Together(both))
     shared_keys, shared_disks = yield from do(Together((SharedHostKeys(), SharedDisks())))
     return Survey(
         inventory=run.inventory,
@@ -74,7 +77,8 @@ def audit(run: Request) -> Workflow[Survey]:
         looks=looks,
         paths=paths,
         store_problems=problems,
-        memory_mib=dict(zip(vms, needs, strict=True)),
+        memory_mib=dict(zip(vms, answers[::2], strict=True)),
+        not_startable=dict(zip(vms, answers[1::2], strict=True)),
         storage_fences=fences,
         power={each.device: seen for each, seen in zip(asked, power, strict=True)},
         at=now,

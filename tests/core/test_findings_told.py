@@ -209,6 +209,18 @@ SCENES = {
         }
     ),
     "no definition": scene(book=inventory(vms=[vm(1)])),
+    "a definition that a start would refuse": scene(
+        not_startable={uuid(1): "/x.xml has no <uuid>: without one the VM could not be told from others; add it"},
+        memory_mib={uuid(1): 9999},
+    ),
+    "a definition that a start would refuse, of a VM that is not HA, and the store says nothing": scene(
+        book=inventory(vms=[vm(1, domain_xml="/x.xml", ha=False)]),
+        not_startable={uuid(1): "/x.xml does not exist: check the path"},
+        remembered=False,
+    ),
+    "no definition, whatever the reader says": scene(
+        book=inventory(vms=[vm(1)]), not_startable={uuid(1): "the inventory has no domain_xml of it"}
+    ),
     "no definition, and a command that starts": scene(book=with_command(inventory(vms=[vm(1)]))),
     "no definition of a VM that is not HA": scene(book=inventory(vms=[vm(1, ha=False)])),
     "no room by the inventory": scene(book=inventory(vms=[vm(1, domain_xml="/x", memory_mib=9999)])),

@@ -22,9 +22,10 @@ from hafence.adapters.hosts import kvm
 from hafence.adapters.local.here import run_here
 from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import HostLook, Libvirt, Look
-from hafence.core.model import Host, HostName, StartMode, Uuid, Vm
+from hafence.core.model import Host, HostName, PidNamespace, Settings, StartMode, Uuid, Vm
 from hafence.core.replies import interpret
 from hafence.core.starts import StartOrder, StartReply, StartResult
+from hafence.inventory.domain_xml import read_domain
 from tests.scripts.processes import Zoo
 
 from .bend import bent_by, examples
@@ -46,6 +47,8 @@ buffers:                 1000 KiB
 cached :                 2000 KiB
 
 """.encode()
+ANYWHERE = Settings(pid_namespace=PidNamespace.ANY)
+"""These tests may run in a container."""
 exits = st.sampled_from([0, 0, 0, 1, 2, 124, 127, 137])
 XML = "<domain type='kvm'><name>edge</name><uuid>{}</uuid><memory>1024</memory></domain>"
 
@@ -78,10 +81,10 @@ class Bench:
         reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time())
         return interpret(order, reply).readings[self.vm].verdict
 
-    def start(self, vm: Uuid) -> StartReply:
+    def start(self, vm: Uuid, mode: StartMode = StartMode.PERSISTENT) -> StartReply:
         order = StartOrder(vm, self.host.name, int(time.time()), time.time() + 60, 2.0, BOOT_ID)
-        it = Vm(vm, "edge", self.host.name)
-        program = kvm.start_program(order, it, XML.format(vm), StartMode.PERSISTENT, NONCE, self.host, time.time)
+        it, domain = Vm(vm, "edge", self.host.name), read_domain(XML.format(vm))
+        program = kvm.start_program(order, it, domain, mode, NONCE, self.host, time.time, settings=ANYWHERE)
         return kvm.parse_start(NONCE, run_here(program, 30), time.time(), kvm.was_released(program))
 
 
@@ -142,3 +145,41 @@ def test_megabytes_of_virsh_hide_no_process(bench: Bench, chunk: bytes) -> None:
     look = bench.look()
     assert isinstance(look, HostLook)
     assert look.copies[bench.vm] == 1
+
+
+CREATED = """#!/bin/sh
+case "$*" in
+*domuuid*) {domuuid} ;;
+*create*) cat >/dev/null ;;
+*nodememstats*)
+    printf 'ask\nask {vm}\n'
+    echo "error: failed to get domain '{vm}'" >&2
+    printf 'ask end\nask\n' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("domuuid", "result", "words"),
+    [
+        ("echo 6d6f6a5a-0000-4000-8000-0000000000a3", StartResult.UNKNOWN, "under another UUID"),
+        ("sleep 60", StartResult.UNKNOWN, "under another UUID"),
+        ("exit 1", StartResult.CLEAN, "ended at once"),
+    ],
+)
+def test_a_vm_that_libvirt_runs_under_another_uuid_is_never_called_clean(
+    bench: Bench, domuuid: str, result: StartResult, words: str
+) -> None:
+    """libvirt has its own reader of XML: what it made of the definition is seen on the host, not believed."""
+    vm = Uuid(str(uuid.uuid4()))
+    (bench.root / "bin" / "virsh").write_text(CREATED.format(domuuid=domuuid, vm=vm))
+    reply = bench.start(vm, StartMode.TRANSIENT)
+    assert (reply.result, words in reply.says) == (result, True), reply.says
+
+
+def test_no_program_is_made_from_another_vms_definition(bench: Bench) -> None:
+    order = StartOrder(bench.vm, bench.host.name, 1, time.time() + 60, 2.0, BOOT_ID)
+    other = read_domain(XML.format(uuid.uuid4()))
+    it = Vm(bench.vm, "edge", bench.host.name)
+    with pytest.raises(ValueError, match="starts another VM"):
+        kvm.start_program(order, it, other, StartMode.TRANSIENT, NONCE, bench.host, time.time)

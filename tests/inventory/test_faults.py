@@ -153,8 +153,7 @@ VALUES = [
     (vm("disks: [rbd:pool/im;age]"), 6, "vms.web-01.disks[0]", ["no RBD image"]),
     (vm("disks: [relative.img]"), 6, "vms.web-01.disks[0]", ["absolute path"]),
     (vm("disks: rbd:pool/image"), 6, "vms.web-01.disks", ["is a text: write a list of texts"]),
-    (vm("domain_xml: none.xml"), 6, "vms.web-01.domain_xml", ["'none.xml' can't be used (No such file"]),
-    (vm("domain_xml: ."), 6, "vms.web-01.domain_xml", ["is no regular file"]),
+    (vm('domain_xml: "a\\nb"'), 6, "vms.web-01.domain_xml", ["line break"]),
 ]
 
 SETTINGS = [

@@ -131,7 +131,6 @@ def _forget_domains(host: LabHost) -> None:
         return
     if not host.libvirtd_pid():
         host.start_libvirtd()
-    names = host.virsh("list", "--all", "--name").split()
-    for name in names:
-        host.virsh(f"destroy {name}; undefine {name} --managed-save", check=False)
-    wait_until(lambda: not host.virsh("list", "--all", "--name").split(), f"{host.name}: no domain is left")
+    for vm in host.virsh("list", "--all", "--uuid").split():  # names may hold blanks
+        host.virsh(f"destroy {vm}; undefine {vm} --managed-save", check=False)
+    wait_until(lambda: not host.virsh("list", "--all", "--uuid").split(), f"{host.name}: no domain is left")

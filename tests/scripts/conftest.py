@@ -62,12 +62,12 @@ class Shell:
         uuids = tuple(Uuid(vm) for vm in vms)
         return FenceOrder(HERE.name, None, uuids, within_s, settle_s, time.time() + 60, rehearse, claim=claim)
 
-    def fence_program(self, order: FenceOrder, names: Mapping[Uuid, str] | None = None) -> Program:
+    def fence_program(self, order: FenceOrder, names: Mapping[Uuid, tuple[str, ...]] | None = None) -> Program:
         return kvm.fence_program(order, names or {}, NONCE, self.host, time.time, settings=self.settings)
 
     def fence_all(self, order: FenceOrder, names: Mapping[str, str] | None = None) -> Mapping[Uuid, Reading]:
         """Fence and read the reply as hafence does. `names` holds those of the VMs that it knows by name."""
-        known = {Uuid(vm): name for vm, name in (names or {}).items()}
+        known = {Uuid(vm): (name,) for vm, name in (names or {}).items()}
         run = self.run(self.fence_program(order, known))
         reply = Reply(NONCE, run.trouble, run.exit_status, run.stdout, run.seconds, time.time())
         return interpret(order, reply).readings

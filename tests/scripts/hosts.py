@@ -10,6 +10,7 @@ from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import HostName, StartMode, Uuid, Vm
 from hafence.core.starts import StartOrder, StartReply
+from hafence.inventory.domain_xml import read_domain
 
 from ..lab.vm import LabVm
 from .conftest import NONCE, Shell
@@ -50,13 +51,13 @@ def run_start(
     until = time.time() + 60
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, until, within_s, boot_id, clock_offset_s)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
-    text = xml or vm.xml.read_text()
-    program = kvm.start_program(order, whole, text, mode, NONCE, inside.host, time.time, settings=inside.settings)
+    domain = read_domain(xml or vm.xml.read_text())
+    program = kvm.start_program(order, whole, domain, mode, NONCE, inside.host, time.time, settings=inside.settings)
     return inside.run(program)
 
 
 def settle(inside: Shell, vm: LabVm, ticket: int = 1, within_s: float = 10) -> StartReply:
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), ticket, time.time() + 60, within_s)
-    names = {order.vm: vm.name}
+    names = {order.vm: (vm.name,)}
     run = inside.run(kvm.settle_program(order, names, NONCE, inside.host, time.time, settings=inside.settings))
     return kvm.parse_start(NONCE, run, time.time())

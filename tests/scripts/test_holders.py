@@ -77,7 +77,7 @@ ctypes.CDLL(None).syscall(60, 0)
     assert in_the_way(shell.fence(vm)) == (Verdict.AMBIGUOUS, WRITES, "holder")
 
 
-@pytest.mark.parametrize("name", ["web-01", "a name: with .xml: & blanks"])
+@pytest.mark.parametrize("name", ["web-01", "a name: with .xml: & blanks", ".hidden", "J\u00e4ger (SQL)+a@b"])
 def test_the_disks_of_a_vm_that_is_not_found_are_known_by_libvirts_definition(
     shell: Shell, zoo: Zoo, vm: str, root: Path, disk: Path, name: str
 ) -> None:

@@ -17,6 +17,7 @@ from hafence.core.looks import HostLook
 from hafence.core.marks import Claim, Mark
 from hafence.core.model import HostName, StartMode, Uuid, Vm
 from hafence.core.starts import StartOrder, StartReply, StartResult
+from hafence.inventory.domain_xml import read_domain
 
 from .conftest import NONCE, Shell
 from .processes import Zoo, is_living
@@ -57,9 +58,10 @@ def fence(host: Shell, vm: str, claim: Claim | None = OURS, rehearse: bool = Fal
 def start(host: Shell, vm: str, claim: Claim | None = OURS, boot: str = "0-0") -> StartReply:
     """A start for another boot: where no mark bars, it ends right after it has the VM's lock."""
     order = StartOrder(Uuid(vm), HostName("here"), 1, time.time() + 60, 10.0, boot, claim=claim)
-    whole, xml = Vm(Uuid(vm), "web-01", HostName("here")), f"<domain><uuid>{vm}</uuid></domain>"
+    whole = Vm(Uuid(vm), "web-01", HostName("here"))
+    domain = read_domain(f"<domain><name>web-01</name><uuid>{vm}</uuid></domain>")
     mode = StartMode.PERSISTENT
-    program = kvm.start_program(order, whole, xml, mode, NONCE, host.host, time.time, settings=host.settings)
+    program = kvm.start_program(order, whole, domain, mode, NONCE, host.host, time.time, settings=host.settings)
     return kvm.parse_start(NONCE, host.run(program), time.time(), kvm.was_released(program))
 
 

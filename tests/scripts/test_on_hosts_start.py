@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hafence.adapters.hosts import kvm
+from hafence.core.attempts import Verdict
 from hafence.core.model import HostName, StartMode, Uuid, Vm
 from hafence.core.starts import StartOrder, StartResult
+from hafence.inventory.domain_xml import read_domain
 
 from ..lab import faults
 from ..lab.cluster import Lab
@@ -78,13 +80,43 @@ def test_a_domain_that_libvirt_rejects_leaves_nothing(lab: Lab, inside: Shell, m
 
 
 @pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
-@pytest.mark.parametrize("uuid", ["", "<uuid>6d6f6a5a-0000-4000-8000-000000000001</uuid>", "<uuid>x</uuid>"])
-def test_a_domain_of_another_uuid_is_not_started(lab: Lab, inside: Shell, mode: StartMode, uuid: str) -> None:
+@pytest.mark.parametrize("name", ["Windows Server 2019 (SQL)", "__clone", ".hidden", "J\u00e4ger+a@b:c [2]", "-x"])
+def test_whatever_libvirt_calls_a_vm_it_is_started_seen_and_fenced(
+    lab: Lab, inside: Shell, mode: StartMode, name: str
+) -> None:
     vm = lab.define_vm(HOST, "web-01")
-    xml = vm.xml.read_text().replace(f"<uuid>{vm.uuid}</uuid>", uuid)
-    reply = start(inside, vm, mode=mode, xml=xml)
-    assert (reply.result, "UUID" in reply.says) == (StartResult.CLEAN, True)
-    assert (lab.qemus(), looked(inside).defined) == ([], frozenset())
+    xml = vm.xml.read_text().replace("<name>web-01</name>", f"<name>{name}</name>")
+    assert name in xml
+    assert start(inside, vm, mode=mode, xml=xml).result is StartResult.RUNNING
+    assert start(inside, vm, ticket=2, mode=mode, xml=xml).says.startswith("it runs there already")
+    assert looked(inside).copies == {vm.uuid: 1}
+    assert inside.fence(vm.uuid).verdict is Verdict.CONFIRMED_DEAD
+    assert lab.copies(vm.uuid) == 0
+
+
+DECOY = "<uuid>6d6f6a5a-0000-4000-8000-0000000000dd</uuid>"
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+@pytest.mark.parametrize(
+    "uuid",
+    [
+        f"<!-- cloned from {DECOY} --><uuid >{{}}</uuid\n>",
+        f"<metadata><a:app xmlns:a='http://example.org/a'>{DECOY}</a:app></metadata><uuid>\n {{}} </uuid>",
+        "<uuid><![CDATA[{}]]></uuid>",
+        "<uuid>&#x36;{:.35}</uuid>",
+    ],
+    ids=range(4),
+)
+def test_a_uuid_that_xml_allows_is_read_as_libvirt_reads_it(
+    lab: Lab, inside: Shell, mode: StartMode, uuid: str
+) -> None:
+    vm = lab.define_vm(HOST, "web-01")
+    written = uuid.format(vm.uuid) if "&#x" not in uuid else f"<uuid>&#{ord(vm.uuid[0])};{vm.uuid[1:]}</uuid>"
+    xml = vm.xml.read_text().replace(f"<uuid>{vm.uuid}</uuid>", written)
+    assert written in xml
+    assert start(inside, vm, mode=mode, xml=xml).result is StartResult.RUNNING
+    assert lab.copies(vm.uuid) == 1
 
 
 @pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
@@ -134,8 +166,8 @@ def test_a_start_after_the_deadline_does_not_begin(lab: Lab, inside: Shell) -> N
     vm = lab.define_vm(HOST, "web-01")
     order = StartOrder(Uuid(vm.uuid), HostName(HOST), 1, time.time() - 1, 10, inside.boot_id)
     whole = Vm(Uuid(vm.uuid), vm.name, HostName(HOST))
-    xml, mode = vm.xml.read_text(), StartMode.PERSISTENT
-    program = kvm.start_program(order, whole, xml, mode, NONCE, inside.host, time.time, settings=inside.settings)
+    domain, mode = read_domain(vm.xml.read_text()), StartMode.PERSISTENT
+    program = kvm.start_program(order, whole, domain, mode, NONCE, inside.host, time.time, settings=inside.settings)
     reply = kvm.parse_start(NONCE, inside.run(program), time.time())
     assert (lab.copies(vm.uuid), looked(inside).defined) == (0, frozenset())
     assert reply.result is not StartResult.RUNNING

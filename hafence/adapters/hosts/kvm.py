@@ -41,7 +41,7 @@ MOST_DESTROY_S = 4
 
 def fence_program(
     order: FenceOrder,
-    names: Mapping[Uuid, str],
+    names: Mapping[Uuid, tuple[str, ...]],
     nonce: str,
     host: Host,
     clock: Callable[[], float],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ...core.model import Host, Settings, StartMode, Uuid, Vm
 from ...core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN
@@ -13,6 +14,9 @@ from ...core.whys import ANOTHER_STORE, another_store, sentence
 from ...core.wire import Faulty, ReplyFault, read_message, read_pairs
 from .program import DEFAULTS, SCAN, Program, ProgramResult, claimed, compose, ground
 from .talk import Go, name_list
+
+if TYPE_CHECKING:
+    from ...inventory.domain_xml import Domain
 
 _LINE = re.compile(r"start ([0-9a-f-]{36}) (started|running|clean|refused|barred|unknown)(?: (.*))?\Z")
 _RESULTS = {
@@ -28,6 +32,7 @@ _WHY = {
     "define-failed": "libvirt did not take the definition",
     "ended-at-once": "libvirt started it, and it ended at once",
     "libvirt-does-not-answer": "libvirt does not answer",
+    "libvirt-runs-another-uuid": "libvirt may run a VM of its name under another UUID: see 'virsh list --uuid'",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
     "rebooted": "it has booted since it was looked into",
@@ -35,14 +40,13 @@ _WHY = {
     "superseded": "a newer run has been at it there",
     "virsh-failed": "libvirt could not start it",
     "virsh-failed-and-a-copy-runs": "libvirt reports a failure, and a copy of it runs",
-    "xml-names-another-vm": "its domain XML lacks its UUID or bears another one",
 }
 
 
 def start_program(
     order: StartOrder,
     vm: Vm,
-    xml: str,
+    domain: Domain,
     mode: StartMode,
     nonce: str,
     host: Host,
@@ -50,20 +54,24 @@ def start_program(
     *,
     settings: Settings = DEFAULTS,
 ) -> Program:
-    """Start `vm` on `host`, at most once.
+    """Start `vm` from its definition on `host`, at most once.
 
-    `clock` is the admin node's, in seconds since the epoch. Raises ValueError if the XML holds a NUL.
+    `clock` is the admin node's, in seconds since the epoch. Raises ValueError if the definition is another VM's, which
+    would run unseen by all that looks for this one.
     """
     assert mode is not StartMode.COMMAND, "a start command runs on the admin node"
+    if domain.uuid != order.vm:
+        raise ValueError(f"a definition of {domain.uuid} starts another VM than {order.vm}")
     text = compose(
         (*SCAN, "mark", "locked", "start"),
         nonce,
         host.root,
         **claimed(order.claim),
-        **_one_vm(vm.uuid, {vm.uuid: vm.name}, settings),
+        **_one_vm(vm.uuid, {vm.uuid: (vm.name, domain.name)}, settings),
         TICKET=str(order.ticket),
         BOOT=order.boot_id,
-        XML=xml,
+        XML=domain.xml,
+        DOMAIN=domain.name,
         HOW=mode.value,
     )
     latest = order.not_after + order.clock_offset_s
@@ -72,7 +80,7 @@ def start_program(
 
 def settle_program(
     order: StartOrder,
-    names: Mapping[Uuid, str],
+    names: Mapping[Uuid, tuple[str, ...]],
     nonce: str,
     host: Host,
     clock: Callable[[], float],
@@ -85,7 +93,7 @@ def settle_program(
     return Program(text, Go(nonce, order.not_after, order.within_s, clock))
 
 
-def _one_vm(vm: Uuid, names: Mapping[Uuid, str], settings: Settings) -> dict[str, str]:
+def _one_vm(vm: Uuid, names: Mapping[Uuid, tuple[str, ...]], settings: Settings) -> dict[str, str]:
     return {**ground(settings), "VMS": vm, "NAMES": name_list((vm,), names), "ANY_NAME": "", "DISKS": ""}
 
 

@@ -50,12 +50,13 @@ class Go:
         return f"go {self._nonce} {max(0.0, deadline):.3f}\n"
 
 
-def name_list(vms: Iterable[Uuid], names: Mapping[Uuid, str]) -> str:
+def name_list(vms: Iterable[Uuid], names: Mapping[Uuid, tuple[str, ...]]) -> str:
     """`UUID=NAME …` for a script's NAMES: by its name, too, a qemu is known that somebody started without a UUID.
 
-    A VM without a name, or with one that could be read as anything else, is left out: it is known by its UUID alone.
+    `names` are those of each VM, in the inventory and in libvirt, which takes names of any characters. One that could
+    be read as anything else is left out: without another one the VM is known by its UUID alone.
     """
-    return " ".join(f"{vm}={names[vm]}" for vm in vms if is_name(names.get(vm, "")))
+    return " ".join(f"{vm}={name}" for vm in vms for name in dict.fromkeys(names.get(vm, ())) if is_name(name))
 
 
 def was_released(program: Program) -> bool:

@@ -86,10 +86,10 @@ def _nonce() -> str:
 # ---------------------------------------------------------------- asking
 
 
-def images_program(ceph: CephSettings, images: Sequence[str], not_after: float, nonce: str) -> Program:
-    """Ask for the clients of images."""
+def images_program(ceph: CephSettings, images: Sequence[str], not_after: float, nonce: str, root: str = "") -> Program:
+    """Ask for the clients of images. `root` as a host has it (core/model.py)."""
     assert images, "without images the blocklist would be asked for"
-    return _program(ceph, not_after, nonce, images=images)
+    return _program(ceph, not_after, nonce, images=images, root=root)
 
 
 def entries_program(
@@ -106,11 +106,12 @@ def _program(
     images: Sequence[str] = (),
     block: Iterable[Client] = (),
     lift: Iterable[Client] = (),
+    root: str = "",
 ) -> Program:
     text = compose(
         ("lib", "ceph"),
         nonce,
-        "",
+        root,
         CONF=ceph.conf,
         CEPH_USER=ceph.user,
         KEYRING=ceph.keyring or "",

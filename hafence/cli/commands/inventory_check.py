@@ -23,9 +23,9 @@ def check(options: Options, path: str | None) -> int:
     """
     inventory = read_inventory(replace(options, inventory=path or options.inventory))
 
-    from ...inventory.domains import check_domains, shared_disks
+    from ...inventory.domains import check_domains, open_consoles, shared_disks
 
-    check_domains(inventory)
+    domains = check_domains(inventory)
 
     from ...adapters.ssh.known_hosts import shared_keys
     from ..show.steps import count
@@ -36,6 +36,7 @@ def check(options: Options, path: str | None) -> int:
         for names in shared_keys(inventory.hosts.values())
     ]
     warnings += [disk.says for disk in shared_disks(inventory)]
+    warnings += [console.says for console in open_consoles(inventory, domains)]
 
     counts = {"clusters": len(inventory.clusters), "hosts": len(inventory.hosts), "vms": len(inventory.vms)}
     if options.json:

@@ -47,13 +47,79 @@ look_at_images() {
 
 # From which address this host reaches Ceph: the suspect, a host of the same cluster, uses its own likewise.
 say_source() {
-    source_mon=$(timeout -k 1 5 ceph-conf --conf "$CONF" --name "client.$CEPH_USER" --lookup mon_host 2>/dev/null |
-        grep -oE '[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|\[[0-9a-fA-F]*:[0-9a-fA-F:]*\]' | head -n 1 | tr -d '[]')
     source_ip=
-    if [ -n "$source_mon" ]; then
-        source_ip=$(ip -o route get "$source_mon" 2>/dev/null | sed -n 's/.* src \([0-9a-fA-F.:]*\).*/\1/p')
-    fi
+    for source_mon in $(monitors); do
+        for source_address in $(addresses_of "$source_mon"); do
+            source_ip=$(ip -o route get "$source_address" 2>/dev/null |
+                sed -n 's/.* src \([0-9a-fA-F.:]*\).*/\1/p')
+            [ -z "$source_ip" ] || break 2
+        done
+    done
     say "from ${source_ip:--}"
+}
+
+MOST_MONITORS=5 # each may be a name, and each name may take its time
+
+# The monitors' addresses and names that the configuration holds, a line each. ceph-conf reads it as Ceph does:
+# comments, continued lines, "mon host" in any case and with blanks, the sections of this client.
+monitors() {
+    monitors_text=$(conf_says "client.$CEPH_USER" mon_host)
+    if [ -z "$monitors_text" ]; then
+        for monitors_section in $(timeout -k 1 2 ceph-conf --conf "$CONF" --list-sections mon. 2>/dev/null); do
+            monitors_text="$monitors_text $(conf_says "$monitors_section" mon_addr)"
+        done
+    fi
+    # shellcheck disable=SC2046
+    set -- $(printf '%s' "$monitors_text" | tr ',;\t\n' '    ')
+    monitors_count=0
+    for monitors_word; do
+        read_monitor "$monitors_word" || continue
+        printf '%s\n' "$MONITOR"
+        monitors_count=$((monitors_count + 1))
+        [ "$monitors_count" -lt "$MOST_MONITORS" ] || break
+    done
+}
+
+conf_says() {
+    timeout -k 1 2 ceph-conf --conf "$CONF" --name "$1" --lookup "$2" 2>/dev/null
+}
+
+# read_monitor WORD: MONITOR, the address or the name alone, of "mon1", "mon1:6789", "10.0.0.1:6789/0", "2001:db8::1",
+# "[2001:db8::1]:6789", and of the parts of "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]". 1: it is none.
+read_monitor() {
+    MONITOR=$1
+    case $MONITOR in
+    \[v[12]:* | \[any:*) MONITOR=${MONITOR#?} ;;
+    esac
+    case $MONITOR in
+    v[12]:* | any:*) MONITOR=${MONITOR#*:} ;;
+    esac
+    case $MONITOR in
+    '['*)
+        MONITOR=${MONITOR#?}
+        MONITOR=${MONITOR%%]*}
+        ;;
+    *)
+        MONITOR=${MONITOR%%]*}
+        MONITOR=${MONITOR%%/*}
+        case $MONITOR in
+        *:*:*) ;; # an IPv6 address without a port
+        *) MONITOR=${MONITOR%%:*} ;;
+        esac
+        ;;
+    esac
+    case $MONITOR in
+    '' | [!A-Za-z0-9:]* | *[!A-Za-z0-9.:_-]*) return 1 ;;
+    esac
+}
+
+# addresses_of MONITOR: itself, or what its name resolves to here.
+addresses_of() {
+    case $1 in
+    *:*) printf '%s\n' "$1" ;;
+    *[!0-9.]*) timeout -k 1 2 getent ahosts "$1" 2>/dev/null | sed -n 's/^\([0-9a-fA-F.:]*\) .*STREAM.*/\1/p' ;;
+    *) printf '%s\n' "$1" ;;
+    esac
 }
 
 # All changes at once and the list after them, in one process and one session with the monitors: ten ceph processes would

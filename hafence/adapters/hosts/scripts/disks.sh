@@ -34,7 +34,8 @@ find_definitions() {
     DEFINITIONS=''
     IFS=$NL
     # shellcheck disable=SC2046  # one argument a line
-    set -- $(set +f && first_uuids "$LIBVIRT_RUN"/*.xml "$ROOT"/etc/libvirt/qemu/*.xml)
+    set -- $(set +f && first_uuids "$LIBVIRT_RUN"/*.xml "$LIBVIRT_RUN"/.*.xml \
+        "$ROOT"/etc/libvirt/qemu/*.xml "$ROOT"/etc/libvirt/qemu/.*.xml)
     unset IFS
     for definition; do
         if split_uuid_line "$definition"; then DEFINITIONS="$DEFINITIONS$UUID:$UUID_FILE$NL"; fi

@@ -229,7 +229,7 @@ read_smbios() {
 }
 
 # read_guest VALUE of "-name": GUEST, the name in "NAME", "NAME,…", "guest=NAME,…" or "…,guest=NAME,…". Empty if it
-# holds anything but letters, digits, ".", "_" and "-": no VM that hafence knows has such a name.
+# holds anything but letters, digits, ".", "_" and "-": a VM with such a name is known by its UUID alone.
 read_guest() {
     GUEST=${1#guest=}
     case $1 in
@@ -252,7 +252,7 @@ read_pid_files() {
     PID_FILES=' '
     IFS=$NL
     # shellcheck disable=SC2046  # one argument a line
-    set -- $(set +f && first_uuids "$LIBVIRT_RUN"/*.xml)
+    set -- $(set +f && first_uuids "$LIBVIRT_RUN"/*.xml "$LIBVIRT_RUN"/.*.xml)
     unset IFS
     for pid_line; do
         split_uuid_line "$pid_line" || continue

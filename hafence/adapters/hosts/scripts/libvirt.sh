@@ -162,7 +162,7 @@ find_autostart() {
     LINKS=''
     IFS=$NL
     # shellcheck disable=SC2046
-    set -- $(set +f && first_uuids "$AUTOSTART"/*.xml)
+    set -- $(set +f && first_uuids "$AUTOSTART"/*.xml "$AUTOSTART"/.*.xml)
     unset IFS
     for link_line; do
         if split_uuid_line "$link_line"; then LINKS="$LINKS$UUID:$UUID_FILE$NL"; fi

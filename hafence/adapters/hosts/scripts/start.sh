@@ -1,9 +1,10 @@
 # shellcheck shell=sh
 # Starts a VM here, at most once. Needs locked.sh and what that needs; see there for the answer.
 #
-# XML   the domain
-# HOW   persistent: define and start; transient: create
-# BOOT  the boot in which this host was looked into: the tickets that it has seen since are gone with another one
+# XML     the domain, whose UUID was read and found to be the VM's before it was sent
+# DOMAIN  its name
+# HOW     persistent: define and start; transient: create
+# BOOT    the boot in which this host was looked into: the tickets that it has seen since are gone with another one
 #
 # What counts at the end is what is seen, not what virsh said. A definition is taken back if the start failed and it was
 # not here before; nothing else of the VM is ever removed.
@@ -19,16 +20,16 @@ could_not_begin() {
     finish clean "why=$1"
 }
 
-# A domain of another UUID would run unseen by all that looks for this one.
-xml_is_ours() {
-    case $XML in
-    *'<uuid>'*'</uuid>'*) ;;
+# hafence has read the UUID in XML, and libvirt reads it with another parser. Had it read another one, a VM that nobody
+# looks for would run now, and "ended at once" would be said of this one: the next target would start it once more.
+runs_another() {
+    [ "$HOW" = transient ] || return 1
+    another_said=$(libvirt "$LIBVIRT_S" domuuid -- "$DOMAIN" </dev/null 2>/dev/null)
+    case $? in
+    0) [ "${another_said%%"$NL"*}" != "$VMS" ] ;;
+    124 | 137) return 0 ;; # nobody knows
     *) return 1 ;;
     esac
-    xml_uuid=${XML#*<uuid>}
-    # shellcheck disable=SC2086
-    set -- ${xml_uuid%%</uuid>*}
-    normalise_uuid "${1:-}" && [ "$UUID" = "$VMS" ]
 }
 
 define() {
@@ -70,7 +71,6 @@ await_start() {
 start() {
     start_lacks=$(lacking flock setsid virsh)
     if [ -n "$start_lacks" ]; then could_not_begin "lacks-${start_lacks%%"$NL"*}"; fi
-    xml_is_ours || could_not_begin xml-names-another-vm
     in_time || could_not_begin deadline-passed
     take_one || finish barred "why=$WHY"
     take_lock || could_not_begin "$WHY"
@@ -108,7 +108,10 @@ conclude() {
     if [ -n "$PID" ]; then finish unknown why=virsh-failed-and-a-copy-runs "pid=$PID"; fi
     finish_unless_clear
     take_back
-    if [ "$START_STATUS" -eq 0 ]; then finish clean why=ended-at-once; fi
+    if [ "$START_STATUS" -eq 0 ]; then
+        if runs_another; then finish unknown why=libvirt-runs-another-uuid; fi
+        finish clean why=ended-at-once
+    fi
     finish clean why=virsh-failed
 }
 

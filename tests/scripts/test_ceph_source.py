@@ -1,0 +1,89 @@
+"""From which address a host reaches Ceph, for every way in which a configuration may name the monitors.
+
+The script, the shell and ceph-conf are real; the names and the routes are those of the test.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from hafence.adapters.storage.ceph import images_program, parse_images
+from hafence.core.model import CephSettings
+
+from .conftest import NONCE, Shell
+
+PROGRAMS = {
+    "rbd": "case $1 in status) echo '{\"watchers\": []}' ;; *) echo '[]' ;; esac",
+    "ceph": "exit 1",
+    # the route to a network's monitors begins at its .9, or there is none
+    "ip": """case $4 in
+192.0.2.*) echo "$4 via 10.0.0.1 dev eth0 src 192.0.2.9 uid 0" ;;
+2001:db8::*) echo "$4 from :: via fe80::1 dev eth0 src 2001:db8::9 metric 1 pref medium" ;;
+*) exit 2 ;;
+esac""",
+    "getent": """case $2 in
+mon1.example.org) exit 2 ;;
+mon2.example.org) printf '192.0.2.22      STREAM mon2.example.org\\n192.0.2.22      DGRAM\\n' ;;
+mon6) printf '2001:db8::6     STREAM mon6\\n' ;;
+hang.example.org) sleep 60 ;;
+*) exit 2 ;;
+esac""",
+}
+V4, V6 = "192.0.2.9", "2001:db8::9"
+
+
+def source(shell: Shell, folder: Path, conf: str, user: str = "admin") -> str | None:
+    root = folder / "root"
+    (root / "bin").mkdir(parents=True)
+    for name, body in PROGRAMS.items():
+        (root / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
+        (root / "bin" / name).chmod(0o755)
+    (folder / "ceph.conf").write_text(conf)
+    settings = CephSettings(conf=str(folder / "ceph.conf"), user=user)
+    program = images_program(settings, ["rbd/a"], time.time() + 60, NONCE, root=str(root))
+    return parse_images(NONCE, shell.run(program), ["rbd/a"]).source
+
+
+@pytest.mark.parametrize(
+    ("conf", "seen"),
+    [
+        ("[global]\nmon_host = 192.0.2.21\n", V4),
+        ("[global]\nmon_host = 192.0.2.21:6789/0, 192.0.2.22\n", V4),
+        ("[global]\nmon_host = mon1.example.org,mon2.example.org\n", V4),
+        ("[global]\nmon_host = mon2.example.org:6789\n", V4),
+        ("[global]\nmon host = mon1.example.org\\;mon2.example.org\n", V4),
+        ("[global]\nmon host = mon1.example.org mon6\n", V6),
+        ("[global]\nmon_host = hang.example.org mon6\n", V6),
+        ("[global]\nmon_host = 2001:db8::1,2001:db8::2\n", V6),
+        ("[global]\nmon_host = [2001:db8::1]:6789\n", V6),
+        ("[global]\nmon_host = [2001:db8::1]\n", V6),
+        ("[global]\nmon_host = [v2:192.0.2.21:3300/0,v1:192.0.2.21:6789/0]\n", V4),
+        ("[global]\nmon_host = [v2:[2001:db8::1]:3300/0,v1:[2001:db8::1]:6789/0],[v2:[2001:db8::2]:3300/0]\n", V6),
+        ("[global]\nmon_host = v1:192.0.2.21:6789/0\n", V4),
+        ("[global]\n  mon host   =  192.0.2.21   ; the first\n", V4),
+        ("[global]\n# mon_host = 198.51.100.1\nmon_host = 192.0.2.21 # the first\n", V4),
+        ("[global]\nmon_host = mon1.example.org,\\\n  mon2.example.org\n", V4),
+        ("[client]\nmon_host = 192.0.2.21\n", V4),
+        ("[client.backup]\nmon_host = 198.51.100.1\n[global]\nmon_host = 192.0.2.21\n", V4),
+        ("[mon.a]\nmon addr = 192.0.2.21:6789\n", V4),
+        ("[mon.a]\nhost = a\n[mon.b]\nmon_addr = [2001:db8::1]:6789\n", V6),
+        ("[mon.a]\nmon addr = mon2.example.org:6789\n", V4),
+        ("[global]\nmon_host = 198.51.100.1, 192.0.2.21\n", V4),
+        ("[global]\nmon_host = 198.51.100.1\n", None),
+        ("[global]\nmon_host = mon1.example.org\n", None),
+        ("[global]\nmon_host = -x $(reboot) a/../b\n", None),
+        ("[global]\n", None),
+    ],
+)
+def test_the_monitors_are_found_however_they_are_written(
+    shell: Shell, tmp_path: Path, conf: str, seen: str | None
+) -> None:
+    assert source(shell, tmp_path, conf) == seen
+
+
+def test_a_client_has_its_own_section(shell: Shell, tmp_path: Path) -> None:
+    conf = "[client.backup]\nmon_host = 192.0.2.21\n[global]\nmon_host = 2001:db8::1\n"
+    assert source(shell, tmp_path, conf, "backup") == V4
