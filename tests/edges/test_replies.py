@@ -94,7 +94,11 @@ def check_start(said: str, status: int | None) -> None:
     result = started(said, status).result
     if result is not StartResult.UNKNOWN:
         (line,) = whole_lines(said)
-        words = {StartResult.RUNNING: ("started", "running"), StartResult.CLEAN: ("clean",)}[result]
+        words = {
+            StartResult.RUNNING: ("started", "running"),
+            StartResult.CLEAN: ("clean",),
+            StartResult.BARRED: ("barred",),
+        }[result]
         assert line.split(" ")[2] in words
         assert status == (10 if result is StartResult.CLEAN else 0)
 
