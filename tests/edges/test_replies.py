@@ -100,7 +100,7 @@ def check_start(said: str, status: int | None) -> None:
             StartResult.BARRED: ("barred",),
         }[result]
         assert line.split(" ")[2] in words
-        assert status == (10 if result is StartResult.CLEAN else 0)
+        assert status == {StartResult.CLEAN: 10, StartResult.BARRED: 11}.get(result, 0)
 
 
 def check_witness(said: str, status: int | None) -> None:
