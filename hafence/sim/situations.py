@@ -100,10 +100,6 @@ SITUATIONS: dict[str, tuple[Event, ...]] = {
     "respawns-meanwhile": _at_first(f"qemu {VM} {SUSPECT} respawns 2"),
     "respawns-late": _at_first(f"qemu {VM} {SUSPECT} respawns 30"),
     "isolated-respawns-late": _at_first(*_ISOLATED, f"qemu {VM} {SUSPECT} respawns 30"),
-    "unit-starts-it-again": _at_first(f"qemu {VM} {SUSPECT} unit 2"),
-    "run-by-another-manager": _at_first(f"qemu {VM} {SUSPECT} managed 30"),
-    "started-there-slowly": _at_first(f"qemu {VM} {SUSPECT} dies", f"qemu {VM} {SUSPECT} starts-slowly"),
-    "under-another-name": _at_first(f"qemu {VM} {SUSPECT} hidden"),
     "autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts"),
     "host-dead-autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts", f"power_off {SUSPECT}"),
     "isolated-autostarts": _at_first(f"qemu {VM} {SUSPECT} autostarts", *_ISOLATED),
@@ -121,6 +117,10 @@ _SHUT_OUT = (f"qemu {VM} {SUSPECT} unkillable", f"@10 run admin-1: {PLAIN}")
 """With a storage fence: an earlier run has started the VM on kvm-02, and its old process lives on and can't write."""
 
 COMBINED: dict[str, tuple[Event, ...]] = {
+    "unit-starts-it-again": _at_first(f"qemu {VM} {SUSPECT} unit 2"),
+    "run-by-another-manager": _at_first(f"qemu {VM} {SUSPECT} managed 30"),
+    "started-there-slowly": _at_first(f"qemu {VM} {SUSPECT} dies", f"qemu {VM} {SUSPECT} starts-slowly"),
+    "under-another-name": _at_first(f"qemu {VM} {SUSPECT} hidden"),
     "unkillable-unseen": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} unkillable"),
     "unkillable-isolated": _at_first(*_ISOLATED, f"qemu {VM} {SUSPECT} unkillable"),
     "unkillable-firewalled": _at_first(f"firewall {SUSPECT}=drop", f"qemu {VM} {SUSPECT} unkillable"),
@@ -189,6 +189,7 @@ COMBINED: dict[str, tuple[Event, ...]] = {
         *_ISOLATED, *_SHUT_OUT[1:], "@34 mend kvm-01 - *", f"@35 run admin-2: rejoin {SUSPECT} --yes"
     ),
 }
-"""Several things at once, where one guard is left that must hold; searched with one run (and its fault) at a time."""
+"""Several things at once, where one guard is left that must hold, and what other managers do; searched with one run
+(and its fault) at a time."""
 
 SITUATIONS |= COMBINED
