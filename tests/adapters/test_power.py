@@ -33,9 +33,9 @@ def test_on_and_off_are_said_by_status_and_words_together() -> None:
 def test_an_agent_that_does_not_know_an_option_tells_nothing_and_its_value_is_not_repeated(
     status: int, stdout: str
 ) -> None:
-    warned = "WARNING:root:Parse error: Ignoring unknown option 'pasword=hunter2'\n"
+    warned = "WARNING:root:Parse error: Ignoring unknown option 'plg=hunter2'\n"
     power, says = read_status(CommandResult(status, stdout, warned, 0.1))
-    assert (power, says) == (Power.ERROR, "can't tell: its agent does not know the option pasword")
+    assert (power, says) == (Power.ERROR, "can't tell: its agent does not know the option plg")
 
 
 def test_the_exit_status_alone_is_enough_from_an_agent_that_says_nothing_at_all() -> None:
