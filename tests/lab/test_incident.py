@@ -224,7 +224,9 @@ def test_a_strangers_client_is_no_storage_fence_until_it_is_named(lab: Lab, ceph
             assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
             assert any(ceph.address in each["says"] and "mirrors" in each["says"] for each in ended["evidence"]), ended
             assert ceph.blocklist() == []
-            ended = admin_node(lab, ceph, mirrors=[ceph.address]).start_vm(vm.name)
+            named = admin_node(lab, ceph, mirrors=[ceph.address])
+            named.environment["HAFENCE_STORE"] = f"sqlite://{admin.store}"
+            ended = named.start_vm(vm.name)
             assert_fenced_start(lab, ended, "still_alive")
             assert all(each.startswith(lab.hosts[SUSPECT].address) for each in ceph.blocklist())
     finally:
