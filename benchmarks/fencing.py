@@ -49,7 +49,14 @@ def again(lab: Lab, vm: LabVm, host: str) -> None:
     lab.wait_copies(vm.uuid, 0)
     for name in lab.hosts:
         lab.hosts[name].virsh(f"undefine {vm.uuid}", check=False)
+    forget_marks(lab)
     lab.hosts[host].virsh(f"define {vm.xml}; start {vm.name}")
+
+
+def forget_marks(lab: Lab) -> None:
+    """Each round has a store of its own, and no other store's run was there."""
+    for host in lab.hosts.values():
+        host.shell("rm -f /run/hafence/*.mark")
 
 
 def bound(name: str, value: float, most: float, unit: str = "x") -> bool:
@@ -109,6 +116,7 @@ def fence_virsh(lab: Lab, vm: LabVm) -> list[str]:
 def many(lab: Lab, count: int) -> bool:
     """All VMs of a host in one order, against one by one."""
     vms = [lab.start_vm("kvm-02", f"many-{number:02d}") for number in range(count)]
+    forget_marks(lab)
     inventory = str(lab.inventory())
     together = timed([*HAFENCE, "-i", inventory, "-q", "fence", "--host", "kvm-02", "--yes"])[0]
     for vm in vms:
