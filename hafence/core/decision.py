@@ -130,8 +130,7 @@ def barred_by(case: Case) -> Attempt | None:
 
 def held_refusal(host: HostName, mark: Mark) -> Refused:
     """The refusal where another store's young mark is seen on a host, right before a start."""
-    about = {"store": mark.store, "run": mark.run, "age": f"{mark.age_s:.0f}"}
-    return _of_another_run(host, sentence(ANOTHER_STORE, about))
+    return _of_another_run(host, sentence(ANOTHER_STORE, mark.about))
 
 
 def _of_another_run(host: HostName, says: str) -> Refused:

@@ -18,6 +18,11 @@ class Mark:
     age_s: float
     count: int = 1
 
+    @property
+    def about(self) -> dict[str, str]:
+        """What a host's reply says of it, and a sentence may name (core/whys.py)."""
+        return {"store": self.store, "run": self.run, "age": f"{self.age_s:.0f}"}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
-from ..core.marks import Claim
+from ..core.marks import Claim, Mark
 from ..core.model import HostName, Uuid
 from ..core.owners import UnitStop, owner_words
 from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
@@ -75,8 +75,8 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     world.touch(host.name)
     if wrong_machine(order, known) is not None:
         return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
-    whose = {vm: _whose(world, host, order.claim, vm) for vm in order.vms}
-    barred = {vm for vm in order.vms if _bars(order.claim, whose[vm])}
+    marks = {vm: _anothers_mark(world, host, order.claim, vm) for vm in order.vms}
+    barred = {vm for vm, mark in marks.items() if _bars(order.claim, mark)}
     first = {vm: host.found(vm) for vm in order.vms if vm not in barred}
     if not order.rehearse and world.now < until:
         for vm in first:
@@ -93,7 +93,7 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     ends |= dict.fromkeys(barred, Leftovers("unknown", 0, 0, "", ANOTHER_STORE))
     for vm, (verdict, found, killed, state, why) in ends.items():
         facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
-        about = {**(owner_words(owners[vm]) if vm in owners else {}), **whose[vm]}
+        about = {**(owner_words(owners[vm]) if vm in owners else {}), **_about(marks[vm])}
         facts += "".join(f" {key}={value}" for key, value in about.items())
         lines.append(f"{PROTOCOL} {nonce} vm {vm} {verdict} {facts}")
     lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
@@ -103,16 +103,20 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     return Printed("\n".join(lines), status, world.now, living)
 
 
-def _whose(world: World, host: SimHost, claim: Claim | None, vm: Uuid) -> dict[str, str]:
-    """Of another store's mark on a VM, its store, run and age; nothing where there is none."""
+def _anothers_mark(world: World, host: SimHost, claim: Claim | None, vm: Uuid) -> Mark | None:
+    """Another store's mark on a VM, where there is one and an order with a claim meets it."""
     store, run, at = host.marks.get(vm, ("", "", 0.0))
     if claim is None or store in ("", claim.store):
-        return {}
-    return {"store": store, "run": run, "age": f"{world.now - at:.0f}"}
+        return None
+    return Mark(store, run, world.now - at)
 
 
-def _bars(claim: Claim | None, whose: dict[str, str]) -> bool:
-    return claim is not None and bool(whose) and float(whose["age"]) < claim.young_s
+def _bars(claim: Claim | None, mark: Mark | None) -> bool:
+    return claim is not None and mark is not None and claim.is_barred_by(mark)
+
+
+def _about(mark: Mark | None) -> dict[str, str]:
+    return {} if mark is None else mark.about
 
 
 def _leave_mark(world: World, host: SimHost, claim: Claim | None, vm: Uuid) -> None:
@@ -195,25 +199,27 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
     if host.lacks == "flock":
         return _look(host, order.vm) or Settled(StartResult.CLEAN, "it lacks flock")
     end = world.now + order.within_s
-    whose = _whose(world, host, order.claim, order.vm)
-    if _bars(order.claim, whose):
+    mark = _anothers_mark(world, host, order.claim, order.vm)
+    if _bars(order.claim, mark):
         world.say(
             host.name, f"the start of {world.name_of(order.vm)} by {by} does nothing: another store's run was here"
         )
-        return Settled(StartResult.BARRED, sentence(ANOTHER_STORE, whose))
+        return Settled(StartResult.BARRED, sentence(ANOTHER_STORE, _about(mark)))
     _leave_mark(world, host, order.claim, order.vm)
     lock = yield from _lock(world, host, order.vm, end)
     if lock is None:
-        return Settled(StartResult.UNKNOWN, "another start of the VM is still under way there" + another_store(whose))
+        return Settled(
+            StartResult.UNKNOWN, "another start of the VM is still under way there" + another_store(_about(mark))
+        )
     came_to = yield from _start_locked(world, host, order, by, until, lock)
     _unlock(host, order.vm, lock)
-    return came_to._replace(says=came_to.says + another_store(whose))
+    return came_to._replace(says=came_to.says + another_store(_about(mark)))
 
 
 def is_refused(world: World, host: SimHost, order: StartOrder) -> bool:
     """Whether a start that arrives now does nothing: it is for another boot of its target, or a later run, or another
     store's, was there."""
-    if _bars(order.claim, _whose(world, host, order.claim, order.vm)):
+    if _bars(order.claim, _anothers_mark(world, host, order.claim, order.vm)):
         return True
     return not _is_for_this_boot(world, host, order) or _was_superseded(host, order, "start")
 
@@ -256,9 +262,9 @@ def settle_script(world: World, host: SimHost, order: StartOrder, until: float) 
     """Wait for the lock, raise the ticket, look."""
     if host.lacks == "flock":
         return Settled(StartResult.UNKNOWN, "it lacks flock")
-    whose = _whose(world, host, order.claim, order.vm)
-    if _bars(order.claim, whose):
-        return Settled(StartResult.UNKNOWN, sentence(ANOTHER_STORE, whose))
+    mark = _anothers_mark(world, host, order.claim, order.vm)
+    if _bars(order.claim, mark):
+        return Settled(StartResult.UNKNOWN, sentence(ANOTHER_STORE, _about(mark)))
     _leave_mark(world, host, order.claim, order.vm)
     lock = yield from _lock(world, host, order.vm, world.now + order.within_s)
     if lock is None:
