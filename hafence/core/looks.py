@@ -6,7 +6,7 @@ cluster before it acts and one after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -128,6 +128,11 @@ def twin_of(host: HostName, looks: Mapping[HostName, Look]) -> HostName | None:
 def may_hide(vm: Uuid, look: Look) -> bool:
     """Whether a look shows neither a copy of the VM on its host, or on its way there, nor that there is none."""
     return not isinstance(look, HostLook) or not (look.runs(vm) or look.lacks(vm))
+
+
+def hiding(vm: Uuid, looks: Mapping[HostName, Look], known: Collection[HostName]) -> tuple[HostName, ...]:
+    """The hosts that may hide a copy of the VM, by name, those aside of which enough is known otherwise."""
+    return tuple(name for name, look in sorted(looks.items()) if name not in known and may_hide(vm, look))
 
 
 def held_by_another(vm: Uuid, looks: Mapping[HostName, Look], claim: Claim) -> tuple[HostName, Mark] | None:

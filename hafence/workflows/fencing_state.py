@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..core.attempts import Attempt, Verdict, weigh
 from ..core.decision import Case, SilencePolicy, cut_off
 from ..core.evidence import CutOff, Evidence, NotSeen, WitnessReport
-from ..core.looks import Look, Silence, may_hide
+from ..core.looks import Look, Silence, hiding
 from ..core.model import Host, HostName, HostState, Uuid
 from ..core.siblings import Candidates
 from ..core.stored import Recollection
@@ -82,9 +82,7 @@ def _enabled(fencing: Fencing) -> Sequence[Host]:
 
 def _unseen(fencing: Fencing, vm: Uuid) -> tuple[HostName, ...]:
     """The other hosts that may hold a copy for all that was seen. One in quarantine was fenced, and is watched."""
-    known = {fencing.suspect.name, *fencing.view.memory.quarantine}
-    looks = sorted(fencing.view.looks.items())
-    return tuple(name for name, look in looks if name not in known and may_hide(vm, look))
+    return hiding(vm, fencing.view.looks, {fencing.suspect.name, *fencing.view.memory.quarantine})
 
 
 def _storm(fencing: Fencing) -> str:

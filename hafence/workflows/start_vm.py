@@ -7,11 +7,11 @@ run the hooks → mark the VM stopped → start it → see that exactly one copy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..core.decision import AUDIT, Allowed, Judgement, Refused, held_refusal
-from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, may_hide, twin_of
+from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hiding, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
@@ -128,7 +128,7 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
     if held := held_by_another(vm_run.vm.uuid, looks, vm_run.run.claim):
         return held_refusal(*held)
     known = {suspect.name, *view.memory.quarantine, *harmless}
-    hidden = {name for name, look in looks.items() if name not in known and may_hide(vm_run.vm.uuid, look)}
+    hidden = hiding(vm_run.vm.uuid, looks, known)
     risks = list(allowed.risks) if found else _with_unseen(allowed.risks, hidden)
     if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(looks.get(suspect.name), vm_run.vm):
         risks.append(Risk(RiskKind.NEVER_THERE, (suspect.name,)))
@@ -136,11 +136,11 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
     return replace(allowed, risks=vm_run.risks)
 
 
-def _with_unseen(risks: tuple[Risk, ...], hidden: set[HostName]) -> list[Risk]:
+def _with_unseen(risks: tuple[Risk, ...], hidden: Iterable[HostName]) -> list[Risk]:
     """The risks, with the hosts that the late look could not rule out beside those that were hidden before."""
     kept = [risk for risk in risks if risk.kind is not RiskKind.MOVED_UNSEEN]
     before = {host for risk in risks if risk.kind is RiskKind.MOVED_UNSEEN for host in risk.hosts}
-    every = tuple(sorted(before | hidden))
+    every = tuple(sorted(before.union(hidden)))
     return [*kept, Risk(RiskKind.MOVED_UNSEEN, every)] if every else kept
 
 
