@@ -15,6 +15,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from .looks import HostLook, Look
 from .model import HostName, Uuid, Vm
 from .reasons import PROOFS, Reason
 
@@ -49,7 +50,9 @@ class VmRecord:
     it stopped after a proof, and puts it back after silence. `ticket` orders the start scripts on a
     target: one with a lower ticket than the target has seen does nothing. `started_at` is when a run
     last saw its own start succeed (seconds since the epoch). `shut_out` are the hosts with a leftover that
-    only a storage fence keeps from writing.
+    only a storage fence keeps from writing. `unproven` are the hosts that the VM was taken from without a proof (on
+    silence, or a person's word), and into which nobody has looked since: a copy may live there to this day, however
+    well the hosts after them are proved.
     """
 
     uuid: Uuid
@@ -62,6 +65,7 @@ class VmRecord:
     grounds: Reason | None = None
     started_at: float | None = None
     shut_out: tuple[ShutOut, ...] = ()
+    unproven: tuple[HostName, ...] = ()
 
     @property
     def proven_dead(self) -> bool:
@@ -107,6 +111,7 @@ def mark_stopped(record: VmRecord, run: str, grounds: Reason, shut_out_until: fl
         run=run,
         grounds=grounds,
         shut_out=(*others, *new),
+        unproven=(*_without(record, record.suspect), *(() if grounds in PROOFS else (record.suspect,))),
     )
 
 
@@ -119,7 +124,8 @@ def mark_starting(record: VmRecord, target: HostName, run: str, ticket: int) -> 
 def mark_clean(record: VmRecord) -> VmRecord:
     """After a start on `record.host` was proven to have left nothing there."""
     assert record.state is VmState.STARTING, "only a start can be found to have failed"
-    return replace(record, state=VmState.STOPPED, host=None)
+    assert record.host is not None, "a start has a target"
+    return replace(record, state=VmState.STOPPED, host=None, unproven=_without(record, record.host))
 
 
 def mark_running(record: VmRecord, host: HostName, run: str, at: float | None) -> VmRecord:
@@ -133,13 +139,31 @@ def mark_running(record: VmRecord, host: HostName, run: str, at: float | None) -
         grounds=None,
         started_at=at,
         shut_out=tuple(each for each in record.shut_out if each.host != host),
+        unproven=_without(record, host),
     )
 
 
 def restore(record: VmRecord) -> VmRecord:
     """Put a VM that was believed dead on silence alone back to where it was."""
     assert record.state is VmState.STOPPED, "a start in flight is settled first"
-    return replace(record, state=VmState.RUNNING, host=record.last_host, last_host=None, grounds=None)
+    return replace(
+        record,
+        state=VmState.RUNNING,
+        host=record.last_host,
+        last_host=None,
+        grounds=None,
+        unproven=_without(record, record.suspect),
+    )
+
+
+def looked_into(record: VmRecord, looks: Mapping[HostName, Look]) -> VmRecord:
+    """The record once hosts were looked into: what was seen to have no copy is unproven no longer."""
+    seen = {name for name, look in looks.items() if isinstance(look, HostLook) and look.lacks(record.uuid)}
+    return replace(record, unproven=tuple(host for host in record.unproven if host not in seen))
+
+
+def _without(record: VmRecord, host: HostName) -> tuple[HostName, ...]:
+    return tuple(each for each in record.unproven if each != host)
 
 
 def kept_from_writing(record: VmRecord, quarantine: Container[HostName], now: float) -> frozenset[HostName]:

@@ -22,6 +22,7 @@ class RiskKind(Enum):
     NOT_FENCED = "not_fenced"
     CAME_BACK = "came_back"
     OTHER_MANAGER = "other_manager"
+    LEFT_UNPROVEN = "left_unproven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ _SAYS = {
         "what ran the VM on {hosts} was not libvirt and may start it there again, and then both would write to the same"
         " disks: find out what it is, and take the VM out of its hands"
     ),
+    RiskKind.LEFT_UNPROVEN: (
+        "the VM was taken from {hosts} earlier without a proof, and nobody has looked there since; a qemu there that"
+        " still reaches the storage would write to the same disks"
+    ),
 }
 
 _OF_REASON = {
@@ -89,6 +94,13 @@ def risks_of(reason: Reason, suspect: HostName) -> tuple[Risk, ...]:
     """What a start on these grounds leaves unproved."""
     kind = _OF_REASON.get(reason)
     return () if kind is None else (Risk(kind, (suspect,)),)
+
+
+def with_unproven(risks: Sequence[Risk], unproven: Sequence[HostName], suspect: HostName) -> tuple[Risk, ...]:
+    """The risks, with what earlier starts have left unproved on other hosts than the suspect."""
+    kept = tuple(risk for risk in risks if risk.kind is not RiskKind.LEFT_UNPROVEN)
+    hosts = tuple(sorted(host for host in unproven if host != suspect))
+    return (*kept, Risk(RiskKind.LEFT_UNPROVEN, hosts)) if hosts else kept
 
 
 def listed(names: Sequence[str]) -> str:

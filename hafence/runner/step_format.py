@@ -210,6 +210,7 @@ def record_document(record: VmRecord) -> Json:
         "grounds": record.grounds.value if record.grounds else None,
         "started_at": None if record.started_at is None else moment(record.started_at),
         "shut_out": [{"host": each.host, "until": moment(each.until)} for each in record.shut_out],
+        "unproven": list(record.unproven),
     }
 
 

@@ -9,12 +9,15 @@ A start stands on the grounds that its record names. Those hold only if the worl
   and the observers were not the ones who were cut off;
 - no fencing: the inventory asks for none.
 
+What a start has left unproved is so still at the next one, whatever that one proves of hosts that came after.
+
 All of it no longer before the start than `evidence_age`. A start that stood on less excuses nothing. One that stood on
 its grounds excuses what could not have been known: see `Excuse`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from itertools import combinations
@@ -73,10 +76,13 @@ class Writer(NamedTuple):
 def excuse_of(inventory: Inventory, notes: Notes, vm: Uuid, writers: Iterable[Writer]) -> Excuse | None:
     """What excuses that all of these can write at once; None where nothing does for some two of them."""
     excuses = []
-    for older, newer in combinations(sorted(writers, key=lambda writer: writer.born_at), 2):
-        start, other = (newer, older) if newer.by else (older, newer)
-        if not start.by:
+    for two in combinations(sorted(writers, key=lambda writer: writer.born_at), 2):
+        started = [writer for writer in two if writer.by]
+        if not started:
             continue  # both are other people's
+        # Of two that hafence started the later start answers: a process may come long after its start was sent.
+        start = max(started, key=lambda writer: _sent_at(notes, vm, writer))
+        other = two[0] if start is two[1] else two[1]
         excuse = _excuse(inventory, notes, _start_of(notes, vm, start), other)
         if excuse is None:
             return None
@@ -86,11 +92,15 @@ def excuse_of(inventory: Inventory, notes: Notes, vm: Uuid, writers: Iterable[Wr
 
 def _start_of(notes: Notes, vm: Uuid, writer: Writer) -> Sent:
     """The start that brought a process of hafence's."""
-    return next(
-        sent
-        for sent in reversed(notes.sent)
-        if (sent.run, sent.vm, sent.target) == (writer.by, vm, writer.host) and sent.at <= writer.born_at
-    )
+    return next(sent for sent in reversed(notes.sent) if _brought(sent, vm, writer))
+
+
+def _sent_at(notes: Notes, vm: Uuid, writer: Writer) -> float:
+    return max((sent.at for sent in notes.sent if _brought(sent, vm, writer)), default=-math.inf)
+
+
+def _brought(sent: Sent, vm: Uuid, writer: Writer) -> bool:
+    return (sent.run, sent.vm, sent.target) == (writer.by, vm, writer.host) and sent.at <= writer.born_at
 
 
 def _excuse(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Excuse | None:
@@ -121,12 +131,31 @@ def _excuse(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Ex
 
 def _elsewhere(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Excuse | None:
     """Of a copy on a host that was not the suspect, which hafence has not started: whether a fresh look shows it."""
+    if other.by:
+        return _given_up(inventory, notes, sent, other)
     looks = _looked(notes, sent, other.host)
-    if other.by or looks is None or _is_old(inventory, sent, looks.at):
+    if looks is None or _is_old(inventory, sent, looks.at):
         return None
     if other.host not in looks.seen:
         return Excuse.UNSEEN
     return Excuse.UNBIDDEN if other.born_at > looks.at and other.idle_s > inventory.settings.settle_s else None
+
+
+def _given_up(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Excuse | None:
+    """Of a copy that hafence has started, and taken for gone from a silent host at a start between then and now: what
+    excused that start excuses this one, where its run names that host, too."""
+    looks = _looked(notes, sent, other.host)
+    if other.host not in sent.named or (looks is not None and other.host in looks.seen):
+        return None
+    began = _start_of(notes, sent.vm, other)
+    for between in notes.sent:
+        given_up = (between.vm, between.suspect) == (sent.vm, other.host) and began.at < between.at <= sent.at
+        if given_up and between.grounds in _WITHOUT_PROOF and not lacks(inventory, notes, between):
+            return _WITHOUT_PROOF[between.grounds]
+    return None
+
+
+_WITHOUT_PROOF = {Reason.UNREACHABLE_CONFIRMED: Excuse.SILENCE, Reason.OPERATOR_CONFIRMED: Excuse.STATEMENT}
 
 
 # ---------------------------------------------------------------- the grounds of a start

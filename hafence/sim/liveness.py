@@ -59,6 +59,7 @@ def left_behind(world: World, store: SimStore) -> str:
             record.words,
             record.grounds,
             [(each.host, each.until > now) for each in record.shut_out],
+            record.unproven,
             record.started_at is not None and now - record.started_at <= quiet_s,
         )
         for vm, record in sorted(memory.records.items())

@@ -93,6 +93,8 @@ class Sent(NamedTuple):
     """Whether no process of the VM on the suspect could have written, with the blocklist as it was."""
     stated: bool
     """Whether a person's statement that the suspect is powered off held."""
+    named: frozenset[HostName]
+    """The hosts of the risks that its run had named by then."""
 
 
 class Notes:

@@ -106,7 +106,8 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> Non
             for row in run.admin.store.statements()
         )
     grounds = record.grounds if record is not None else None
-    sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated)
+    named = frozenset(run.named)
+    sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated, named)
     world.notes.sent.append(sent)
 
 

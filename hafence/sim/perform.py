@@ -126,6 +126,7 @@ def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:
 
 def _tell(world: World, run: SimRun, effect: Tell) -> None:
     if effect.risk is not None:
+        run.named.update(effect.risk.hosts)
         world.say(run.id, f"names the risk: {risk_words(effect.risk)}")
 
 

@@ -13,11 +13,8 @@ from .arguments import BadEvent
 from .case import CasePlayer, Played
 from .events import Event
 from .explore import Events
-from .situations import ADMINS, COMBINED, RUN_AT_S, SITUATIONS, SUSPECT, VM
+from .situations import ADMINS, RUN_AT_S, SITUATIONS, SUSPECT, VM
 
-PLAIN_SITUATIONS = tuple(name for name in SITUATIONS if name not in COMBINED)
-"""Combined ones are searched with one fault at a time. With several, a risk that was named two starts ago is forgotten:
-a host that was silent then, on which hafence had started a copy, is named by no later run."""
 HOSTS = ("kvm-01", "kvm-02", "kvm-03", "kvm-04")
 _SETTINGS = (
     ("sshd", ("ok", "gone", "hung", "login", "forced")),
@@ -38,7 +35,7 @@ _MANAGERS = (
 def random_case(seed: str, faults: int) -> tuple[str, Events]:
     """A situation's name and a case in it: up to three runs, and up to so many faults while they go on."""
     dice = Random(seed)  # noqa: S311  # a reproducible search, not a secret
-    situation = dice.choice(PLAIN_SITUATIONS)
+    situation = dice.choice(tuple(SITUATIONS))
     events = [*SITUATIONS[situation], Event(RUN_AT_S, "run", _command(dice, "admin-1"))]
     for _ in range(dice.choice((0, 0, 1, 2))):
         events.append(Event(_moment(dice), "run", _command(dice, dice.choice(ADMINS))))

@@ -60,6 +60,7 @@ class SimRun:
         "id",
         "inventory",
         "journals",
+        "named",
         "outcomes",
         "owed",
         "policy",
@@ -96,6 +97,8 @@ class SimRun:
         """What came of an effect could not be written down: the next effect meets the store's failure."""
         self.sent: list[tuple[float, Uuid, HostName]] = []
         """Starts that were sent: when, of which VM, where to."""
+        self.named: set[HostName] = set()
+        """The hosts of the risks that it has named."""
         self.watches: list[Session] = []
         """Sessions of its fences that stay on suspects."""
         self.task: Task | None = None

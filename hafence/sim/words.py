@@ -144,6 +144,7 @@ def record_words(record: VmRecord) -> str:
     )
     grounds = f" grounds={record.grounds.value}" if record.grounds else ""
     kept = "".join(f" shut_out={each.host}" for each in record.shut_out)
+    kept += "".join(f" unproven={host}" for host in record.unproven)
     return f"{record.state.value} {hosts}{grounds}{kept}"
 
 

@@ -122,7 +122,7 @@ def record_columns(new: VmRecord, now: float) -> Row:
         new.ticket,
         None if new.grounds is None else new.grounds.value,
         None if new.started_at is None else when(new.started_at),
-        canonical([[each.host, when(each.until)] for each in new.shut_out]),
+        canonical([*([each.host, when(each.until)] for each in new.shut_out), *([host] for host in new.unproven)]),
         when(now),
     )
 
@@ -233,6 +233,7 @@ def read_record(row: Row) -> VmRecord:
     """The record in a row. ValueError for what hafence does not write; so with the others."""
     uuid, state, host, last_host, revision, run, ticket, grounds, started_at, shut_out, written_at = row[:11]
     _moment(written_at)
+    left = _left_behind(shut_out)
     new = VmRecord(
         uuid=_uuid(uuid),
         state=VmState(state),
@@ -243,7 +244,8 @@ def read_record(row: Row) -> VmRecord:
         ticket=_number(ticket, 0),
         grounds=None if grounds is None else Reason(grounds),
         started_at=None if started_at is None else _moment(started_at),
-        shut_out=_shut_out(shut_out),
+        shut_out=tuple(ShutOut(_host(pair[0]), _moment(pair[1])) for pair in left if len(pair) == 2),
+        unproven=tuple(_host(one[0]) for one in left if len(one) == 1),
     )
     if (new.host is None) != (new.state is VmState.STOPPED):
         raise ValueError(f"{new.state.value}, host {new.host}")
@@ -254,11 +256,15 @@ def read_record(row: Row) -> VmRecord:
     return new
 
 
-def _shut_out(value: Value) -> tuple[ShutOut, ...]:
-    pairs = json.loads(text_in(value))
-    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-        raise ValueError("shut_out is no list of a host and a moment each")
-    return tuple(ShutOut(_host(host), _moment(until)) for host, until in pairs)
+def _left_behind(value: Value) -> list[list[Value]]:
+    """The hosts on which a process of the VM may have been left: shut out until a moment, or, alone, unproven.
+
+    Both in one column, so that a store of before needs no new one; who knows of no lone host refuses such a record.
+    """
+    each = json.loads(text_in(value))
+    if not isinstance(each, list) or not all(isinstance(one, list) and len(one) in (1, 2) for one in each):
+        raise ValueError("shut_out is no list of a host, with a moment or alone")
+    return each
 
 
 def read_lease(row: Row) -> LeaseRow:

@@ -81,8 +81,10 @@ def _enabled(fencing: Fencing) -> Sequence[Host]:
 
 
 def _unseen(fencing: Fencing, vm: Uuid) -> tuple[HostName, ...]:
-    """The other hosts that may hold a copy for all that was seen. One in quarantine was fenced, and is watched."""
-    return hiding(vm, fencing.view.looks, {fencing.suspect.name, *fencing.view.memory.quarantine})
+    """The other hosts that may hold a copy for all that was seen. One in quarantine was fenced, and is watched; one
+    that the VM was taken from without a proof is a risk of its own."""
+    unproven = fencing.vm_runs[vm].record.unproven
+    return hiding(vm, fencing.view.looks, {fencing.suspect.name, *fencing.view.memory.quarantine, *unproven})
 
 
 def _storm(fencing: Fencing) -> str:

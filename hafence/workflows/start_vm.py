@@ -16,8 +16,8 @@ from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
 from ..core.reasons import Reason
-from ..core.record import VmState, mark_stopped, record_of, unseen
-from ..core.risks import Risk, RiskKind, risks_of
+from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
+from ..core.risks import Risk, RiskKind, risks_of, with_unproven
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
 from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do
@@ -49,6 +49,7 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
         return suspect
     members = vm_run.run.inventory.members(suspect.cluster)
     looks = yield from do(LookAt(tuple(host.name for host in members)))
+    vm_run.record = looked_into(vm_run.record, looks)
     yield from spend_refuted(vm_run.run, memory, looks)
     early = same_machine(vm_run, suspect.name, looks) or (yield from check_copies(vm_run, memory, looks))
     if early is not None:
@@ -127,12 +128,13 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
         return _runs_elsewhere(vm_run, suspect.name, next(iter(copies)))
     if held := held_by_another(vm_run.vm.uuid, looks, vm_run.run.claim):
         return held_refusal(*held)
-    known = {suspect.name, *view.memory.quarantine, *harmless}
+    vm_run.record = looked_into(vm_run.record, looks)
+    known = {suspect.name, *view.memory.quarantine, *harmless, *vm_run.record.unproven}
     hidden = hiding(vm_run.vm.uuid, looks, known)
     risks = list(allowed.risks) if found else _with_unseen(allowed.risks, hidden)
     if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(looks.get(suspect.name), vm_run.vm):
         risks.append(Risk(RiskKind.NEVER_THERE, (suspect.name,)))
-    vm_run.risks = tuple(risks)
+    vm_run.risks = with_unproven(risks, vm_run.record.unproven, suspect.name)
     return replace(allowed, risks=vm_run.risks)
 
 
@@ -165,13 +167,18 @@ def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refuse
 
 def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | Refused]:
     judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view, watch=True)
-    return judgements[vm_run.vm.uuid]
+    judgement = judgements[vm_run.vm.uuid]
+    if isinstance(judgement, Refused):
+        return judgement
+    vm_run.risks = with_unproven(judgement.risks, vm_run.record.unproven, suspect.name)
+    return replace(judgement, risks=vm_run.risks)
 
 
 def _look_again(vm_run: VmRun, view: Observed) -> Workflow[Observed]:
     """What the store says and what is seen, anew: this very run may have refuted a person's statement since."""
     memory = yield from do(Recall())
     looks = yield from do(LookAt(tuple(view.looks)))
+    vm_run.record = looked_into(vm_run.record, looks)
     yield from spend_refuted(vm_run.run, memory, looks)
     return Observed(memory, looks)
 
@@ -335,7 +342,8 @@ def start_unfenced(vm_run: VmRun, memory: Recollection, reason: Reason) -> Workf
     if not placement.targets:
         return no_target(vm_run, placement)
     why = "hafence can't look into this hypervisor" if reason is Reason.NOT_KVM else "pre_fence is off"
-    vm_run.risks = risks_of(reason, suspect.name)
+    vm_run.record = looked_into(vm_run.record, looks)
+    vm_run.risks = with_unproven(risks_of(reason, suspect.name), vm_run.record.unproven, suspect.name)
     judgement = Allowed(reason, f"no fencing in this cluster ({why})", vm_run.risks)
     if vm_run.run.dry_run:
         return _foretold(vm_run, judgement, placement)

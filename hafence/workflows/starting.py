@@ -16,8 +16,8 @@ from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.reasons import Reason
-from ..core.record import VmState, mark_clean, mark_running, mark_starting, restore
-from ..core.risks import risks_of
+from ..core.record import VmState, looked_into, mark_clean, mark_running, mark_starting, restore
+from ..core.risks import risks_of, with_unproven
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Tell, Workflow, do
 from .fencing import evidence_ends, evidence_is_old
@@ -140,7 +140,7 @@ def settle_earlier(vm_run: VmRun) -> Workflow[Outcome | None]:
         yield from vm_run.write(mark_clean(record))
         return None
     assert record.grounds is not None, "checked when the record was read"
-    vm_run.risks = risks_of(record.grounds, record.suspect)
+    vm_run.risks = with_unproven(risks_of(record.grounds, record.suspect), record.unproven, record.suspect)
     allowed = Allowed(record.grounds, f"the start of run {record.run} had worked")
     return (yield from verify(vm_run, record.host, allowed))
 
@@ -152,6 +152,7 @@ def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcom
     copies = {target: 1}
     if cluster.is_kvm:
         looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
+        vm_run.record = looked_into(vm_run.record, looks)
         copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
         if target in copies and vm_run.watched in copies and vm_run.watched != target:
             # Started there anew a moment ago, and about to be ended: the watch's end tells whether it is.

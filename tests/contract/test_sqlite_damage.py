@@ -183,6 +183,8 @@ def test_a_row_changed_by_hand_is_refused_with_its_table_and_key(whole: Path) ->
         ("record", VM, "shut_out = 'nobody'"),
         ("record", VM, "shut_out = '[\"kvm-01\"]'"),
         ("record", VM, 'shut_out = \'[["kvm-01","soon"]]\''),
+        ("record", VM, "shut_out = '[[1]]'"),
+        ("record", VM, "shut_out = '[[]]'"),
         ("record", VM, "started_at = 9e999"),
         ("record", VM, "started_at = 'soon'"),
         ("record", VM, "written_at = -1.0"),

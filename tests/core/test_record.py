@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hafence.core.looks import HostLook, Libvirt, Look, Silence
 from hafence.core.model import HostName
 from hafence.core.reasons import Reason
 from hafence.core.record import (
@@ -13,6 +14,7 @@ from hafence.core.record import (
     VmRecord,
     VmState,
     kept_from_writing,
+    looked_into,
     mark_clean,
     mark_running,
     mark_starting,
@@ -20,10 +22,12 @@ from hafence.core.record import (
     restore,
     unseen,
 )
+from hafence.core.troubles import Trouble
 
 from .make import uuid
 
 A, B, C = (HostName(name) for name in ("kvm-01", "kvm-02", "kvm-03"))
+HERE = HostLook(A, 1.0, 0.0, None, None, Libvirt.OK, {})
 RUNNING = VmRecord(uuid(1), VmState.RUNNING, A, C, 5, "r0", 3, None, 7.0)
 
 
@@ -57,6 +61,28 @@ def test_found_running_where_it_was_last_it_was_last_where_it_was_last_before() 
 def test_restored() -> None:
     stopped = mark_stopped(RUNNING, "r1", Reason.UNREACHABLE_CONFIRMED)
     assert restore(stopped) == VmRecord(uuid(1), VmState.RUNNING, A, None, 5, "r1", 3, None, 7.0)
+
+
+def test_a_host_that_a_vm_was_taken_from_without_a_proof_is_remembered_until_somebody_looks() -> None:
+    once = mark_stopped(RUNNING, "r1", Reason.UNREACHABLE_CONFIRMED)
+    assert once.unproven == (A,)
+    there = mark_running(mark_starting(once, B, "r1", 1), B, "r1", 5.0)
+    assert there.unproven == (A,)
+    twice = mark_stopped(there, "r2", Reason.OPERATOR_CONFIRMED)
+    assert twice.unproven == (A, B)
+    assert mark_stopped(there, "r2", Reason.CONFIRMED_DEAD).unproven == (A,), "a proof of B says nothing of A"
+    assert mark_stopped(replace(twice, state=VmState.STOPPED), "r3", Reason.CONFIRMED_DEAD).unproven == (A,)
+    assert mark_running(mark_starting(twice, A, "r2", 2), A, "r2", 6.0).unproven == (B,)
+    assert mark_clean(mark_starting(twice, A, "r2", 2)).unproven == (B,)
+    assert restore(twice).unproven == (A,)
+    looks: dict[HostName, Look] = {
+        A: replace(HERE, copies={uuid(1): 1}),
+        B: Silence(B, 1.0, Trouble.TIMED_OUT),
+        C: HERE,
+    }
+    assert looked_into(twice, looks).unproven == (A, B), "a copy is there, and nobody has looked"
+    assert looked_into(twice, {A: replace(HERE, libvirt=Libvirt.HUNG), B: HERE}).unproven == (A,)
+    assert looked_into(twice, {A: HERE, B: HERE}).unproven == ()
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -36,7 +36,17 @@ ORDER = FenceOrder(KVM_01, KVM_02, (VM,), 20.0, 1.0, float("inf"))
 LOOK = HostLook(KVM_01, 1.0, 0.5, None, None, Libvirt.OK, {VM: 1}, frozenset({VM}), defined=frozenset({VM}))
 START = StartOrder(VM, KVM_02, 7001, 220.0, 30.0)
 RECORD = VmRecord(
-    VM, VmState.STOPPED, None, KVM_01, 3, "run-1", 7001, Reason.STORAGE_FENCED, None, (ShutOut(KVM_01, 9e9),)
+    VM,
+    VmState.STOPPED,
+    None,
+    KVM_01,
+    3,
+    "run-1",
+    7001,
+    Reason.STORAGE_FENCED,
+    None,
+    (ShutOut(KVM_01, 9e9),),
+    unproven=(KVM_02,),
 )
 LEVEL = SecondLevelReply(
     SecondLevelKind.POWER, True, "off", (Observation("power", "bmc", 2.0, "off", Proof.HOST_OFF),), 9e9

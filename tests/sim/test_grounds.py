@@ -29,7 +29,7 @@ SCAN = Scan(95.0, "run-1", K1, K1, frozenset())
 
 def sent(grounds: Reason | None, **more: Any) -> Sent:
     """The start, of a suspect that has power, can write, and of which nobody has stated anything."""
-    return Sent(100.0, "run-1", VM_UUID, K2, K1, grounds, -math.inf, False, False)._replace(**more)
+    return Sent(100.0, "run-1", VM_UUID, K2, K1, grounds, -math.inf, False, False, frozenset())._replace(**more)
 
 
 def notes(start: Sent, *noted: Sign | Looks | Attempt | Watch | Scan) -> Notes:
@@ -313,6 +313,39 @@ def test_of_two_copies_that_hafence_started_the_later_start_answers() -> None:
     assert excuse_of(CONFIRM, it, VM_UUID, (theirs, mine)) is Excuse.SILENCE
     it.sent[-1] = second._replace(suspect=K1)
     assert excuse_of(CONFIRM, it, VM_UUID, (theirs, mine)) is None
+
+
+@pytest.mark.parametrize("word", [Reason.UNREACHABLE_CONFIRMED, Reason.OPERATOR_CONFIRMED])
+def test_a_copy_that_was_given_up_without_a_proof_is_excused_at_later_starts_that_name_its_host(word: Reason) -> None:
+    """Started on kvm-03, which falls silent; on kvm-04, which is proved dead; now on kvm-02."""
+    mine = Writer(K3, 1002, "run-0", 21.0, 0.0, False)
+    first = sent(Reason.CONFIRMED_DEAD, run="run-0", target=K3, at=20.0)
+    silent = sent(word, run="run-2", suspect=K3, target=K4, at=40.0, stated=True)
+    seen = LOOKS._replace(seen=SIBLINGS - {K3}, silent=frozenset({K3}))
+    before = WATCH._replace(run="run-2", suspect=K3, at=38.0), seen._replace(run="run-2", at=30.0)
+    last = sent(Reason.CONFIRMED_DEAD, suspect=K4, named=frozenset({K3}))
+
+    def told(*starts: Sent, looks: Looks = seen) -> Excuse | None:
+        it = notes(last, *before, looks, SCAN._replace(host=K4, machine=K4))
+        it.sent[:] = starts
+        return excuse_of(CONFIRM, it, VM_UUID, (OURS, mine))
+
+    excuse = {Reason.UNREACHABLE_CONFIRMED: Excuse.SILENCE, Reason.OPERATOR_CONFIRMED: Excuse.STATEMENT}[word]
+    assert told(first, silent, last) is excuse
+    assert told(first, silent, last._replace(named=frozenset())) is None, "no word of it"
+    assert told(first, silent, last, looks=LOOKS) is None, "a look shows it"
+    assert told(first, silent._replace(grounds=Reason.CONFIRMED_DEAD), last) is None, "a false proof is no silence"
+    assert told(first, silent._replace(suspect=K1), last) is None, "another was silent"
+    assert told(silent._replace(at=10.0), first, last) is None, "that silence came before the copy"
+    assert told(first, silent._replace(stated=False, run="run-9"), last) is None, "that silence lacked its grounds"
+
+
+def test_a_copy_that_comes_long_after_its_start_was_sent_is_the_earlier_starts() -> None:
+    first = sent(Reason.CONFIRMED_DEAD, run="run-0", suspect=K4, target=K1, at=20.0)
+    it = notes(SILENT, LOOKS, WATCH)
+    it.sent.insert(0, first)
+    late = Writer(K1, 1003, "run-0", 400.0, 0.0, False)
+    assert excuse_of(CONFIRM, it, VM_UUID, (OURS, late)) is Excuse.SILENCE
 
 
 def test_every_two_of_several_writers_must_be_excused() -> None:

@@ -143,7 +143,7 @@ def test_what_was_to_be_seen_is_held_against_a_start_on_silence(situation: str, 
     notes = simulation.world.notes
     at = notes.sent[0].at if notes.sent else simulation.world.now
     silent = Reason.UNREACHABLE_CONFIRMED
-    start = Sent(at, "run-1", VM_UUID, HostName("kvm-02"), SUSPECT, silent, 0.0, False, False)
+    start = Sent(at, "run-1", VM_UUID, HostName("kvm-02"), SUSPECT, silent, 0.0, False, False, frozenset())
     told = lacks(replace(WORLD, settings=replace(WORLD.settings, evidence_age_s=1e6)), notes, start)
     assert told == lacking
 

@@ -101,6 +101,7 @@ ONE_BLIND = (
 )
 SIX_HOSTS = seen(k1=silence("kvm-01"), k4=(), k5=(), k6=())
 SEEING = ("kvm-04", "kvm-05", "kvm-03")
+GIVEN_UP = replace(RUNNING, host=K2, last_host=K1, unproven=(K1,))
 SHUT_OUT = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
 
 NOTHING_THERE = says("dead", 0, " found=0 killed=0")
@@ -271,6 +272,32 @@ CASES = {
         [seen(k1=(WEB,), k2=(WEB,)), seen(k1=(WEB,)), seen(k1=(WEB,), k3=(WEB,))],
         memory=memory(SHUT_OUT, quarantine={K1: "fenced"}),
         wishes=YES,
+    ),
+    "a host that was given up earlier is silent still": It(
+        [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k3=(WEB,))],
+        memory=memory(GIVEN_UP, quarantine={K1: "fenced"}),
+        answers={Fence: says("dead", 0, " found=1 killed=1")},
+        wishes=YES,
+    ),
+    "a host that was given up earlier was looked into": It(
+        [seen(), seen(k1=silence("kvm-01")), seen(k3=(WEB,))],
+        memory=memory(GIVEN_UP, quarantine={K1: "fenced"}),
+        wishes=YES,
+    ),
+    "a host that was given up earlier is looked into right before the start": It(
+        [seen(k1=look("kvm-01", libvirt=Libvirt.HUNG)), seen(), seen(k1=silence("kvm-01"), k3=(WEB,))],
+        memory=memory(GIVEN_UP, quarantine={K1: "fenced"}),
+        wishes=YES,
+    ),
+    "a host that was given up earlier is looked into right after the start": It(
+        [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k3=(WEB,))],
+        memory=memory(GIVEN_UP, quarantine={K1: "fenced"}),
+        wishes=YES,
+    ),
+    "given up earlier, and a start in flight came up": It(
+        [AFTER],
+        memory=memory(replace(STARTING, unproven=(K3,))),
+        answers={Settle: started(StartResult.RUNNING)},
     ),
     "a start in flight came up": It([AFTER], memory=memory(STARTING), answers={Settle: started(StartResult.RUNNING)}),
     "a start in flight came to nothing": It([seen(), seen(), seen(k3=(WEB,))], memory=memory(STARTING)),
