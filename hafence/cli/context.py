@@ -5,7 +5,6 @@ Imports of the adapters stand inside the functions: `--help` and completion must
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,15 @@ def find_vm(inventory: Inventory, text: str) -> Vm:
     try:
         return inventory.find_vm(text)
     except LookupError as error:
-        raise click.UsageError(str(error.args[0])) from None
+        from ..inventory.faults import nearest
+
+        words = str(error.args[0])
+        host = nearest(text, inventory.hosts)
+        if host.lower() == text.lower():
+            words += f" ({host} is a host: 'hafence status' shows what runs there)"
+        elif near := nearest(text, [vm.name for vm in inventory.vms.values()]):
+            words += f": did you mean {near}?"
+        raise click.UsageError(words) from None
 
 
 def find_host(inventory: Inventory, text: str) -> Host:
@@ -62,14 +69,12 @@ def find_host(inventory: Inventory, text: str) -> Host:
     try:
         return inventory.find_host(text)
     except LookupError as error:
-        raise click.UsageError(f"{error.args[0]}{_nearest(text, inventory.hosts)}") from None
+        from ..inventory.faults import nearest
 
-
-def _nearest(text: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(text[:128], list(known), n=1)
-    return f": did you mean {near[0]}?" if near else ""
+        near = nearest(text, inventory.hosts)
+        vm = inventory.named(text)
+        is_vm = f" ({inventory.vms[vm].name} is a VM)" if vm is not None else ""
+        raise click.UsageError(f"{error.args[0]}{f': did you mean {near}?' if near else is_vm}") from None
 
 
 def check_siblings(

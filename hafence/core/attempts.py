@@ -12,7 +12,7 @@ from .model import HostName, Uuid
 from .owners import Owner, owner_words
 from .troubles import SIBLING_SIDE, Trouble
 from .whys import ANOTHER_STORE, BARRING, another_store, sentence
-from .wire import Faulty
+from .wire import Faulty, ReplyFault
 
 
 class Verdict(Enum):
@@ -66,6 +66,8 @@ class Reply:
     """When the reply was complete, by the admin node's clock."""
     note: str = ""
     """More about `trouble` in hafence's own words; never raw remote output."""
+    not_run: ReplyFault | None = None
+    """Why no script ran on the host, where that could be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from .attempts import Verdict
-from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of
+from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, HostState, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
 from .power import DeviceId, Power, devices_of
@@ -133,7 +133,7 @@ def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:
                 Severity.WARNING,
                 host.name,
                 look.says,
-                "let hafence's key run a shell there, or disable the host",
+                f"{way_to_look(look)}, or disable the host",
             )
         case HostLook():
             yield from _answering(host, look)

@@ -32,6 +32,7 @@ from .risks import Risk, RiskKind, listed, risks_of
 from .second_level import FenceTried, SecondLevelKind
 from .troubles import Trouble, way_out
 from .whys import ANOTHER_STORE, sentence
+from .wire import ReplyFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +273,16 @@ def _refused(
     ways = list(ways_out)
     if (failed := _failed(case)) and not failures_told:
         message += f"; {' and '.join(failed)} did not succeed"
-    for attempt in case.attempts:
+    tried = case.attempts
+    for attempt in tried:
         if attempt.reading.trouble is not None and attempt.reading.verdict is Verdict.AMBIGUOUS:
             ways.append(way_out(attempt.reading.trouble))
+        if attempt.reading.fault is not None and attempt.reading.fault.way_out:
+            ways.append(f"on {case.suspect}: {attempt.reading.fault.way_out}")
     overruled = reason in (Reason.STILL_ALIVE, Reason.AMBIGUOUS) or bool(signs_of_life(case))
-    if overruled:
+    if any(each.reading.fault is not None and each.reading.fault.fault is ReplyFault.NOT_EXECUTABLE for each in tried):
+        ways.append(f"switch {case.suspect} off, then run the command again: nobody can log in to end anything there")
+    elif overruled:
         ways.append(f"log in to {case.suspect} and end the VM's qemu, then run the command again")
     if reason is Reason.STORM_GUARD:  # the fences were not used, whether or not they are configured
         ways.append("run the command from a machine that reaches the cluster, or when more of it answers")

@@ -12,7 +12,7 @@ from enum import Enum
 
 from .marks import Claim, Mark
 from .model import HostName, Uuid
-from .troubles import Trouble, met_straight
+from .troubles import Trouble, met_straight, own_way_out
 
 
 class Libvirt(Enum):
@@ -86,6 +86,8 @@ class Blind:
     host: HostName
     at: float
     says: str
+    way_out: str = ""
+    """What would let somebody look, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,16 @@ class Silence:
 Look = HostLook | Blind | Silence
 
 _NOTHING_SPOKE = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE, Trouble.NAME_UNKNOWN})
+
+
+def way_to_look(look: Look | None) -> str:
+    """What would let hafence look into a host that it could not look into; '' where that is not known."""
+    match look:
+        case Silence():
+            return own_way_out(look.trouble)
+        case Blind():
+            return look.way_out or "let hafence's key run a shell there"
+    return ""
 
 
 def shows_life(look: Look) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import assert_never
 
-from .looks import Blind, HostLook, Libvirt, Look, Silence
+from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
 from .model import Host, HostName, HostState, Uuid, Vm
+from .risks import listed
 
 WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
 """Needed only to look for another host's signs of life; a host without them can still take a VM."""
@@ -37,6 +38,8 @@ class Unfit:
 
     against: Against
     says: str
+    way: str = ""
+    """What would help there, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def reason_against(
     if host.state is not HostState.ENABLED:
         return Unfit(Against.STATE, f"is {host.state.value} in the inventory")
     if host.name in quarantined:
-        return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'")
+        return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'", f"'hafence rejoin {host.name}'")
     here = room.placed.get(host.name, frozenset())
     if looked:
         if not isinstance(look, HostLook):
@@ -110,9 +113,9 @@ def _unseen(look: Blind | Silence | None) -> Unfit:
         case None:
             return Unfit(Against.NOT_LOOKED_AT, "was not looked at")
         case Silence():
-            return Unfit(Against.SILENT, f"does not answer: {look.says}")
+            return Unfit(Against.SILENT, f"does not answer: {look.says}", way_to_look(look))
         case Blind():
-            return Unfit(Against.BLIND, "lets nobody look into it")
+            return Unfit(Against.BLIND, f"lets nobody look into it: {look.says}", way_to_look(look))
         case _:
             assert_never(look)
 
@@ -120,16 +123,35 @@ def _unseen(look: Blind | Silence | None) -> Unfit:
 def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unfit | None:
     """What a look shows that keeps the VM from starting. `here` are the VMs on the host, by the look and the record."""
     if look.libvirt is not Libvirt.OK:
-        return Unfit(Against.LIBVIRT, f"its libvirt does not answer ({look.libvirt.value})")
+        return Unfit(Against.LIBVIRT, f"its libvirt does not answer ({look.libvirt.value})", _OF_LIBVIRT[look.libvirt])
     if look.boot_id is None:
         return Unfit(Against.BOOT, "does not tell in which boot it is")
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
-        return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking))
+        return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking), "install what it lacks")
     free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
     if room.memory_mib is not None and free is not None and free < room.memory_mib:
         return Unfit(Against.MEMORY, f"has {free} MiB free, the VM needs {room.memory_mib}")
     return None
+
+
+_OF_LIBVIRT = {
+    Libvirt.BUSY: "wait until the VM has started that its libvirt is busy with",
+    Libvirt.HUNG: "see why libvirt is slow there, or give it more time (fencing: libvirt_timeout)",
+    Libvirt.FAILED: "see what 'virsh list' says there as hafence's user: does libvirt want authentication?",
+    Libvirt.DOWN: "start libvirt there",
+    Libvirt.ABSENT: "install libvirt's clients there",
+}
+
+
+def ways_to_targets(placement: Placement) -> tuple[str, ...]:
+    """What would bring back a host that could take the VM: what can be typed now first."""
+    ways: dict[str, list[HostName]] = {}
+    for name, unfit in placement.excluded:
+        if unfit.way:
+            ways.setdefault(unfit.way, []).append(name)
+    rejoin = [way for way in ways if way.startswith("'")]
+    return (*rejoin, *(f"{listed(names)}: {way}" for way, names in ways.items() if way not in rejoin))
 
 
 def free_memory(host: Host, look: HostLook, taken_mib: int = 0) -> int | None:

@@ -56,7 +56,7 @@ def _readings(order: FenceOrder, reply: Reply) -> Mapping[Uuid, Reading]:
 
 
 def _told(order: FenceOrder, reply: Reply) -> Mapping[Uuid, Reading] | Faulty:
-    message = read_message(reply.nonce, reply.stdout, reply.exit_status)
+    message = read_message(reply.nonce, reply.stdout, reply.exit_status, reply.not_run)
     wrong = wrong_machine(order, message.hello) if message.hello else None
     if wrong is not None:
         return wrong

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from .looks import Blind, HostLook, Libvirt, Look, Silence
+from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
 from .model import Host, HostName, HostState
+from .risks import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Candidates:
 
     chosen: tuple[HostName, ...]
     excluded: tuple[tuple[HostName, str], ...]
+    ways: tuple[str, ...] = ()
+    """What would bring an excluded one back, as far as that is known: what can be typed now first."""
 
 
 def reason_against(host: Host, suspect: Host, quarantined: Mapping[HostName, str], look: Look | None) -> str | None:
@@ -58,7 +61,18 @@ def choose_siblings(
             chosen.append(host.name)
         elif host.name != suspect.name or host.name in named:
             excluded.append((host.name, reason))
-    return Candidates(tuple(chosen), tuple(excluded))
+    return Candidates(tuple(chosen), tuple(excluded), _ways(dict(excluded), quarantined, looks))
+
+
+def _ways(
+    excluded: Collection[HostName], quarantined: Mapping[HostName, str], looks: Mapping[HostName, Look]
+) -> tuple[str, ...]:
+    ways: dict[str, list[HostName]] = {}
+    for name in excluded:
+        if name not in quarantined and (way := way_to_look(looks.get(name))):
+            ways.setdefault(way, []).append(name)
+    rejoin = [f"'hafence rejoin {name}'" for name in excluded if name in quarantined]
+    return (*rejoin, *(f"{listed(names)}: {way}" for way, names in ways.items()))
 
 
 def _rank(name: HostName, named: Sequence[HostName], look: Look | None) -> tuple[int, bool, HostName]:

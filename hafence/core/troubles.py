@@ -27,6 +27,9 @@ class Trouble(Enum):
     HOST_KEY_UNKNOWN = "host_key_unknown"
     HOST_KEY_CHANGED = "host_key_changed"
     LOGIN_FAILED = "login_failed"
+    LOGIN_BY_ADDRESS = "login_by_address"
+    SECOND_FACTOR = "second_factor"
+    NO_ALGORITHM = "no_algorithm"
     SESSION_REFUSED = "session_refused"
     CUT = "cut"
     NO_REPLY_IN_TIME = "no_reply_in_time"
@@ -57,6 +60,11 @@ _SAYS = {
     Trouble.HOST_KEY_UNKNOWN: "the suspect's host key is not in known_hosts",
     Trouble.HOST_KEY_CHANGED: "the suspect's host key has changed: another machine may hold its address",
     Trouble.LOGIN_FAILED: "the suspect refused the login",
+    Trouble.LOGIN_BY_ADDRESS: (
+        "the suspect refused the login, which it takes from this machine's address: it goes by the address that it sees"
+    ),
+    Trouble.SECOND_FACTOR: "the suspect wants a second factor after the key, and nobody is asked for one",
+    Trouble.NO_ALGORITHM: "the suspect's sshd and hafence have no SSH algorithm in common",
     Trouble.SESSION_REFUSED: "the suspect refused to open a session",
     Trouble.CUT: "the suspect's session was lost midway",
     Trouble.NO_REPLY_IN_TIME: "the suspect did not finish before the time-out",
@@ -91,6 +99,12 @@ _WAY_OUT = {
     Trouble.HOST_KEY_UNKNOWN: "collect its key while you trust the network: 'hafence inventory scan-keys'",
     Trouble.HOST_KEY_CHANGED: "find out which machine holds the address before anything else",
     Trouble.LOGIN_FAILED: "check the key and the user of this host: 'hafence audit' rehearses the login",
+    Trouble.LOGIN_BY_ADDRESS: (
+        "let the key in from the siblings' addresses, too: from= in its authorized_keys, and Match Address and"
+        " AllowUsers in its sshd_config"
+    ),
+    Trouble.SECOND_FACTOR: "let hafence's key suffice there: 'AuthenticationMethods publickey' for its user",
+    Trouble.NO_ALGORITHM: "allow one that hafence knows in the sshd_config there, too",
     Trouble.SESSION_REFUSED: "raise MaxSessions there, or see why the session was refused",
     Trouble.FAST_NO_ROUTE: "look for a firewall on the suspect or on the sibling",
     Trouble.NAME_UNKNOWN: "give the host's address as an IP address",
@@ -110,4 +124,9 @@ def met_straight(trouble: Trouble, note: str = "") -> str:
 
 def way_out(trouble: Trouble) -> str:
     """What an admin can do about a trouble."""
-    return _WAY_OUT.get(trouble, "run the command again; 'hafence audit' shows which fence paths work")
+    return own_way_out(trouble) or "run the command again; 'hafence audit' shows which fence paths work"
+
+
+def own_way_out(trouble: Trouble) -> str:
+    """What helps against this trouble and no other; '' where nothing is known."""
+    return _WAY_OUT.get(trouble, "")

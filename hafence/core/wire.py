@@ -41,6 +41,20 @@ class ReplyFault(Enum):
     STATUS_CONTRADICTS = "status_contradicts"
     NO_SHELL = "no_shell"
     NOT_RUN = "not_run"
+    NOT_FOUND = "not_found"
+    NOT_EXECUTABLE = "not_executable"
+    NO_TIMEOUT = "no_timeout"
+    NO_SUDO = "no_sudo"
+    SUDO_PASSWORD = "sudo_password"  # noqa: S105  # a word for what is wanted, not a secret
+    SUDO_TTY = "sudo_tty"
+    SUDO_FORBIDS = "sudo_forbids"
+    SUDO_NO_PROGRAM = "sudo_no_program"
+    SUDO_ACCOUNT = "sudo_account"
+    SUDO_BROKEN = "sudo_broken"
+    SUDO_OTHER = "sudo_other"
+    NO_LOGIN = "no_login"
+    OTHER_USER = "other_user"
+    RESTRICTED = "restricted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,11 @@ class Faulty:
     def says(self) -> str:
         """The sentence for people."""
         return _SAYS[self.fault].format(about=self.about)
+
+    @property
+    def way_out(self) -> str:
+        """What an admin can do about it; '' where nothing but a look into the host helps."""
+        return _WAYS_OUT.get(self.fault, "")
 
 
 _SAYS = {
@@ -80,10 +99,40 @@ _SAYS = {
         " key?)"
     ),
     ReplyFault.STATUS_CONTRADICTS: "the reply and its exit status ({about}) contradict each other",
-    ReplyFault.NO_SHELL: "the host has no POSIX shell or lacks 'timeout' (exit 127)",
-    ReplyFault.NOT_RUN: (
-        "the host did not run the script (exit 1): sudo wants a password, or a forced command stands in the way"
-    ),
+    ReplyFault.NO_SHELL: "the host has no /bin/sh that could be run",
+    ReplyFault.NOT_RUN: "the login did not run the script (exit 1): is there a forced command, or no shell?",
+    ReplyFault.NOT_FOUND: "a program was not found there (exit 127): sudo, 'timeout' or a POSIX shell",
+    ReplyFault.NOT_EXECUTABLE: "its programs can't be executed (exit 126): is its root disk dead, or mounted noexec?",
+    ReplyFault.NO_TIMEOUT: "the host lacks 'timeout' (coreutils)",
+    ReplyFault.NO_SUDO: "the host has no sudo",
+    ReplyFault.SUDO_PASSWORD: "sudo wants a password there: no NOPASSWD rule lets this user become root",
+    ReplyFault.SUDO_TTY: "sudo wants a terminal there (requiretty in its sudoers)",
+    ReplyFault.SUDO_FORBIDS: "sudo lets this user run nothing as root there",
+    ReplyFault.SUDO_NO_PROGRAM: "sudo finds no 'timeout' there (secure_path in its sudoers)",
+    ReplyFault.SUDO_ACCOUNT: "sudo does not take this user's account there: it is expired or locked",
+    ReplyFault.SUDO_BROKEN: "sudo itself does not work there (its files, their owner or their rights)",
+    ReplyFault.SUDO_OTHER: "sudo did not run the script there",
+    ReplyFault.NO_LOGIN: "this user's login is switched off there (nologin)",
+    ReplyFault.OTHER_USER: "the host wants another user to log in (a forced command says so)",
+    ReplyFault.RESTRICTED: "this user's shell is a restricted one there",
+}
+
+_SUDOERS = "'USER ALL=(root) NOPASSWD: ALL' in its sudoers, or 'sudo: false' and 'user: root' in the inventory"
+_WAYS_OUT = {
+    ReplyFault.NOT_RUN: "see what the login runs there: its shell, command= in authorized_keys, ForceCommand",
+    ReplyFault.NOT_FOUND: "see what the host lacks: sudo, 'timeout' (coreutils), /bin/sh",
+    ReplyFault.NO_TIMEOUT: "install coreutils there",
+    ReplyFault.NO_SUDO: "install sudo there, or log in as root ('user: root', 'sudo: false')",
+    ReplyFault.SUDO_PASSWORD: f"let the user become root there without a password: {_SUDOERS}",
+    ReplyFault.SUDO_TTY: "write 'Defaults:USER !requiretty' into its sudoers, with hafence's user for USER",
+    ReplyFault.SUDO_FORBIDS: f"let the user become root there: {_SUDOERS}",
+    ReplyFault.SUDO_NO_PROGRAM: "add the folder of 'timeout' (/usr/bin) to secure_path in its sudoers",
+    ReplyFault.SUDO_ACCOUNT: "renew or unlock the account there",
+    ReplyFault.SUDO_BROKEN: "run 'sudo -n true' there as hafence's user, and mend what it complains of",
+    ReplyFault.SUDO_OTHER: "run 'sudo -n true' there as hafence's user, and mend what it complains of",
+    ReplyFault.NO_LOGIN: "give the user a login shell there, or name another one ('user:' in the inventory)",
+    ReplyFault.OTHER_USER: "name the user that the host wants ('user:' in the inventory)",
+    ReplyFault.RESTRICTED: "give the user a POSIX shell there, or name another one ('user:' in the inventory)",
 }
 
 
@@ -125,8 +174,11 @@ def _hello(words: str) -> Hello | None:
     return Hello(float(match[1]), None if match[2] == "-" else match[2], None if match[4] in (None, "-") else match[4])
 
 
-def read_message(nonce: str, stdout: str, exit_status: int | None) -> Message | Faulty:
-    """The reply in a script's output. Of a program that left no line of it, as far as its exit status tells why."""
+def read_message(
+    nonce: str, stdout: str, exit_status: int | None, not_run: ReplyFault | None = None
+) -> Message | Faulty:
+    """The reply in a script's output. Of a program that left no line of it, `not_run` says why, where that is known
+    (not_run.py)."""
     hello: Hello | None = None
     lines: list[str] = []
     for line in stdout.split("\n"):
@@ -149,7 +201,11 @@ def read_message(nonce: str, stdout: str, exit_status: int | None) -> Message | 
         else:
             lines.append(rest)
     if hello is None:
-        return _nothing_came(stdout, exit_status)
+        return (
+            Faulty(not_run)
+            if not_run
+            else Faulty(ReplyFault.NOTHING_CAME, f"{len(stdout)} characters, exit {exit_status}")
+        )
     if not lines or not _is_end(lines[-1]):
         return Faulty(ReplyFault.TRUNCATED, hello=hello)
     return Message(hello, tuple(lines[:-1]), lines[-1].removeprefix("end").removeprefix(" "))
@@ -161,14 +217,6 @@ def _is_end(line: str) -> bool:
 
 def _short(text: str) -> str:
     return text[:SHOWN] if text[:SHOWN].isprintable() else "unprintable"
-
-
-def _nothing_came(stdout: str, exit_status: int | None) -> Faulty:
-    if exit_status == 127:
-        return Faulty(ReplyFault.NO_SHELL)
-    if exit_status == 1:
-        return Faulty(ReplyFault.NOT_RUN)
-    return Faulty(ReplyFault.NOTHING_CAME, f"{len(stdout)} characters, exit {exit_status}")
 
 
 def read_pairs(text: str) -> dict[str, str] | None:

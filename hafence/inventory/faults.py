@@ -52,6 +52,9 @@ class InventoryError(Exception):
         return "\n".join(shown)
 
 
+TEMPLATE = "{{ … }} is a template that nobody has filled in: hafence reads values as they stand"
+
+
 class Mistakes:
     """Faults as they are found."""
 
@@ -59,6 +62,8 @@ class Mistakes:
         self._found: list[Mistake] = []
         self._more = 0
         self._guesses: dict[str, str] = {}
+        self._templates: set[tuple[str, str]] = set()
+        """The places at which a template stands instead of a value: of one, one fault is enough."""
         self._comparisons_left = _COMPARISONS
 
     def __bool__(self) -> bool:
@@ -66,10 +71,19 @@ class Mistakes:
 
     def add(self, file: str, line: int | None, path: str, says: str) -> None:
         """Note a fault; beyond KEPT_FAULTS only count it."""
+        if (file, path) in self._templates:
+            return
+        if "{{" in says and TEMPLATE not in says:
+            says = f"{says} ({TEMPLATE})"
         if len(self._found) < KEPT_FAULTS:
             self._found.append(Mistake(file, line, path, says))
         else:
             self._more += 1
+
+    def template(self, file: str, line: int, path: str) -> None:
+        """Note a template that stands, without quotes, where a value belongs."""
+        self.add(file, line, path, TEMPLATE)
+        self._templates.add((file, path))
 
     def error(self) -> InventoryError:
         """All that was found, to be raised."""
@@ -79,6 +93,13 @@ class Mistakes:
         """`; did you mean 'X'?` for the nearest known word, or ''."""
         if word not in self._guesses and len(known) <= self._comparisons_left:
             self._comparisons_left -= len(known)
-            near = difflib.get_close_matches(word[:128], known)
-            self._guesses[word] = f"; did you mean {near[0]!r}?" if near else ""
+            near = nearest(word, known)
+            self._guesses[word] = f"; did you mean {near!r}?" if near else ""
         return self._guesses.get(word, "")
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """The known word that is meant by one that is none, whatever its case; '' where none is near."""
+    lowered = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word[:128].lower(), lowered, n=1)
+    return lowered[near[0]] if near else ""

@@ -17,6 +17,7 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
+    SequenceStartEvent,
     StreamEndEvent,
     StreamStartEvent,
 )
@@ -24,7 +25,7 @@ from yaml.events import (
 from ..core.model import Inventory
 from ..core.parsing import shown
 from .check import check_inventory
-from .faults import Mistakes
+from .faults import TEMPLATE, Mistakes
 from .files import list_files, read_source
 from .tree import MAX_DEPTH, MAX_NODES, Map, Node, Seq
 
@@ -104,6 +105,8 @@ def _syntax_words(error: yaml.MarkedYAMLError, source: bytes, line: int | None) 
     if error.problem == _LIBYAML_TOO_DEEP:
         return _TOO_DEEP
     tab = b"\t" in text[: len(text) - len(text.lstrip())]
+    if b"{{" in text or b"{%" in text:
+        return f"is not valid YAML: {TEMPLATE}"
     hint = "indent with spaces, YAML forbids tabs" if tab else "check the indentation, colons, quotes and brackets here"
     told = ", ".join(part for part in (error.context, error.problem) if part)
     return f"is not valid YAML ({told}): {hint} and just above"
@@ -115,6 +118,14 @@ class _Unreadable(Exception):
     def __init__(self, line: int, path: str, says: str) -> None:
         super().__init__(says)
         self.line, self.path, self.says = line, path, says
+
+
+class _Template(Exception):
+    """Instead of a mapping there is a template."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class _Builder:
@@ -164,6 +175,8 @@ class _Builder:
             event = next_event()
             if event.__class__ is not scalar or event.tag is not None or event.anchor is not None:
                 self._left = left
+                if event.__class__ is MappingStartEvent and event.flow_style and not values:
+                    raise _Template(self._skip_template())
                 if event.__class__ is not MappingEndEvent:
                     here.key = ""
                     raise _Unreadable(
@@ -189,6 +202,19 @@ class _Builder:
                 values[key] = self._take(event, line)
                 left = self._left
         raise self._too_many(next_event())
+
+    def _skip_template(self) -> str:
+        """Read on to the end of `{{ … }}`, of which two mappings have begun, one as the other's key."""
+        depth, text = 2, ""
+        while depth:
+            event = self._next()
+            if event.__class__ in (MappingStartEvent, SequenceStartEvent):
+                depth += 1
+            elif event.__class__ in (MappingEndEvent, SequenceEndEvent):
+                depth -= 1
+            elif event.__class__ is _SCALAR and not text:
+                text = event.value
+        return f"{{{{ {text} }}}}"
 
     def _fill_seq(self, here: Seq) -> None:
         """Take items until the list ends."""
@@ -235,7 +261,12 @@ class _Builder:
         if event.__class__ is MappingStartEvent:
             node = Map(line)
             self._stack.append(node)
-            self._fill_map(node)
+            try:
+                self._fill_map(node)
+            except _Template as template:
+                self._stack.pop()
+                self._faults.template(self._file, line, self._path())
+                return template.text
         else:
             node = Seq(line)
             self._stack.append(node)

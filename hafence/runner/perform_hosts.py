@@ -115,7 +115,7 @@ class HostPerformer:
         at = self._stamp(sent, within_s)
         if not order.rehearse:  # a dry run writes no files either
             self._keep("fence", run)
-        reply = Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, at, run.note)
+        reply = Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, at, run.note, run.not_run)
         return interpret(order, reply)
 
     def _begin_watch(self, stay: kvm.Stay, call: Callable[[], ProgramRun]) -> ProgramRun:

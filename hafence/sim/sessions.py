@@ -11,6 +11,7 @@ from ..core.evidence import Sign, WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.marks import Mark
 from ..core.model import HostName, Inventory, Uuid
+from ..core.not_run import why_not_run
 from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
@@ -78,7 +79,8 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
         trouble = Trouble.SESSION_REFUSED
     if trouble is not None or suspect.sshd == "forced":
         status = None if trouble is not None else 1
-        return Reply(nonce, trouble, status, "", world.now - begun, clock(world, run))
+        not_run = why_not_run(status, "", "")
+        return Reply(nonce, trouble, status, "", world.now - begun, clock(world, run), not_run=not_run)
     within_s = min(order.within_s, order.not_after - clock(world, run))
     fencing = fence_script(world, suspect, order, nonce, world.now + within_s)
     script = _fence_and_stay(world, run, order, suspect, fencing)

@@ -217,7 +217,8 @@ def _close(fencing: Fencing, vm_run: VmRun) -> Judgement:
         judgement = replace(judgement, message=f"the fence on {case.suspect} {case.attempts[-1].says}")
     if isinstance(judgement, Refused) and judgement.reason is Reason.NO_SIBLING and fencing.candidates.excluded:
         against = "; ".join(f"{name} {why}" for name, why in fencing.candidates.excluded)
-        judgement = replace(judgement, message=f"{judgement.message}: {against}")
+        ways = (*fencing.candidates.ways, *judgement.ways_out)
+        judgement = replace(judgement, message=f"{judgement.message}: {against}", ways_out=ways)
     vm_run.risks = () if isinstance(judgement, Refused) else judgement.risks
     return judgement
 

@@ -14,7 +14,7 @@ from ..core.decision import AUDIT, Allowed, Judgement, Refused, held_refusal
 from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hiding, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
-from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib
+from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
 from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
 from ..core.risks import Risk, RiskKind, risks_of, with_unproven
@@ -296,7 +296,7 @@ def no_sibling(vm_run: VmRun, siblings: Candidates) -> Outcome:
     """Nobody could fence the suspect, and nobody could take the VM."""
     against = "; ".join(f"{name} {why}" for name, why in siblings.excluded)
     message = f"no sibling of {vm_run.record.suspect} could be asked: {against or 'the cluster has no other host'}"
-    return refuse(vm_run, Reason.NO_SIBLING, message, (f"bring back a host of the cluster; {AUDIT}",))
+    return refuse(vm_run, Reason.NO_SIBLING, message, (*siblings.ways, f"bring back a host of the cluster; {AUDIT}"))
 
 
 def no_target(vm_run: VmRun, placement: Placement) -> Outcome:
@@ -309,7 +309,8 @@ def no_target(vm_run: VmRun, placement: Placement) -> Outcome:
         return refuse(vm_run, Reason.NO_TARGET, message, ("leave out --to, or name another host with it",))
     against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded)
     message = f"no host can take {vm_run.vm.name}: {against or 'the cluster has no other host'}"
-    return refuse(vm_run, Reason.NO_TARGET, message, ("free or bring back a host of the cluster",))
+    ways = (*ways_to_targets(placement), "free or bring back a host of the cluster")
+    return refuse(vm_run, Reason.NO_TARGET, message, ways)
 
 
 def _hooks(vm_run: VmRun, suspect: Host, target: HostName) -> Workflow[Outcome | None]:

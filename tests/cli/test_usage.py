@@ -63,12 +63,19 @@ def test_an_unknown_vm_is_told_in_the_inventorys_words(desk: Desk) -> None:
     assert "no VM 'web-99' in inventory.yaml: give a UUID, a name, or" in desk.type("start-vm", "web-99").err
 
 
+def test_a_mistyped_vm_is_guessed_and_a_host_is_told_as_one(desk: Desk) -> None:
+    assert "did you mean web-01?" in desk.type("start-vm", "WEB-10").err
+    assert "(kvm-02 is a host: 'hafence status' shows what runs there)" in desk.type("start-vm", "KVM-02").err
+    assert "(web-01 is a VM)" in desk.type("rejoin", "web-01").err
+
+
 def test_an_ambiguous_beginning_of_a_uuid_names_the_vms(desk: Desk) -> None:
     assert "'6d6f6a5' is the beginning of 2 UUIDs: db-01" in desk.type("start-vm", "6d6f6a5").err
 
 
 def test_a_mistyped_host_is_guessed(desk: Desk) -> None:
     assert "did you mean kvm-02?" in desk.type("start-vm", "web-01", "--sibling", "kmv-02").err
+    assert "did you mean kvm-02?" in desk.type("rejoin", "KVM-02").err
 
 
 def test_why_a_host_is_no_sibling_is_told(desk: Desk) -> None:

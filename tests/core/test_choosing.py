@@ -8,7 +8,16 @@ import pytest
 
 from hafence.core.looks import Blind, HostLook, Libvirt, Look, copies_of, shows_life
 from hafence.core.model import Host, HostName, HostState, Vm
-from hafence.core.placement import Against, Placement, Room, Unfit, choose_targets, free_memory, keeps_apart
+from hafence.core.placement import (
+    Against,
+    Placement,
+    Room,
+    Unfit,
+    choose_targets,
+    free_memory,
+    keeps_apart,
+    ways_to_targets,
+)
 from hafence.core.siblings import Candidates, choose_siblings
 from hafence.core.troubles import Trouble
 
@@ -55,6 +64,30 @@ def test_the_inventory_excludes_a_sibling_with_its_reason(other: Host, says: str
     got = siblings(other)
     assert got.chosen == ()
     assert says in dict(got.excluded)[other.name]
+
+
+def test_what_would_bring_a_sibling_back_is_named_what_can_be_typed_now_first() -> None:
+    hosts = [host(f"kvm-0{n}") for n in (2, 3, 4, 5)]
+    no_login = silence("kvm-02", Trouble.LOGIN_FAILED)
+    got = siblings(*hosts, quarantined=("kvm-03",), kvm_02=no_login, kvm_04=silence("kvm-04"), kvm_05=no_login)
+    assert got.ways == (
+        "'hafence rejoin kvm-03'",
+        "kvm-02 and kvm-05: check the key and the user of this host: 'hafence audit' rehearses the login",
+    )
+    assert siblings(host("kvm-02")).ways == ()
+
+
+def test_what_would_bring_a_target_back_is_named_what_can_be_typed_now_first() -> None:
+    blind = Blind(HostName("kvm-02"), 1.0, "sudo wants a password", "write a rule")
+    hosts = [host(f"kvm-0{n}") for n in (2, 3, 4)]
+    got = targets(blind, look("kvm-03", libvirt=Libvirt.HUNG), look("kvm-04"), hosts=hosts, quarantined=("kvm-04",))
+    assert got.targets == ()
+    assert dict(got.excluded)[HostName("kvm-02")].says == "lets nobody look into it: sudo wants a password"
+    assert ways_to_targets(got) == (
+        "'hafence rejoin kvm-04'",
+        "kvm-02: write a rule",
+        "kvm-03: see why libvirt is slow there, or give it more time (fencing: libvirt_timeout)",
+    )
 
 
 def test_silent_quarantined_and_unlooked_hosts_are_excluded_with_their_reasons() -> None:

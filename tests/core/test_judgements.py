@@ -82,6 +82,8 @@ CASES = {
     "seen alive, storage failed": case(ALIVE, second_level=(POWER_DONE, STORAGE_FAILED)),
     "seen alive, a statement says off": case(ALIVE, evidence=(proof(Proof.STATEMENT),)),
     "an odd reply": case(ODD),
+    "sudo wants a password": case(Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.SUDO_PASSWORD))),
+    "its programs can't be executed": case(Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.NOT_EXECUTABLE))),
     "a refused connection": case(REFUSED),
     "a refused connection, and an odd reply": case(REFUSED, ODD),
     "a refused connection beside a lost sibling": case(LOST, REFUSED),

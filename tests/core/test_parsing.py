@@ -19,7 +19,7 @@ from hafence.core.parsing import (
     parse_whole,
     shown,
 )
-from hafence.inventory.faults import KEPT_FAULTS, SHOWN_FAULTS, InventoryError, Mistake, Mistakes
+from hafence.inventory.faults import KEPT_FAULTS, SHOWN_FAULTS, TEMPLATE, InventoryError, Mistake, Mistakes
 from hafence.stores.url import parse_store
 
 from .telling import assert_told
@@ -234,6 +234,22 @@ def test_faults_are_true_once_there_is_one() -> None:
     assert not found
     found.add("a", 1, "b", "c")
     assert found
+
+
+def test_a_template_is_one_fault_at_its_place_and_is_told_in_a_value() -> None:
+    found = Mistakes()
+    found.template("a", 1, "hosts.x.address")
+    found.add("a", 1, "hosts.x.address", "'{{ ip }}' is no address")
+    found.add("a", 2, "hosts.y.address", "'{{ ip }}' is no address")
+    first, second = found.error().faults
+    assert (first.path, first.says) == ("hosts.x.address", TEMPLATE)
+    assert second.says == f"'{{{{ ip }}}}' is no address ({TEMPLATE})"
+
+
+def test_a_word_is_guessed_whatever_its_case() -> None:
+    assert Mistakes().guess("KVM-01", ["kvm-01", "kvm-02"]) == "; did you mean 'kvm-01'?"
+    assert Mistakes().guess("kvm-1", ["KVM-01"]) == "; did you mean 'KVM-01'?"
+    assert Mistakes().guess("zebra", ["kvm-01"]) == ""
 
 
 def test_guesses_stop_where_their_budget_ends_and_not_before() -> None:

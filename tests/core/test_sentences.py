@@ -100,8 +100,9 @@ REPLIES = {
     "another VM": reply(f"vm {OTHER} dead found=0", "end vms=1"),
     "another status": reply(DEAD, "end vms=1", status=10),
     "no status": reply(DEAD, "end vms=1", status=None),
-    "nothing, exit 127": said("sh: timeout: not found", 127),
-    "nothing, exit 1": said("sudo: a password is required", 1),
+    "nothing, exit 127": said("", 127),
+    "nothing, a program is missing": replace(said("", 127), not_run=ReplyFault.NO_TIMEOUT),
+    "nothing, sudo speaks": replace(said("", 1), not_run=ReplyFault.SUDO_PASSWORD),
     "nothing, exit 0": said("welcome", 0),
     "nothing, no exit": said("", None),
 }

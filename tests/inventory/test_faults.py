@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from .write import CLUSTER, HOST, OTHER_UUID, UUID, VM, faults, text
+from hafence.core.model import HostName
+
+from .write import CLUSTER, HOST, OTHER_UUID, UUID, VM, faults, read, text
 
 
 def host(more: str) -> str:
@@ -54,6 +56,7 @@ NAMES_AND_KEYS = [
 
 REFERENCES = [
     (text(vm=f"web-01: {{uuid: {UUID}, host: kvm-1}}"), 6, "vms.web-01.host", ["no host 'kvm-1'", "mean 'kvm-01'?"]),
+    (text(vm=f"web-01: {{uuid: {UUID}, host: KVM-01}}"), 6, "vms.web-01.host", ["no host 'KVM-01'", "mean 'kvm-01'?"]),
     (text(vm=f"web-01: {{uuid: {UUID}, host: z}}"), 6, "vms.web-01.host", ["no host 'z'", "write it under hosts:"]),
     (
         text(host="kvm-01: {cluster: prud, address: 10.0.0.1}"),
@@ -241,6 +244,38 @@ def test_all_faults_are_told_at_once_by_line(tmp_path: Path) -> None:
         (7, "vms.v.host"),
         (7, "vms.v.uuid"),
     ]
+
+
+TEMPLATE = "is a template that nobody has filled in"
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "path"),
+    [
+        (address("{{ ip }}"), 4, "hosts.kvm-01.address"),
+        (address("{{ hostvars[inventory_hostname].ip }}"), 4, ""),
+        (address("'{{ ip }}'"), 4, "hosts.kvm-01.address"),
+        (address("{{ net }}.11"), 4, ""),
+        (text(vm="web-01:\n    uuid: {{ uuid }}\n    host: kvm-01"), 7, "vms.web-01.uuid"),
+        (text(vm="{% for vm in vms %}"), 6, ""),
+        (text(host="{{ hosts }}"), 3, "hosts"),
+        (host("labels: {a: {{ b }}}"), 4, "hosts.kvm-01.labels.a"),
+    ],
+)
+def test_a_template_is_told_as_one(tmp_path: Path, written: str, line: int, path: str) -> None:
+    found = [fault for fault in faults(tmp_path, written) if fault.line == line]
+    assert path in {fault.path for fault in found}
+    assert all(fault.says.count(TEMPLATE) == 1 for fault in found)
+
+
+def test_a_template_is_no_reason_not_to_check_the_rest(tmp_path: Path) -> None:
+    found = faults(tmp_path, text(host="kvm-01: {cluster: prod, address: {{ ip }}, port: 22}", vm="web-01: yes"))
+    assert [fault.path for fault in found] == ["hosts.kvm-01.address", "hosts.kvm-01.port", "vms.web-01"]
+
+
+def test_braces_that_are_quoted_and_belong_there_are_no_template(tmp_path: Path) -> None:
+    inventory = read(tmp_path, host("labels: {note: '{{ kept }}'}"))
+    assert inventory.hosts[HostName("kvm-01")].labels == (("note", "{{ kept }}"),)
 
 
 def test_who_refers_to_a_faulty_host_or_cluster_is_not_at_fault(tmp_path: Path) -> None:

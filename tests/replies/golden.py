@@ -1,6 +1,7 @@
 """Replies as they were, or could be, received: one file each, named for its oddity.
 
 exit: the exit status
+stderr: a line of it (may be left out)
 expect: what the reader must make of it: WORD: words that it must say
 ---
 the script's stdout
@@ -29,10 +30,11 @@ class Golden:
     word: str
     words: tuple[str, ...]
     stdout: str
+    stderr: str = ""
 
     @property
     def run(self) -> ProgramResult:
-        return ProgramResult(None, "", self.exit_status, self.stdout, "", 0.1)
+        return ProgramResult(None, "", self.exit_status, self.stdout, self.stderr, 0.1)
 
 
 def goldens(kind: str) -> list[Golden]:
@@ -43,6 +45,7 @@ def goldens(kind: str) -> list[Golden]:
 def _read(path: Path) -> Golden:
     # Not read_text: it would turn carriage returns, which are an oddity of their own, into line ends.
     head, _, stdout = path.read_bytes().decode().partition("---\n")
-    exit_line, expect_line = head.splitlines()
+    exit_line, *said, expect_line = head.splitlines()
+    stderr = "".join(line.removeprefix("stderr: ") + "\n" for line in said)
     word, _, words = expect_line.removeprefix("expect: ").partition(": ")
-    return Golden(path.stem, int(exit_line.removeprefix("exit: ")), word, (words,), stdout)
+    return Golden(path.stem, int(exit_line.removeprefix("exit: ")), word, (words,), stdout, stderr)

@@ -34,7 +34,7 @@ def test_every_reply_belongs_to_a_reader() -> None:
 
 @pytest.mark.parametrize("golden", goldens("fence"), ids=named)
 def test_fence(golden: Golden) -> None:
-    reply = Reply(NONCE, None, golden.exit_status, golden.stdout, 0.1, 0.0)
+    reply = Reply(NONCE, None, golden.exit_status, golden.stdout, 0.1, 0.0, not_run=golden.run.not_run)
     finding = interpret(replace(ORDER, machine_id=MACHINE), reply).readings[VM]
     assert finding.verdict.value == golden.word
     assert golden.words[0] in finding.detail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -116,6 +117,24 @@ def test_an_unknown_host_key(server: Server, hosts: Hosts) -> None:
     assert str(server.known_hosts) in run.note
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("@cert-authority [127.0.0.1]:*", "only an authority that vouches for it (@cert-authority)"),
+        ("@cert-authority *.elsewhere", ""),
+        ("127.0.0.1", "only one without the port"),
+    ],
+)
+def test_what_known_hosts_says_of_a_host_and_hafence_does_not_take_is_named(
+    server: Server, hosts: Hosts, names: str, says: str
+) -> None:
+    server.known_hosts.write_text(f"{names} {public(server.folder / 'host_ed25519')}\n")
+    run = hosts.run(server.host(), TRUE, within_s=5)
+    assert run.trouble is Trouble.HOST_KEY_UNKNOWN
+    assert says in run.note
+    assert says or run.note.endswith(server.known_name)
+
+
 def test_a_known_hosts_file_that_is_missing_is_named(server: Server, hosts: Hosts) -> None:
     server.known_hosts.unlink()
     run = hosts.run(server.host(), TRUE, within_s=5)
@@ -225,7 +244,80 @@ def test_an_identity_file_that_is_no_key_is_named(server: Server, hosts: Hosts, 
 def test_no_identity_file_at_all(server: Server, hosts: Hosts) -> None:
     run = hosts.run(server.host(identity_file=None), TRUE, within_s=5)
     assert run.trouble is Trouble.LOGIN_FAILED
-    assert "no identity_file" in run.note
+    assert run.note == "no identity_file is set and no agent may be asked (agent: false)"
+
+
+def test_each_agent_that_gives_no_key_is_told_as_what_it_is(
+    server: Server, new_hosts: NewHosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(agent: str | None) -> str:
+        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+        if agent is not None:
+            monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+        run = new_hosts().run(server.host(identity_file=None, agent=True), TRUE, within_s=5)
+        assert run.trouble is Trouble.LOGIN_FAILED
+        return run.note
+
+    assert "SSH_AUTH_SOCK is not set" in note(None)
+    assert "no agent answers at SSH_AUTH_SOCK" in note(str(tmp_path / "nobody"))
+    with socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(str(tmp_path / "hangs"))
+        hangs.listen()
+        assert "does not answer" in note(str(tmp_path / "hangs"))
+    command = ["ssh-agent", "-D", "-a", str(tmp_path / "agent")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as agent:
+        try:
+            wait_for((tmp_path / "agent").exists, "the agent listens")
+            assert "holds no key" in note(str(tmp_path / "agent"))
+            added = {**os.environ, "SSH_AUTH_SOCK": str(tmp_path / "agent")}
+            subprocess.run(["ssh-add", "-q", str(server.identity)], env=added, check=True)
+            run = new_hosts().run(server.host(identity_file=None, agent=True), TRUE, within_s=5)
+            assert run.trouble is None
+        finally:
+            agent.terminate()
+
+
+@pytest.mark.parametrize("more", ["keyboard-interactive", "password", "publickey"])
+def test_a_second_factor_is_told_and_nobody_is_asked_for_it(
+    sshd: NewServer, hosts: Hosts, capfd: pytest.CaptureFixture[str], more: str
+) -> None:
+    """What paramiko would do: print the host's own words on stdout, and send it the next line of stdin."""
+    settings = (
+        "UsePAM yes",
+        "KbdInteractiveAuthentication yes",
+        "PasswordAuthentication yes",
+        f"AuthenticationMethods publickey,{more}",
+    )
+    server = sshd("suspect", settings=settings)
+    run = hosts.run(server.host(), TRUE, within_s=5)
+    assert (run.trouble, run.exit_status) == (Trouble.SECOND_FACTOR, None)
+    sibling = sshd("sibling")
+    through = hosts.run(server.host(), TRUE, via=sibling.host(), within_s=5)
+    assert through.trouble is Trouble.SECOND_FACTOR
+    behind = hosts.run(sibling.host(), TRUE, via=server.host(), within_s=5)
+    assert (behind.trouble, behind.note) == (Trouble.SIBLING_LOGIN, "it wants a second factor after the key")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "theirs"),
+    [
+        ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "key exchange (KexAlgorithms)", "sntrup761x25519"),
+        ("Ciphers chacha20-poly1305@openssh.com", "cipher (Ciphers)", "chacha20-poly1305@openssh.com"),
+        ("MACs umac-128-etm@openssh.com\nCiphers aes256-ctr", "MAC (MACs)", "umac-128-etm@openssh.com"),
+    ],
+)
+def test_no_algorithm_in_common_is_told_with_both_sides(
+    sshd: NewServer, hosts: Hosts, line: str, kind: str, theirs: str
+) -> None:
+    server = sshd("suspect", settings=(line,))
+    run = hosts.run(server.host(), TRUE, within_s=5)
+    assert run.trouble is Trouble.NO_ALGORITHM
+    assert run.note.startswith(f"{kind}: it takes {theirs}")
+    assert "; hafence knows " in run.note
+    behind = hosts.run(sshd("other").host(), TRUE, via=server.host(), within_s=5)
+    assert behind.trouble is Trouble.SIBLING_UNREACHABLE
+    assert kind in behind.note
 
 
 @pytest.mark.parametrize("kind", ["ecdsa", "rsa"])

@@ -86,6 +86,27 @@ def test_a_scan_brings_every_key_of_a_host_and_makes_it_known(sshd: NewServer, h
         assert hosts.run(server.host(), Program("exit 0\n"), within_s=5).trouble is None
 
 
+@pytest.mark.parametrize("bits", ["384", "521"])
+def test_a_scan_asks_for_every_type_that_a_login_takes(
+    sshd: NewServer, hosts: Hosts, tmp_path: Path, bits: str
+) -> None:
+    server = sshd("suspect", start=False, key_kinds=("ecdsa",))
+    key = server.folder / "host_ecdsa"
+    key.unlink()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", bits, "-N", "", "-f", str(key)], input=b"y\n", check=True)
+    server.start()
+    found = scan_keys([server.host()], 5)[HostName("suspect")]
+    assert isinstance(found, tuple)
+    assert [line.split()[1] for line in found] == [f"ecdsa-sha2-nistp{bits}"]
+    server.known_hosts.write_text(found[0] + "\n")
+    assert hosts.run(server.host(), Program("exit 0\n"), within_s=5).trouble is None
+
+
+def test_a_scan_of_a_host_with_no_algorithm_in_common_says_so(sshd: NewServer) -> None:
+    server = sshd("suspect", settings=("KexAlgorithms sntrup761x25519-sha512@openssh.com",))
+    assert scan_keys([server.host()], 5)[HostName("suspect")] is Trouble.NO_ALGORITHM
+
+
 def test_a_host_with_one_kind_of_key_gives_that_one(sshd: NewServer) -> None:
     server = sshd("suspect", key_kinds=("ecdsa",))
     found = scan_keys([server.host()], 5)[HostName("suspect")]

@@ -95,6 +95,29 @@ def test_sshd_gone_is_refused(pair: Pair, hosts: Hosts) -> None:
     assert both_ways(hosts, pair) == (Trouble.REFUSED, Trouble.REFUSED)
 
 
+@pytest.mark.parametrize("where", ["from=", "Match Address", "AllowUsers"])
+def test_a_login_that_only_the_admin_nodes_address_may_do_is_told_from_a_wrong_key(
+    pair: Pair, hosts: Hosts, where: str
+) -> None:
+    here = f"{pair.network.subnet}.1"
+    lines = {
+        "Match Address": (f"Match Address !{here},*", "    PubkeyAuthentication no", "Match all"),
+        "AllowUsers": (f"AllowUsers *@{here}",),
+    }.get(where, ())
+    pair.suspect.kill()
+    pair.suspect.settings = lines
+    try:
+        pair.suspect.authorize(f'from="{here}"' if where == "from=" else "")
+        pair.suspect.start()
+        assert both_ways(hosts, pair) == (None, Trouble.LOGIN_BY_ADDRESS)
+        pair.suspect.authorize('from="192.0.2.1"')
+        again = hosts.run(pair.suspect.host(), TRUE, via=pair.sibling.host(), within_s=5)
+        assert again.trouble is Trouble.LOGIN_BY_ADDRESS, "its own login has worked in this run"
+    finally:
+        pair.suspect.settings = ()
+        pair.suspect.authorize("")
+
+
 def test_a_firewall_that_drops_is_a_time_out(pair: Pair, new_hosts: NewHosts) -> None:
     pair.firewall(pair.suspect, "INPUT", "-j", "DROP")
     assert both_ways(new_hosts(NO_ANSWER_S), pair) == (Trouble.TIMED_OUT, Trouble.TIMED_OUT)

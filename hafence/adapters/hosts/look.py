@@ -32,10 +32,6 @@ _LINES = {
 }
 _END = re.compile(r"lines=([0-9]{1,7})\Z")
 _ONCE = ("boot", "libvirt", "memory", "blind")
-_SAID_NOTHING = frozenset({ReplyFault.NOTHING_CAME, ReplyFault.NO_SHELL, ReplyFault.NOT_RUN})
-"""The login worked, and no script of ours has run."""
-
-
 MOST_ASKED = 16
 """Of how many VMs libvirt is asked one by one in a look."""
 
@@ -70,10 +66,11 @@ def parse_look(
         return Blind(host, at_received, "it refuses to open a session (MaxSessions)")
     if run.trouble is not None:
         return Silence(host, at_received, run.trouble, run.note)
-    message = read_message(nonce, run.stdout, run.exit_status)
+    message = read_message(nonce, run.stdout, run.exit_status, run.not_run)
     if isinstance(message, Faulty):
-        if message.fault in _SAID_NOTHING:
-            return Blind(host, at_received, message.says)
+        if message.fault is ReplyFault.NOTHING_CAME or message.fault is run.not_run:
+            # The login worked, and no script of ours has run.
+            return Blind(host, at_received, message.says, message.way_out)
         return Silence(host, at_received, Trouble.PROTOCOL_ERROR, message.says)
     found = _read_lines(message)
     if isinstance(found, Faulty):

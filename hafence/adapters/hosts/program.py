@@ -16,7 +16,9 @@ from importlib.resources import files
 
 from ...core.marks import Claim
 from ...core.model import Host, Settings
+from ...core.not_run import why_not_run
 from ...core.troubles import Trouble
+from ...core.wire import ReplyFault
 
 SHELL = ("/bin/sh", "-s")
 _NONCE = re.compile(r"[0-9a-f]{16,64}\Z")
@@ -51,7 +53,8 @@ class ProgramResult:
     """What came of a program. `trouble` is None exactly when it ran to its end and `exit_status` is known.
 
     `stdout` and `stderr` are what had arrived, `note` says more about the trouble in hafence's own words.
-    `stderr` is raw remote output: for a protected local file only, never for a message.
+    `stderr` is raw remote output: for a protected local file, and to look for known phrases (core/not_run.py); never
+    for a message.
     """
 
     trouble: Trouble | None
@@ -60,6 +63,11 @@ class ProgramResult:
     stdout: str
     stderr: str
     seconds: float
+
+    @property
+    def not_run(self) -> ReplyFault | None:
+        """Why the host ran no script, if its words are known ones."""
+        return why_not_run(self.exit_status, self.stdout, self.stderr)
 
 
 def remote_command(host: Host, within_s: float, command: tuple[str, ...] = SHELL) -> str:

@@ -120,7 +120,7 @@ def _read(nonce: str, run: ProgramResult) -> tuple[str, Mapping[str, str]] | str
     """The word and the facts of a reply, or the sentence that says why there is none."""
     if run.trouble is not None:
         return met_straight(run.trouble, run.note)
-    message = read_message(nonce, run.stdout, run.exit_status)
+    message = read_message(nonce, run.stdout, run.exit_status, run.not_run)
     if isinstance(message, Faulty):
         return message.says
     match = _LINE.match(message.lines[0]) if len(message.lines) == 1 and not message.end else None

@@ -60,7 +60,7 @@ def parse_witness(nonce: str, run: ProgramResult, witness: HostName | None, at: 
     blinds: list[str] = []
     peers: tuple[int, int] | None = None
     odd = ""
-    message = read_message(nonce, run.stdout, run.exit_status)
+    message = read_message(nonce, run.stdout, run.exit_status, run.not_run)
     if run.trouble is not None:
         odd = f"{run.trouble.says} ({run.note})" if run.note else run.trouble.says
     elif isinstance(message, Faulty):

@@ -49,6 +49,8 @@ class Hosts:
         self._links: set[Link] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._reached: set[HostName] = set()
+        """Hosts on which a login of this run's own has worked, without a sibling."""
 
     def run(self, host: Host, program: Program, *, via: Host | None = None, within_s: float) -> ProgramResult:
         """Run a program on `host` and wait at most `within_s` seconds for it, connecting not included.
@@ -115,6 +117,8 @@ class Hosts:
         try:
             link = self._log_in(host, gateway)
         except Broken as broken:
+            if broken.fault.trouble is Trouble.LOGIN_FAILED and host.name in self._reached:
+                return Talked(Obstacle(Trouble.LOGIN_BY_ADDRESS))
             return Talked(broken.fault)
         try:
             return talk(link, program, within_s)
@@ -164,6 +168,8 @@ class Hosts:
                 self._remember(link)
                 try:
                     link.open(self._keys, self._timeout_s)
+                    if gateway is None:
+                        self._reached.add(host.name)
                     return link
                 except BaseException as error:
                     self._forget(link)

@@ -11,7 +11,13 @@ import errno
 import socket
 from dataclasses import dataclass, replace
 
-from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, ChannelException, SSHException
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    BadHostKeyException,
+    ChannelException,
+    IncompatiblePeer,
+    SSHException,
+)
 
 from ...core.troubles import Trouble
 
@@ -39,6 +45,10 @@ class Broken(Exception):
 
 class Overdue(Exception):
     """A call did not come back in its time."""
+
+
+class SecondFactor(AuthenticationException):  # type: ignore[misc]  # paramiko ships no types
+    """The host took the key and wants more: a password, or answers to questions of its own."""
 
 
 ARP_FAILS_AFTER_S = 2.5
@@ -123,6 +133,8 @@ def login_fault(error: Exception, banner_seen: bool) -> Obstacle:
     text = str(error)
     if isinstance(error, BadHostKeyException):
         return Obstacle(Trouble.HOST_KEY_CHANGED)
+    if isinstance(error, SecondFactor):
+        return Obstacle(Trouble.SECOND_FACTOR)
     if isinstance(error, AuthenticationException):
         if "timeout" in text:
             return Obstacle(Trouble.LOGIN_FAILED, "the login was not answered in time")
@@ -130,7 +142,9 @@ def login_fault(error: Exception, banner_seen: bool) -> Obstacle:
             return Obstacle(Trouble.LOGIN_FAILED, "the connection was closed during the login")
         return Obstacle(Trouble.LOGIN_FAILED)
     if "No authentication methods" in text:
-        return Obstacle(Trouble.LOGIN_FAILED, "no identity_file is set and no agent may be asked")
+        return Obstacle(Trouble.LOGIN_FAILED, "there is no key to log in with")
+    if isinstance(error, IncompatiblePeer):
+        return Obstacle(Trouble.NO_ALGORITHM)
     if not banner_seen:
         closed = "protocol banner" in text
         return Obstacle(Trouble.NO_BANNER, "it closed the connection" if closed else "", again=closed)
@@ -158,6 +172,8 @@ def of_sibling(fault: Obstacle) -> Obstacle:
     match fault.trouble:
         case Trouble.LOGIN_FAILED:
             return replace(fault, trouble=Trouble.SIBLING_LOGIN)
+        case Trouble.SECOND_FACTOR:
+            return Obstacle(Trouble.SIBLING_LOGIN, note or "it wants a second factor after the key")
         case Trouble.HOST_KEY_UNKNOWN:
             return replace(fault, trouble=Trouble.SIBLING_HOST_KEY, note=note or "it is not in known_hosts")
         case Trouble.HOST_KEY_CHANGED:
@@ -175,6 +191,7 @@ _SIBLING_WORDS = {
     Trouble.REFUSED: "it refused the connection",
     Trouble.NO_BANNER: "it took the connection and sent no SSH banner",
     Trouble.NAME_UNKNOWN: "its address could not be resolved",
+    Trouble.NO_ALGORITHM: "its sshd and hafence have no SSH algorithm in common",
 }
 
 SPOKE = frozenset(

@@ -7,9 +7,19 @@ to. The file is read as OpenSSH reads it (plain, hashed and wildcard names, `@re
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from paramiko import ECDSAKey, Ed25519Key, MissingHostKeyPolicy, PasswordRequiredException, PKey, RSAKey, SSHClient
+from paramiko import (
+    Agent,
+    ECDSAKey,
+    Ed25519Key,
+    MissingHostKeyPolicy,
+    PasswordRequiredException,
+    PKey,
+    RSAKey,
+    SSHClient,
+)
 from paramiko.ssh_exception import SSHException
 
 from ...core.model import Host
@@ -30,6 +40,7 @@ class StrictHostKeys(MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko sh
         self._path = path
         self._problem = known if isinstance(known, str) else ""
         self._keys = () if isinstance(known, str) else known.keys_of(name)
+        self._passed_over = "" if isinstance(known, str) else known.passed_over(name)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -45,7 +56,8 @@ class StrictHostKeys(MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko sh
             raise Broken(Obstacle(Trouble.HOST_KEY_CHANGED, f"the key it showed is revoked in {self._path}"))
         accepted = [k for k in self._keys if not k.revoked]
         if not accepted:
-            raise Broken(Obstacle(Trouble.HOST_KEY_UNKNOWN, f"{self._path} has no key for {hostname}"))
+            note = f"{self._path} has no key for {hostname}{self._passed_over}"
+            raise Broken(Obstacle(Trouble.HOST_KEY_UNKNOWN, note))
         if all(k.blob != blob for k in accepted):
             raise Broken(Obstacle(Trouble.HOST_KEY_CHANGED, f"{self._path} has another key for {hostname}"))
 
@@ -79,12 +91,25 @@ def read_identity(path: str | None) -> Identity:
     return Identity(None, problem)
 
 
+def _look_at_agent() -> str:
+    if not os.environ.get("SSH_AUTH_SOCK"):
+        return "agent: true, and no agent answers (SSH_AUTH_SOCK is not set; cron has none)"
+    try:
+        agent = Agent()
+        held = bool(agent.get_keys())
+        agent.close()
+    except (SSHException, OSError, EOFError):
+        return "agent: true, and what listens at SSH_AUTH_SOCK is no agent"
+    return "" if held else "agent: true, and no agent answers at SSH_AUTH_SOCK, or it holds no key (ssh-add -l)"
+
+
 class Keys:
     """The keys of one run: each file is read once, when it is first needed."""
 
     def __init__(self) -> None:
         self._known: dict[str, KnownHosts | str] = {}
         self._identities: dict[str | None, Identity] = {}
+        self._agent_problem: str | None = None
 
     def strict(self, host: Host) -> StrictHostKeys:
         """The policy for a host's key. A missing file is told when the host shows its key, not before:
@@ -95,6 +120,13 @@ class Keys:
         if path not in self._known:
             self._known[path] = read_file(path)
         return StrictHostKeys(path, self._known[path], known_name(host))
+
+    def agent_problem(self, ask: Callable[[Callable[[], str]], str]) -> str:
+        """Why the agent gives no key, in words; '' where it holds one. It is asked once in a run, by way of `ask`,
+        which bounds the asking: one that hangs would hang every login."""
+        if self._agent_problem is None:
+            self._agent_problem = ask(_look_at_agent)
+        return self._agent_problem
 
     def identity(self, host: Host) -> Identity:
         """The private key for a host."""

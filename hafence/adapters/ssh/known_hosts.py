@@ -61,9 +61,10 @@ def _hash_fits(pattern: str, name: str) -> bool:
 class KnownHosts:
     """The lines of a known_hosts file, those with plain names found without a walk over all."""
 
-    def __init__(self, keys: Iterable[KnownKey]) -> None:
+    def __init__(self, keys: Iterable[KnownKey], authorities: Iterable[KnownKey] = ()) -> None:
         self._plain: dict[str, list[KnownKey]] = {}
         self._patterned: list[KnownKey] = []
+        self._authorities = tuple(authorities)
         for key in keys:
             if any(c in name for name in key.names for c in "*?!|"):
                 self._patterned.append(key)
@@ -75,13 +76,24 @@ class KnownHosts:
         """The lines that speak for a host."""
         return (*self._plain.get(name, ()), *(key for key in self._patterned if key.speaks_for(name)))
 
+    def passed_over(self, name: str) -> str:
+        """What speaks for a host and is not taken, in words with a comma in front; '' where nothing does."""
+        if any(authority.speaks_for(name) for authority in self._authorities):
+            return (
+                ", only an authority that vouches for it (@cert-authority), which hafence does not take: collect the"
+                " key itself with 'hafence inventory scan-keys'"
+            )
+        if name.startswith("[") and self.keys_of(name[1:].partition("]")[0]):
+            return f", only one without the port: write it as {name}"
+        return ""
+
 
 def read_known_hosts(text: str) -> KnownHosts:
     """Read a known_hosts file. A line that can't be read vouches for nobody, as in OpenSSH.
 
-    Certificate authorities are passed over: hafence takes plain host keys only.
+    Certificate authorities vouch for nobody: hafence takes plain host keys only, and says so of a host that has none.
     """
-    keys = []
+    keys, authorities = [], []
     for line in text.splitlines():
         fields = line.split()
         if not fields or fields[0].startswith("#"):
@@ -89,7 +101,9 @@ def read_known_hosts(text: str) -> KnownHosts:
         marker = fields.pop(0) if fields[0].startswith("@") else ""
         if len(fields) >= 3 and marker in ("", "@revoked"):
             keys.append(KnownKey(tuple(fields[0].split(",")), fields[1], fields[2], bool(marker)))
-    return KnownHosts(keys)
+        if len(fields) >= 3 and marker == "@cert-authority":
+            authorities.append(KnownKey(tuple(fields[0].split(",")), fields[1], fields[2]))
+    return KnownHosts(keys, authorities)
 
 
 def read_file(path: str) -> KnownHosts | str:

@@ -21,7 +21,8 @@ from paramiko import Message, PKey, Transport
 
 from ...core.model import Host
 from ...core.troubles import Trouble
-from .faults import GIVEN_UP, Broken, Obstacle, Overdue, connect_fault, login_fault, tunnel_fault
+from .algorithms import lacking_in_common
+from .faults import GIVEN_UP, Broken, Obstacle, Overdue, SecondFactor, connect_fault, login_fault, tunnel_fault
 from .keys import Keys
 
 T = TypeVar("T")
@@ -80,6 +81,8 @@ class Wire(Transport):  # type: ignore[misc]  # paramiko ships no types
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__(sock, **options)
         self.refusal_words = ""
+        self.lacking = ""
+        """Which kind of algorithm the two sides have none of in common, in words."""
         security = self.get_security_options()
         security.ciphers = _first(security.ciphers, _CIPHERS_FIRST)
         security.key_types = only_types or _first(security.key_types, host_key_types)
@@ -90,6 +93,18 @@ class Wire(Transport):  # type: ignore[misc]  # paramiko ships no types
         copy.get_int()
         self.refusal_words = copy.get_text()
         super()._parse_channel_open_failure(message)
+
+    def _really_parse_kex_init(self, message: Message, ignore_first_byte: bool = False) -> Any:
+        offered = super()._really_parse_kex_init(message, ignore_first_byte)
+        self.lacking = lacking_in_common(self, offered)
+        return offered
+
+    def auth_interactive_dumb(self, username: str, handler: Any = None, submethods: str = "") -> Any:
+        """Refuse: paramiko would print the host's own words on stdout, and send it the next line that is typed here.
+
+        It comes here when the key alone did not suffice ("partial success", RFC 4252, 5.1).
+        """
+        raise SecondFactor
 
     def _parse_global_request(self, message: Message) -> None:
         """sshd tells its host keys right after the login. Without a packet of ours soon after, its next one waits
@@ -148,6 +163,7 @@ class Link:
         policy = keys.strict(self.host)
         identity = keys.identity(self.host)
         ssh = self.host.ssh
+        no_agent = keys.agent_problem(_ask_agent) if ssh.agent else "no agent may be asked (agent: false)"
         options: dict[str, Any] = {
             "timeout": timeout_s,
             # Later than `timeout`, so that a banner error always means that the other side closed.
@@ -155,7 +171,7 @@ class Link:
             "auth_timeout": timeout_s,
             "channel_timeout": timeout_s,
             "pkey": identity.key,
-            "allow_agent": ssh.agent,
+            "allow_agent": ssh.agent and not no_agent,
             "look_for_keys": False,
             "transport_factory": partial(Wire, host_key_types=policy.kinds),
         }
@@ -176,13 +192,16 @@ class Link:
                 raise Broken(GIVEN_UP)
         try:
             line.open()
+            if not line.transport.is_authenticated():  # a second key is wanted, which paramiko takes for success
+                raise SecondFactor
         except Broken:
             raise
         except Exception as error:
             wire = line.client.get_transport()
-            fault = login_fault(error, bool(wire and wire.remote_version))
-            if fault.trouble is Trouble.LOGIN_FAILED and identity.problem:
-                fault = Obstacle(Trouble.LOGIN_FAILED, identity.problem)
+            fault = _with_lacking(login_fault(error, bool(wire and wire.remote_version)), wire)
+            if fault.trouble is Trouble.LOGIN_FAILED and identity.key is None and no_agent:
+                lacks = identity.problem or ("" if ssh.agent else "no identity_file is set and ") + no_agent
+                fault = Obstacle(Trouble.LOGIN_FAILED, lacks)
             raise Broken(fault) from None
 
     def _dial(self, timeout_s: float) -> socket.socket:
@@ -262,20 +281,36 @@ class Link:
                 sock.close()
 
 
-def show_host_key(host: Host, kind: str, timeout_s: float) -> PKey:
-    """The host key of one type that a host shows, its signature checked. No login. Raises Broken."""
+def _ask_agent(look: Callable[[], str]) -> str:
+    try:
+        return within(ANSWER_S, look)
+    except Overdue:
+        return "agent: true, and what listens at SSH_AUTH_SOCK does not answer"
+
+
+def _with_lacking(fault: Obstacle, wire: Wire | None) -> Obstacle:
+    if fault.trouble is not Trouble.NO_ALGORITHM or wire is None or not wire.lacking:
+        return fault
+    return Obstacle(Trouble.NO_ALGORITHM, wire.lacking)
+
+
+def show_host_key(host: Host, kinds: tuple[str, ...], timeout_s: float) -> PKey:
+    """The host key that a host shows when it is asked for one of these types, its signature checked. No login.
+
+    Raises Broken.
+    """
     link = Link(host)
     wire = None
     try:
         sock = link._dial(timeout_s)
-        wire = Wire(sock, host_key_types=(), only_types=(kind,))
+        wire = Wire(sock, host_key_types=(), only_types=kinds)
         wire.banner_timeout = 2 * timeout_s + 1
         wire.start_client(timeout=timeout_s)
         return wire.get_remote_server_key()
     except Broken:
         raise
     except Exception as error:
-        raise Broken(login_fault(error, bool(wire and wire.remote_version))) from None
+        raise Broken(_with_lacking(login_fault(error, bool(wire and wire.remote_version)), wire)) from None
     finally:
         if wire is not None:
             wire.close()

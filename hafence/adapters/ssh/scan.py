@@ -15,8 +15,15 @@ from .known_hosts import known_name
 from .link import show_host_key
 
 AT_ONCE = 16
-KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
-"""One connection for each: a server shows one key at a time."""
+KEY_TYPES = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256",),
+    ("ecdsa-sha2-nistp384",),
+    ("ecdsa-sha2-nistp521",),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
+"""Every type that a login takes, each with the signatures it goes by. One connection for each: a server shows one key
+at a time."""
 
 
 def scan_keys(hosts: Iterable[Host], timeout_s: float) -> Mapping[HostName, tuple[str, ...] | Trouble]:
@@ -50,13 +57,13 @@ def scan_keys(hosts: Iterable[Host], timeout_s: float) -> Mapping[HostName, tupl
 def _scan(host: Host, timeout_s: float) -> tuple[str, ...] | Trouble:
     keys: list[PKey] = []
     trouble = Trouble.PROTOCOL_ERROR
-    for kind in KEY_TYPES:
+    for kinds in KEY_TYPES:
         try:
-            key = show_host_key(host, kind, timeout_s)
+            key = show_host_key(host, kinds, timeout_s)
         except Broken as broken:
             trouble = broken.fault.trouble
-            # A host that lacks this type breaks off the key exchange; any other trouble is the host's.
-            if trouble is not Trouble.PROTOCOL_ERROR:
+            # A host that lacks this type has no algorithm in common; any other trouble is the host's.
+            if trouble is not Trouble.NO_ALGORITHM:
                 break
         else:
             keys.append(key)

@@ -160,7 +160,7 @@ def _said(nonce: str, run: ProgramResult) -> dict[str, str]:
     """The lines of the answer, the rest of each by its key."""
     if run.trouble is not None:
         raise CephError(run.trouble.says)
-    message = read_message(nonce, run.stdout, run.exit_status)
+    message = read_message(nonce, run.stdout, run.exit_status, run.not_run)
     if isinstance(message, Faulty):
         raise CephError(message.says)
     lines: dict[str, str] = {}
