@@ -130,7 +130,10 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     judgements = yield from fence_suspect(run, suspect, going, Observed(memory, looks))
     fenced = sum(isinstance(judgement, Allowed) for judgement in judgements.values())
     if fenced and not run.dry_run:
-        yield from do(Quarantine(name, f"{fenced} VM(s) were fenced there"))
+        proven = sum(judgement.reason in PROOFS for judgement in judgements.values())
+        words = [f"{proven} VM(s) were fenced there"] if proven else []
+        words += [f"{fenced - proven} VM(s) were not seen dead there"] if fenced > proven else []
+        yield from do(Quarantine(name, ", ".join(words)))
         # what says that a VM runs elsewhere is younger than what says that it is dead here: it may have been moved
         looks = yield from do(LookAt(tuple(host for host, look in looks.items() if not isinstance(look, Silence))))
     for vm, vm_run in going.items():
@@ -195,6 +198,8 @@ def _end(vm_run: VmRun, name: HostName, judgement: Judgement, view: Observed) ->
         yield from vm_run.renew()
         yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
     would = "would be fenced" if vm_run.run.dry_run else "is fenced"
+    if judgement.reason not in PROOFS:
+        would = "would be given up" if vm_run.run.dry_run else "is given up, not seen dead,"
     message = f"{vm_run.vm.name} {would} on {name}: {judgement.message}. It is recorded as {vm_run.record.words}."
     unrecorded = [host for host in elsewhere if host != vm_run.record.host]
     if unrecorded:

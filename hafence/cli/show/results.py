@@ -55,9 +55,9 @@ def headline(outcome: Outcome) -> str:
 
 
 def mark_of(outcome: Outcome) -> Mark:
-    """Good, odd (refused, nothing happened), or bad (a person is needed)."""
+    """Good and proven, odd (refused and nothing happened, or done and not proven), or bad (a person is needed)."""
     if outcome.exit is Exit.DONE:
-        return Mark.GOOD
+        return Mark.ODD if outcome.residual_risk else Mark.GOOD
     return Mark.ODD if outcome.decision is Decision.REFUSED else Mark.BAD
 
 
@@ -68,5 +68,6 @@ def facts(outcome: Outcome, verbose: bool) -> list[Fact]:
         shown += [("weighed", note) for note in outcome.notes]
     shown += [("risk", risk.says) for risk in outcome.residual_risk]
     shown += [("way out", way) for way in outcome.ways_out]
-    shown.append(("run", outcome.run if outcome.dry_run else f"{outcome.run} ('hafence explain {outcome.run}')"))
+    if not outcome.dry_run:  # nothing is recorded of a dry run: its id leads nowhere
+        shown.append(("run", f"{outcome.run} ('hafence explain {outcome.run}')"))
     return shown
