@@ -10,6 +10,7 @@ from typing import assert_never
 from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
 from .model import Host, HostName, HostState, Uuid, Vm
 from .risks import listed
+from .siblings import rejoin_command
 
 WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
 """Needed only to look for another host's signs of life; a host without them can still take a VM."""
@@ -93,7 +94,7 @@ def reason_against(
     if host.state is not HostState.ENABLED:
         return Unfit(Against.STATE, f"is {host.state.value} in the inventory")
     if host.name in quarantined:
-        return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'", f"'hafence rejoin {host.name}'")
+        return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'")
     here = room.placed.get(host.name, frozenset())
     if looked:
         if not isinstance(look, HostLook):
@@ -150,8 +151,8 @@ def ways_to_targets(placement: Placement) -> tuple[str, ...]:
     for name, unfit in placement.excluded:
         if unfit.way:
             ways.setdefault(unfit.way, []).append(name)
-    rejoin = [way for way in ways if way.startswith("'")]
-    return (*rejoin, *(f"{listed(names)}: {way}" for way, names in ways.items() if way not in rejoin))
+    back = [name for name, unfit in placement.excluded if unfit.against is Against.QUARANTINE]
+    return (*rejoin_command(back), *(f"{listed(names)}: {way}" for way, names in ways.items()))
 
 
 def free_memory(host: Host, look: HostLook, taken_mib: int = 0) -> int | None:

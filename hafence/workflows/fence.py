@@ -6,6 +6,7 @@ VMs are fenced suspect by suspect, all VMs of one suspect in one order: one SSH 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..core.decision import Allowed, Judgement
 from ..core.looks import HostLook, Look, Silence
@@ -51,11 +52,29 @@ WAITS = 8
 """Into how many parts a long wait is cut, each of which renews the lease."""
 
 
+@dataclass(frozen=True, slots=True)
+class NotLookedInto:
+    """Nobody could look into a host on which no VM is recorded: what runs there is not known, nothing was fenced."""
+
+    host: HostName
+    says: str
+
+
 def fence(run: Request, vms: tuple[Vm, ...], host: HostName | None) -> Workflow[tuple[Outcome, ...]]:
     """Fence VMs where they are recorded, or, with `host`, on that host; without `vms`, all VMs of that host."""
+    ended = yield from fence_or_say(run, vms, host)
+    return ended if isinstance(ended, tuple) else ()
+
+
+def fence_or_say(
+    run: Request, vms: tuple[Vm, ...], host: HostName | None
+) -> Workflow[tuple[Outcome, ...] | NotLookedInto]:
+    """The same, where "nothing to fence" has to be told from "nobody could look"."""
     memory = yield from do(Recall())
     if host is not None and not vms:
-        vms = yield from _vms_of(run.inventory, memory, host)
+        vms, look = yield from _vms_of(run.inventory, memory, host)
+        if not vms and not isinstance(look, HostLook):
+            return NotLookedInto(host, look.says if look is not None else "it was not looked at")
     by_suspect: dict[HostName, list[VmRun]] = {}
     for vm in vms:
         vm_run = VmRun(run, vm, record_of(vm, memory.records))
@@ -66,8 +85,8 @@ def fence(run: Request, vms: tuple[Vm, ...], host: HostName | None) -> Workflow[
     return tuple(outcomes[vm.uuid] for vm in vms)
 
 
-def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workflow[tuple[Vm, ...]]:
-    """The VMs recorded on a host, and those that are seen there although recorded elsewhere."""
+def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workflow[tuple[tuple[Vm, ...], Look | None]]:
+    """The VMs recorded on a host, and those that are seen there although recorded elsewhere; and what was seen."""
     looks = yield from do(LookAt((host,)))
     look = looks.get(host)
     seen = look.active | set(look.copies) if isinstance(look, HostLook) else frozenset()
@@ -76,7 +95,7 @@ def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workf
         record = record_of(vm, memory.records)
         if vm.uuid in seen or record.suspect == host:
             here.append(vm)
-    return tuple(sorted(here, key=lambda vm: (-vm.priority, vm.name)))
+    return tuple(sorted(here, key=lambda vm: (-vm.priority, vm.name))), look
 
 
 def _under_leases(run: Request, suspect: HostName, vm_runs: list[VmRun]) -> Workflow[dict[Uuid, Outcome]]:

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from ...core.outcome import Decision, Exit, Outcome
+from ...workflows.fence import NotLookedInto
 from ..context import Options
-from .documents import outcome_object, outcomes_object
+from .documents import not_looked_into_object, outcome_object, outcomes_object
 from .output import out, print_document
 from .steps import Mark
 from .terminal import is_screen
@@ -32,6 +33,15 @@ def show_outcomes(options: Options, run: str, outcomes: Sequence[Outcome], code:
         _show(outcomes, options)
     else:
         out("nothing to do: no VM is recorded or seen there")
+
+
+def show_not_looked_into(options: Options, run: str, ended: NotLookedInto) -> None:
+    """The end of a `fence --host` that could not look into the host, on which no VM is recorded."""
+    document = not_looked_into_object(run, ended)
+    if options.json:
+        print_document(document)
+    else:
+        out(f"refused: {document['message']}")
 
 
 def _show(outcomes: Sequence[Outcome], options: Options) -> None:
