@@ -118,6 +118,26 @@ def test_a_host_that_was_not_looked_into_is_not_said_to_have_nothing_to_fence(de
     assert "nothing was fenced" in document["message"]
 
 
+def test_a_mistyped_command_is_guessed(desk: Desk) -> None:
+    assert "No such command 'statsu': did you mean 'status'?" in desk.type("statsu").err
+    assert "did you mean 'scan-keys'?" in desk.type("inventory", "scankeys").err
+    assert "No such command 'zebra'." in desk.type("zebra").err
+
+
+def test_an_inventory_to_begin_with_is_valid_and_overwrites_nothing(empty_desk: Desk) -> None:
+    assert "'hafence inventory init' writes one" in empty_desk.type("status").err
+    said = empty_desk.type("inventory", "init")
+    assert (said.code, said.out) == (
+        0,
+        "wrote inventory.yaml: make it yours, then 'hafence inventory check inventory.yaml'\n",
+    )
+    assert empty_desk.type("inventory", "check").out.startswith("OK: inventory.yaml: 1 cluster, 3 hosts, 2 VMs")
+    written = (empty_desk.folder / "inventory.yaml").read_text()
+    again = empty_desk.type("inventory", "init")
+    assert (again.code, (empty_desk.folder / "inventory.yaml").read_text()) == (2, written)
+    assert empty_desk.type("inventory", "init", "no/such/folder.yaml").code == 2
+
+
 def test_why_a_host_is_no_sibling_is_told(desk: Desk) -> None:
     assert "the suspect itself" in desk.type("start-vm", "web-01", "--sibling", "kvm-01").err
     assert "in cluster prod-b" in desk.type("start-vm", "web-01", "--sibling", "far-01").err
