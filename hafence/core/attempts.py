@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from .comeback import is_left, told
 from .evidence import Proof
 from .marks import Claim
 from .model import HostName, Uuid
@@ -83,7 +84,7 @@ class Facts:
     state: str = ""
     why: str = ""
     more: tuple[tuple[str, str], ...] = ()
-    """What else it said: for the history, no rule stands on it."""
+    """What else it said, for the history; of these comeback.py reads what is left that would bring the VM back."""
     owner: Owner | None = None
     """Who ran the processes that were found; None where there were none."""
 
@@ -131,6 +132,11 @@ class Reading:
         return self.facts.owner is not None and self.facts.owner.may_return
 
     @property
+    def is_armed(self) -> bool:
+        """Whether the fence has left something there that would bring the VM back."""
+        return is_left(self.facts.about)
+
+    @property
     def found_something(self) -> bool:
         """Whether a process of the VM was there: then nobody has moved the VM away."""
         return bool(self.facts.found)
@@ -149,7 +155,7 @@ class Reading:
             return self.fault.says
         words = _foretold(self.facts) if self.foretold else _told(self.verdict, self.facts)
         owner = self.facts.owner.says if self.facts.owner is not None else ""
-        return f"{words}; {owner}" if owner else words
+        return (f"{words}; {owner}" if owner else words) + told(self.facts.about)
 
 
 def _foretold(facts: Facts) -> str:

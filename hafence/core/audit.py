@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from .attempts import Verdict
+from .left_behind import saved_images
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, HostState, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib
@@ -219,6 +220,7 @@ def _vms(scene: Survey) -> Iterator[Finding]:
                 continue
             yield from _whereabouts(scene, vm)
             yield from _definitions(scene, vm)
+            yield from saved_images(scene, vm)
             if vm.ha:
                 yield from _startable(scene, vm, sizes)
 

@@ -158,6 +158,8 @@ def judge(case: Case) -> Judgement:
         risks += (Risk(RiskKind.MOVED_UNSEEN, hidden),)
     if any(attempt.reading.may_return for attempt in case.attempts):
         risks += (Risk(RiskKind.OTHER_MANAGER, (case.suspect,)),)
+    if any(attempt.reading.is_armed for attempt in case.attempts):
+        risks += (Risk(RiskKind.STILL_ARMED, (case.suspect,)),)
     return replace(judgement, risks=risks)
 
 

@@ -62,6 +62,10 @@ class HostLook:
     """Whose run was last at the VMs that the look was about."""
     marks: tuple[Mark, ...] = ()
     """Which stores' runs have been at VMs here since it booted."""
+    saved: frozenset[Uuid] = frozenset()
+    """VMs of which a managed save image lies here: a start goes on from that memory, whatever became of the disks."""
+    listed: frozenset[Uuid] = frozenset()
+    """VMs that libvirt-guests starts when the host boots."""
 
     def runs(self, vm: Uuid) -> bool:
         """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""

@@ -22,6 +22,7 @@ class RiskKind(Enum):
     NOT_FENCED = "not_fenced"
     CAME_BACK = "came_back"
     OTHER_MANAGER = "other_manager"
+    STILL_ARMED = "still_armed"
     LEFT_UNPROVEN = "left_unproven"
 
 
@@ -73,6 +74,10 @@ _SAYS = {
     RiskKind.OTHER_MANAGER: (
         "what ran the VM on {hosts} was not libvirt and may start it there again, and then both would write to the same"
         " disks: find out what it is, and take the VM out of its hands"
+    ),
+    RiskKind.STILL_ARMED: (
+        "what starts the VM on {hosts} again could not be taken away (its autostart, a managed save image, the list of"
+        " libvirt-guests: see the attempt); when that host boots, both copies would write to the same disks"
     ),
     RiskKind.LEFT_UNPROVEN: (
         "the VM was taken from {hosts} earlier without a proof, and nobody has looked there since; a qemu there that"

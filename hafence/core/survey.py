@@ -43,6 +43,7 @@ class Code(StrEnum):
     PROGRAM_MISSING = "program_missing"
     QUARANTINED = "quarantined"
     ROW = "row"
+    SAVED_IMAGE = "saved_image"
     SCHEMA = "schema"
     SHARED_DISK = "shared_disk"
     SPLIT_BRAIN = "split_brain"

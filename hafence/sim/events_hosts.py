@@ -74,6 +74,7 @@ def reinstall(simulation: Simulation, what: str) -> None:
     host.machine_id = f"{int(host.machine_id, 16) + 2**64:032x}"
     host.defined.clear()
     host.autostart.clear()
+    host.saved.clear()
     world.power_on(host)
 
 
@@ -218,6 +219,13 @@ def _may_start(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
     host.autostart.add(vm)
 
 
+def _is_saved(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    for process in host.living(vm):
+        world.end_qemu(process)
+    host.saved.add(vm)
+    world.say(host.name, f"libvirt-guests has saved {world.name_of(vm)}")
+
+
 def _is_defined(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
     host.defined.add(vm)
 
@@ -237,13 +245,14 @@ _DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] 
     "starts-slowly": (0, _starts_slowly),
     "migrates": (2, _migrates),
     "autostarts": (0, _may_start),
+    "saved": (0, _is_saved),
     "defined": (0, _is_defined),
     "undefined": (0, _is_not_defined),
 }
 """What can happen to a VM's process on a host, and how many words follow."""
 _KNOWN = (
-    "begins, dies, autostarts, starts-slowly, respawns SECONDS, is run by a unit SECONDS or managed SECONDS, migrates"
-    f" HOST SECONDS, is hidden, is defined or undefined there, or is {', '.join(_STATES)}"
+    "begins, dies, autostarts, is saved, starts-slowly, respawns SECONDS, is run by a unit SECONDS or managed SECONDS,"
+    f" migrates HOST SECONDS, is hidden, is defined or undefined there, or is {', '.join(_STATES)}"
 )
 
 

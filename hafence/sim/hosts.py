@@ -88,6 +88,7 @@ class SimHost(Owner):
         "memory_total_mib",
         "off_at",
         "qemus",
+        "saved",
         "serial",
         "slow_s",
         "sshd",
@@ -140,6 +141,8 @@ class SimHost(Owner):
         """Which store and run were last at each VM, and when (the world's time). A reboot forgets it."""
         self.defined: set[Uuid] = set()
         self.autostart: set[Uuid] = set()
+        self.saved: set[Uuid] = set()
+        """VMs that libvirt-guests has saved, and resumes when the host boots."""
 
     @property
     def boot_id(self) -> str:

@@ -77,6 +77,7 @@ def left_behind(world: World, store: SimStore) -> str:
             sorted(host.locks),
             sorted(host.defined),
             sorted(host.autostart),
+            sorted(host.saved),
         )
         for host in world.hosts.values()
     ]

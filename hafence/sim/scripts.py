@@ -93,7 +93,8 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     ends |= dict.fromkeys(barred, Leftovers("unknown", 0, 0, "", ANOTHER_STORE))
     for vm, (verdict, found, killed, state, why) in ends.items():
         facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
-        about = {**(owner_words(owners[vm]) if vm in owners else {}), **_about(marks[vm])}
+        aside = {} if vm in barred else _set_aside(world, host, order, vm, verdict, until)
+        about = {**aside, **(owner_words(owners[vm]) if vm in owners else {}), **_about(marks[vm])}
         facts += "".join(f" {key}={value}" for key, value in about.items())
         lines.append(f"{PROTOCOL} {nonce} vm {vm} {verdict} {facts}")
     lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
@@ -101,6 +102,18 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
     living = frozenset(vm for vm in order.vms if host.living(vm) or vm in host.jobs or vm in barred)
     return Printed("\n".join(lines), status, world.now, living)
+
+
+def _set_aside(world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float) -> dict[str, str]:
+    """What becomes of a VM's saved image and of its entry in the list of libvirt-guests, in the script's words."""
+    if vm not in host.saved:
+        return {}
+    if order.rehearse or verdict != "dead":
+        return {"saved": "on", "guests": "on"}
+    if world.now >= until:
+        return {"saved": "failed", "guests": "failed"}
+    host.saved.discard(vm)
+    return {"saved": "aside", "guests": "out"}
 
 
 def _anothers_mark(world: World, host: SimHost, claim: Claim | None, vm: Uuid) -> Mark | None:

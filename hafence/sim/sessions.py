@@ -280,6 +280,8 @@ def _look(
         if host.marks
         else _NOBODYS,
         marks=_marks(host, now) if host.marks else (),
+        saved=frozenset(host.saved) if host.saved else _NONE,
+        listed=frozenset(host.saved) if host.saved else _NONE,
     )
 
 

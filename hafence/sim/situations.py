@@ -117,6 +117,8 @@ _SHUT_OUT = (f"qemu {VM} {SUSPECT} unkillable", f"@10 run admin-1: {PLAIN}")
 """With a storage fence: an earlier run has started the VM on kvm-02, and its old process lives on and can't write."""
 
 COMBINED: dict[str, tuple[Event, ...]] = {
+    "saved": _at_first(f"qemu {VM} {SUSPECT} saved"),
+    "saved-isolated": _at_first(f"qemu {VM} {SUSPECT} saved", *_ISOLATED),
     "unit-starts-it-again": _at_first(f"qemu {VM} {SUSPECT} unit 2"),
     "run-by-another-manager": _at_first(f"qemu {VM} {SUSPECT} managed 30"),
     "started-there-slowly": _at_first(f"qemu {VM} {SUSPECT} dies", f"qemu {VM} {SUSPECT} starts-slowly"),

@@ -173,7 +173,7 @@ def _reading(reading: Reading) -> str:
         parts.append(f"fault={reading.fault.fault.value}")
     named = (("found", facts.found), ("killed", facts.killed), ("state", facts.state), ("why", facts.why))
     parts += [f"{name}={value}" for name, value in named if value]
-    parts += [f"{name}={facts.word(name)}" for name in ("store", "run", "age") if facts.word(name)]
+    parts += [f"{name}={facts.word(name)}" for name in ("store", "run", "age", "saved", "guests") if facts.word(name)]
     if facts.owner is not None and facts.owner.by is not RunBy.LIBVIRT:
         parts += [f"{name}={value}" for name, value in owner_words(facts.owner).items()]
     return " ".join([*parts, *(["foretold"] if reading.foretold else [])])

@@ -260,8 +260,9 @@ class World:
         host.sshd = host.libvirtd = "ok"
         host.slow_s = 0.0
         self.say(host.name, "has booted")
-        for vm in sorted(host.autostart):
+        for vm in sorted(host.autostart | host.saved):
             self.begin_qemu(vm, host)
+        host.saved.clear()  # each image is used up, and libvirt-guests has removed its list
 
     def host(self, name: HostName | str) -> SimHost:
         """A host by its name."""

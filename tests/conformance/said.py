@@ -73,6 +73,7 @@ def _look(names: Mapping[Uuid, str], look: Look) -> str:
             return (
                 f"libvirt {look.libvirt.value}; copies [{copies}]; active {_vms(names, look.active)};"
                 f" defined {_vms(names, look.defined)}; autostart {_vms(names, look.autostart)};"
+                f" saved {_vms(names, look.saved)}; listed {_vms(names, look.listed)};"
                 f" in doubt {_vms(names, look.doubtful)};"
                 f" memory {memory}; clock {'agrees' if agrees else 'differs'};"
                 f" machine {'played' if look.machine_id else 'not played'}; missing {sorted(look.missing)}"
@@ -109,6 +110,7 @@ def _reading(reading: Reading, rehearse: bool) -> str:
         said += f"; found {facts.found}, killed {facts.killed}, {facts.why or 'no more to say'}"
         if rehearse:
             said += f", {'in' if facts.state == 'D' else 'not in'} state D"
+    said += "".join(f", {key} {facts.word(key)}" for key in ("saved", "guests") if facts.word(key))
     if facts.owner is not None:
         said += f"; run by {facts.owner.by.value} {facts.owner.stop.value}, may return: {reading.may_return}"
     return f"{said}; machine {'played' if reading.machine_id else 'not played'}"

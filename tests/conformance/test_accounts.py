@@ -89,7 +89,12 @@ def test_every_value_of_a_bmc_is_compared() -> None:
 
 @pytest.mark.parametrize(
     "does",
-    ["begins", "unkillable", "zombie-leader", *("defined", "respawns", "unit", "managed", "hidden", "starts-slowly")],
+    [
+        "begins",
+        "unkillable",
+        "zombie-leader",
+        *("defined", "respawns", "unit", "managed", "hidden", "starts-slowly"),
+    ],
 )
 def test_every_state_of_a_process_is_compared(does: str) -> None:
     assert any(re.match(rf"qemu \S+ \S+ {does}\b", text) for text in texts())

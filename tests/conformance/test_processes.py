@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.steps import Midway, Placed, Step, at_once, does, fence, look, start, strike
 from tests.conformance.worlds import Real, compare
-from tests.lab import faults
+from tests.lab import faults, guests
 from tests.lab.cluster import Lab
 from tests.lab.command import wait_starting
 from tests.lab.proc import arguments
@@ -151,6 +151,25 @@ def test_a_reboot_takes_every_process_and_brings_back_what_autostarts(lab: Lab) 
         lambda real: real.lab.wait_copies(real.lab.vms["autostarts"].uuid, 1), "power_off kvm-01", "power_on kvm-01"
     )
     compare(lab, vms, [strike("reboot", SUSPECT), booted, *all_around()])
+
+
+def test_what_libvirt_guests_has_saved_comes_back_with_its_host_unless_it_was_fenced(lab: Lab) -> None:
+    vms = [Placed("fenced", SUSPECT), Placed("kept", SUSPECT)]
+    steps: list[Step] = [
+        does(
+            lambda real: guests.goes_down(real.lab.hosts[SUSPECT]),
+            "qemu fenced kvm-01 saved",
+            "qemu kept kvm-01 saved",
+        ),
+        look(SUSPECT),
+        fence(SUSPECT, PROXY, "fenced", rehearse=True),
+        fence(SUSPECT, PROXY, "fenced"),
+        look(SUSPECT),
+        strike("reboot", SUSPECT),
+        does(lambda real: guests.comes_up(real.lab.hosts[SUSPECT]), "power_off kvm-01", "power_on kvm-01"),
+        look(SUSPECT),
+    ]
+    compare(lab, vms, steps)
 
 
 def test_a_fence_of_a_vm_whose_start_is_under_way(lab: Lab) -> None:

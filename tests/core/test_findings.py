@@ -141,6 +141,13 @@ def test_a_definition_left_behind_is_worse_with_autostart() -> None:
     assert codes(scene(looks={K1: at_home})) == {"autostart": Severity.WARNING}
 
 
+def test_a_saved_image_left_behind_is_worse_where_libvirt_guests_resumes_it() -> None:
+    left = replace(look("kvm-02"), saved=frozenset({uuid(1)}))
+    assert codes(scene(looks={K2: left})) == {"saved_image": Severity.WARNING}
+    assert codes(scene(looks={K2: replace(left, listed=left.saved)})) == {"saved_image": Severity.CRITICAL}
+    assert codes(scene(looks={K1: replace(look("kvm-01", uuid(1)), saved=left.saved)})) == {}
+
+
 def test_a_vm_that_could_not_be_started_is_named() -> None:
     assert codes(scene(inventory=inventory(vms=[vm(1)]))) == {"xml_missing": Severity.WARNING}
     big = inventory(vms=[vm(1, domain_xml="/x", memory_mib=99999)])

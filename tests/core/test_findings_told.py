@@ -197,6 +197,14 @@ SCENES = {
     "a definition on the last host of a stopped VM": scene(
         {K1: replace(look("kvm-01"), defined=frozenset({uuid(1)}))}, records=(STOPPED,)
     ),
+    "a saved image left behind": scene({K2: replace(look("kvm-02"), saved=frozenset({uuid(1)}))}),
+    "a saved image that libvirt-guests resumes": scene(
+        {K2: replace(look("kvm-02"), saved=frozenset({uuid(1)}), listed=frozenset({uuid(1)}))}
+    ),
+    "a VM that libvirt-guests starts": scene({K2: replace(look("kvm-02"), listed=frozenset({uuid(1)}))}),
+    "a saved image at home": scene({K1: replace(look("kvm-01"), saved=frozenset({uuid(1)}))}, records=(STOPPED,)),
+    "an image of a VM that runs there": scene({K2: replace(look("kvm-02", uuid(1)), saved=frozenset({uuid(1)}))}),
+    "images of others": scene({K2: replace(look("kvm-02"), saved=frozenset({uuid(2)}), listed=frozenset({uuid(2)}))}),
     "autostart at home": scene({K1: replace(look("kvm-01", uuid(1)), autostart=frozenset({uuid(1)}))}),
     "autostart of a VM that is not HA": scene(
         {K1: replace(look("kvm-01", uuid(1)), autostart=frozenset({uuid(1)}))}, book=inventory(vms=[vm(1, ha=False)])

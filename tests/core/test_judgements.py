@@ -31,6 +31,8 @@ SUSPECT = HostName("kvm-01")
 PROXIES = (HostName("kvm-02"), HostName("kvm-03"), HostName("kvm-04"))
 DEAD = Reading(Verdict.CONFIRMED_DEAD)
 ALIVE = Reading(Verdict.STILL_ALIVE)
+ARMED = Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, more=(("autostart", "disabled"), ("guests", "failed"))))
+DISARMED = replace(ARMED, facts=Facts(1, 1, more=(("guests", "out"), ("saved", "aside"))))
 RUN_BY_ANOTHER = Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, owner=Owner(RunBy.OTHER, parent="vm-keeper")))
 SILENT = Reading(Verdict.UNREACHABLE, trouble=Trouble.TIMED_OUT)
 FAST = Reading(Verdict.UNREACHABLE, trouble=Trouble.FAST_NO_ROUTE)
@@ -57,6 +59,9 @@ CASES = {
     "seen dead": case(DEAD),
     "seen dead by one, unreachable for another": case(SILENT, DEAD),
     "seen dead, and it was not libvirt that ran it": case(RUN_BY_ANOTHER),
+    "seen dead, and it would be brought back": case(ARMED),
+    "alive, and it would be brought back": case(replace(ARMED, verdict=Verdict.STILL_ALIVE)),
+    "seen dead, and what would bring it back was taken away": case(DISARMED),
     "seen dead, libvirt's own": case(Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, owner=Owner(RunBy.LIBVIRT)))),
     "switched off, and it was not libvirt that ran it": case(
         replace(RUN_BY_ANOTHER, verdict=Verdict.STILL_ALIVE), evidence=(proof(Proof.HOST_OFF),)

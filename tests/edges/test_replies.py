@@ -86,7 +86,8 @@ def check_look(said: str, status: int | None) -> None:
         lines = whole_lines(said)
         copies = [line.split(" ") for line in lines if line.startswith("copy ")]
         assert look.copies == {vm: int(count) for _, vm, count in copies if int(count)}
-        for kind, seen in (("active", look.active), ("defined", look.defined), ("autostart", look.autostart)):
+        for kind in ("active", "defined", "autostart", "saved", "listed"):
+            seen = getattr(look, kind)
             assert seen == {line.split(" ")[1] for line in lines if line.startswith(f"{kind} ")}
 
 

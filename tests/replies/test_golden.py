@@ -57,8 +57,8 @@ def test_a_whole_look_is_read_to_the_last_line() -> None:
     look = kvm.parse_look(NONCE, golden.run, HOST, 1763823990.0, 1763823992.0)
     assert isinstance(look, HostLook)
     other = Uuid(VM[:-1] + "2")
-    assert look.active == look.autostart == {VM}
-    assert look.defined == {other}
+    assert look.active == look.autostart == look.saved == {VM}
+    assert look.defined == look.listed == {other}
     assert (look.memory_total_mib, look.memory_free_mib) == (24684096 // 1024, 24294196 // 1024)
     assert (look.machine_id, look.boot_id) == (MACHINE, "bab39a21-c191-4458-869a-54cf042ba6b6")
     assert look.clock_offset_s == pytest.approx(9.123456789)

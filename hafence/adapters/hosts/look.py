@@ -25,6 +25,8 @@ _LINES = {
     "active": re.compile("active " + _UUID),
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
+    "saved": re.compile("saved " + _UUID),
+    "listed": re.compile("listed " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
     "held": re.compile(r"held ([0-9a-f-]{36}) ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9})\Z"),
     "mark": re.compile(r"mark ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9}) ([0-9]{1,7})\Z"),
@@ -43,7 +45,9 @@ def look_program(nonce: str, host: Host, vms: Sequence[Uuid] = (), *, settings: 
     from being told; these are asked for one by one.
     """
     asked = " ".join(vms[:MOST_ASKED])
-    return Program(compose((*SCAN, "mark", "look"), nonce, host.root, **ground(settings), DISKS="", ASKED=asked))
+    return Program(
+        compose((*SCAN, "mark", "aside", "look"), nonce, host.root, **ground(settings), DISKS="", ASKED=asked)
+    )
 
 
 def parse_look(
@@ -107,7 +111,7 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "held"):
+        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "saved", "listed", "held"):
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -144,6 +148,8 @@ def _host_look(
         doubtful={parse_uuid(match[1]): match[2] for match in found["doubt"]},
         cleared=frozenset(vm for vm, state in asked.items() if state == "off"),
         held={parse_uuid(match[1]): Mark(match[2], match[3], float(match[4])) for match in found["held"]},
+        saved=_uuids(found["saved"]),
+        listed=_uuids(found["listed"]),
         marks=tuple(Mark(match[1], match[2], float(match[3]), int(match[4])) for match in found["mark"]),
     )
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, owners.sh, proof.sh, watch.sh,
-# facts.sh, mark.sh and what these need.
+# facts.sh, aside.sh, mark.sh and what these need.
 #
 # VMS        UUIDs apart by blanks
 # NAMES      their names, as far as they are known (see identity.sh)
@@ -12,7 +12,9 @@
 # The reply is specified in hafence/core/replies.py. Facts of a VM: found (living processes at first), killed (those
 # of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why; where one
 # is in the way, program and pid; where another store's run was at it, store, run and age (see mark.sh); and where a
-# process was found who runs it: by, and of anything but libvirt unit, parent and stop (owners.sh).
+# process was found who runs it: by, and of anything but libvirt unit, parent and stop (owners.sh); where there is one, what
+# became of its managed save image, saved (on: a rehearsal, or no proof; aside, failed), and of its entry in the list of
+# libvirt-guests, guests (on, out, failed).
 
 # ---------------------------------------------------------------- whose it is
 
@@ -164,6 +166,7 @@ report() {
             rehearsal "$report_vm"
         else
             judge "$report_vm"
+            [ "$VERDICT" != dead ] || clear_way "$report_vm"
         fi
         report_line="vm $report_vm $VERDICT"
         for report_fact in found:FOUND killed:KILLED zombie:ZOMBIE destroy:DESTROY autostart:AUTOSTART state:STATE; do
@@ -172,6 +175,7 @@ report() {
         done
         report_line="$report_line why=$VM_WHY"
         [ -z "$WHO" ] || report_line="$report_line program=${WHO#*:} pid=${WHO%%:*}"
+        report_aside "$report_vm"
         report_owner "$report_vm"
         get_fact "$report_vm" MARK
         say "$report_line${FACT:+ $FACT}"
@@ -209,6 +213,7 @@ fence() {
     first_look || return
     find_autostart
     note_autostart on
+    note_aside
     note_owners
     note_disks
     if [ "$REHEARSE" = 1 ]; then
@@ -226,7 +231,9 @@ fence() {
     note_autostart disabled
     for stuck_vm in $STUCK; do set_fact "$stuck_vm" AUTOSTART failed; done
     for open_vm in $STUCK $AUTOSTART_OPEN; do set_fact "$open_vm" MAYCOME yes; done
-    prove
+    prove || return
+    find_saved
+    find_listed
 }
 
 main() {
@@ -237,6 +244,8 @@ main() {
     WHY='' SENT=' ' KNOWN='' OLD_FILES=' ' JOBS='' STOPS='' UNITS='' STATES='' DISK_PATHS='' ALL_VMS=$VMS
     read_scan ''
     read_proof ''
+    # shellcheck disable=SC2034  # aside.sh reads them
+    SAVED='' SAVED_BLIND='' LISTED=''
     find_virsh
     begin_facts
     fence

@@ -157,12 +157,14 @@ is_kept() {
 
 # ---------------------------------------------------------------- autostart
 
-# LINKS: autostart links of VMS, "UUID:PATH" a line. A VM that comes up with its old host's next boot runs twice.
+# LINKS: autostart links of VMS, "UUID:PATH" a line, those for one boot alone ("autostart --once") too. A VM that comes up
+# with its old host's next boot runs twice.
 find_autostart() {
     LINKS=''
     IFS=$NL
     # shellcheck disable=SC2046
-    set -- $(set +f && first_uuids "$AUTOSTART"/*.xml "$AUTOSTART"/.*.xml)
+    set -- $(set +f && first_uuids "$AUTOSTART"/*.xml "$AUTOSTART"/.*.xml \
+        "$AUTOSTART"/*.xml.once "$AUTOSTART"/.*.xml.once "$AUTOSTART"-once/*.xml)
     unset IFS
     for link_line; do
         if split_uuid_line "$link_line"; then LINKS="$LINKS$UUID:$UUID_FILE$NL"; fi

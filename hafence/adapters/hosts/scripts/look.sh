@@ -1,13 +1,13 @@
 # shellcheck shell=sh
 # One look into a host, read-only: its clock, its room, and every VM that is here, in the eyes of /proc and of libvirt.
-# Needs absence.sh and what that needs, and mark.sh.
+# Needs absence.sh and what that needs, mark.sh and aside.sh.
 #
 # ASKED   UUIDs apart by blanks: VMs of which libvirt is asked one by one, whatever becomes of its lists
 #
 #   boot ID | libvirt ok,busy,hung,failed,down,absent | memory total=KIB free=KIB
 #   copy UUID N (living processes) | named NAME N (of these, those that bear no UUID) | doubt UUID PROGRAM (see scan.sh)
 #   active UUID | defined UUID (libvirt's lists) | asked UUID off,active,busy (see libvirt.sh)
-#   autostart UUID | missing PROGRAM | blind WHY (processes could not be looked at)
+#   autostart UUID | saved UUID (a managed save image) | listed UUID (by libvirt-guests, for the next boot) | missing PROGRAM | blind WHY (processes could not be looked at)
 #   held UUID STORE RUN AGE_S (whose run was last at one of ASKED, see mark.sh)
 #   mark STORE RUN AGE_S N (of each store that has marks here: how many, and the youngest of them)
 #   end lines=N
@@ -189,6 +189,28 @@ tell_autostart() {
     unset IFS
 }
 
+# Each once: a name that was used again may have left two images of a VM.
+tell_aside() {
+    find_saved
+    find_listed
+    aside_told=' '
+    IFS=$NL
+    for aside_line in $SAVED; do
+        unset IFS
+        tell_once saved "${aside_line%%:*}"
+    done
+    unset IFS
+    for aside_vm in $LISTED; do tell_once listed "$aside_vm"; done
+}
+
+tell_once() {
+    case $aside_told in
+    *" $1:$2 "*) return ;;
+    esac
+    aside_told="$aside_told$1:$2 "
+    tell "$1 $2"
+}
+
 # tell_marks: of the VMs in ASKED, and of each store, of eight at most.
 tell_marks() {
     read_uptime || return 0
@@ -234,6 +256,7 @@ main() {
     tell_copies
     tell_libvirt
     tell_autostart
+    tell_aside
     tell_marks
     say "end lines=$TOLD"
     exit 0

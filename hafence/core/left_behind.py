@@ -1,0 +1,28 @@
+"""What a host keeps of a VM that is recorded elsewhere, beside its definition (audit.py): memory of it, and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .looks import HostLook
+from .model import Vm
+from .survey import Code, Finding, Severity, Survey
+
+
+def saved_images(scene: Survey, vm: Vm) -> Iterator[Finding]:
+    """A saved image of a VM that has run elsewhere since is the memory of a guest whose disks have changed under it."""
+    record = scene.record(vm)
+    home = record.host or record.last_host
+    for name, look in sorted(scene.looks.items()):
+        if name == home or not isinstance(look, HostLook) or look.runs(vm.uuid):
+            continue
+        listed = vm.uuid in look.listed
+        if listed:
+            saw = f"libvirt-guests starts it with {name}, whatever runs elsewhere by then"
+        elif vm.uuid in look.saved:
+            saw = f"a managed save image of it lies on {name}: a start there goes on from that memory, on other disks"
+        else:
+            continue
+        severity = Severity.CRITICAL if listed else Severity.WARNING
+        do = f"'hafence fence {vm.name} --host {name}' sets it aside"
+        yield Finding(Code.SAVED_IMAGE, severity, vm.name, saw, do)

@@ -1,0 +1,46 @@
+"""What was fenced does not come up again with its old host: by libvirt-guests, or from a saved image.
+
+Each has its control: a VM of the same host that was not fenced comes back.
+"""
+
+from __future__ import annotations
+
+from tests.lab import faults, guests
+from tests.lab.cluster import Lab
+from tests.lab.command import AdminNode, assert_started
+
+SUSPECT = "kvm-01"
+
+
+def test_libvirt_guests_does_not_resume_a_vm_that_was_started_elsewhere(lab: Lab) -> None:
+    vm, other = lab.start_vm(SUSPECT, "web-01"), lab.start_vm(SUSPECT, "web-02")
+    host = lab.hosts[SUSPECT]
+    guests.goes_down(host)
+    assert lab.qemus() == []
+    admin = AdminNode(lab)
+    ended = admin.start_vm(vm.name)
+    target = assert_started(admin, vm, ended)
+    assert ended["residual_risk"] == [], ended
+    assert "its managed save image there was set aside, and is kept" in ended["attempts"][-1]["detail"], ended
+    assert "libvirt-guests no longer starts it there" in ended["attempts"][-1]["detail"], ended
+    kept = [path.name for path in host.path(f"{guests.SAVES}/hafence/{vm.uuid}").glob("*/*")]
+    assert kept == ["web-01.save"]
+    faults.reboot(lab, SUSPECT)
+    assert "Resuming guest web-02: done" in guests.comes_up(host)
+    lab.wait_copies(other.uuid, 1)
+    assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [target]
+    host.virsh("start web-01")  # an admin's own hand: a new process, and no memory of the old one
+    assert "web-01.save" in [path.name for path in host.path(guests.SAVES).rglob("*")]
+
+
+def test_an_image_of_a_vm_that_is_recorded_elsewhere_is_found_and_a_fence_sets_it_aside(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    lab.hosts[SUSPECT].virsh("managedsave web-01")
+    lab.hosts["kvm-02"].virsh(f"create {vm.xml}")
+    admin = AdminNode(lab, vms={"web-01": {"host": "kvm-02"}})
+    found = [each for each in admin.run_json("audit")["findings"] if each["code"] == "saved_image"]
+    assert [(each["severity"], each["subject"]) for each in found] == [("WARNING", "web-01")]
+    ended = admin.run_json("fence", "web-01", "--host", SUSPECT, "--yes")
+    assert ended.code == 0, ended
+    assert [each["code"] for each in admin.run_json("audit")["findings"] if each["code"] == "saved_image"] == []
+    assert [qemu.host for qemu in lab.qemus(vm.uuid)] == ["kvm-02"]
