@@ -12,6 +12,7 @@ from enum import Enum
 
 from .marks import Claim, Mark
 from .model import HostName, Uuid
+from .needs import Lack
 from .troubles import Trouble, met_straight, own_way_out
 
 
@@ -66,6 +67,8 @@ class HostLook:
     """VMs of which a managed save image lies here: a start goes on from that memory, whatever became of the disks."""
     listed: frozenset[Uuid] = frozenset()
     """VMs that libvirt-guests starts when the host boots."""
+    lacking: tuple[Lack, ...] = ()
+    """What the one VM that the look was about needs, by its definition, and does not find here."""
 
     def runs(self, vm: Uuid) -> bool:
         """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""

@@ -28,6 +28,10 @@ class Against(Enum):
     LIBVIRT = "libvirt"
     BOOT = "boot"
     PROGRAMS = "programs"
+    LACKS = "lacks"
+    """Something that the VM's definition names is not there."""
+    SAVED = "saved"
+    """An old managed save image lies there, which a start would resume over today's disks."""
     MEMORY = "memory"
     KEPT_APART = "kept_apart"
     NOT_ASKED_FOR = "not_asked_for"
@@ -53,6 +57,11 @@ class Placement:
     """What was seen of each target, where hafence can look."""
 
     @property
+    def would_not_start(self) -> bool:
+        """Whether a host would do if the VM could start there: it answers, and lacks what the definition names."""
+        return any(unfit.against in (Against.LACKS, Against.SAVED) for _, unfit in self.excluded)
+
+    @property
     def lacks_memory(self) -> bool:
         """Whether a host would do if it had more memory free."""
         return any(unfit.against is Against.MEMORY for _, unfit in self.excluded)
@@ -70,6 +79,8 @@ class Room:
     """Where the records say that VMs run, for hosts that are not looked into."""
     sizes_mib: Mapping[Uuid, int] = field(default_factory=dict)
     """What the inventory says that VMs take."""
+    vm: Uuid | None = None
+    """Who is to be started, where that is known."""
 
 
 def sizes_mib(vms: Iterable[Vm]) -> dict[Uuid, int]:
@@ -130,6 +141,12 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
         return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking), "install what it lacks")
+    if look.lacking:
+        says = ", and ".join(lack.says for lack in look.lacking)
+        return Unfit(Against.LACKS, says, "; ".join(lack.way for lack in look.lacking))
+    if room.vm is not None and room.vm in look.saved:
+        says = "has an old memory image of the VM (managed save), which a start would resume over today's disks"
+        return Unfit(Against.SAVED, says, "remove the image if nobody needs it: 'virsh managedsave-remove'")
     free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
     if room.memory_mib is not None and free is not None and free < room.memory_mib:
         return Unfit(Against.MEMORY, f"has {free} MiB free, the VM needs {room.memory_mib}")

@@ -23,6 +23,7 @@ class Reason(Enum):
     SUSPECT_HEALTHY = "suspect_healthy"
     RUNNING_ELSEWHERE = "running_elsewhere"
     NO_TARGET = "no_target"
+    WOULD_NOT_START = "would_not_start"
     HOOK_FAILED = "hook_failed"
     START_FAILED = "start_failed"
     BUSY = "busy"

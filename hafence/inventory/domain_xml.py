@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from ..core.model import DUMP, Uuid, parse_uuid
+from ..core.needs import Need, NeedKind
 from ..core.parsing import shown
 from ..core.storage.port import WritableDisk
 from .consoles import Console
 from .files import FileRefused, read_bounded
+from .needs import MOST, need_of, need_of_disk, need_of_emulator, need_of_name
 from .writers import writer_of
 from .xml_text import text_of
 
@@ -52,6 +54,8 @@ _UNIT_BYTES = {
 
 _DISK = ("domain", "devices", "disk")
 _CONSOLE = ("domain", "devices", "graphics")
+_EMULATOR = ("domain", "devices", "emulator")
+_HUGEPAGES = ("domain", "memoryBacking", "hugepages")
 _TEXTS = ("uuid", "name", "memory")
 _BLANK = " \t\r\n"
 """What XML calls white space; libvirt takes no other around a UUID."""
@@ -103,6 +107,10 @@ class Domain:
     """What beside its disks the VM might write to; no storage fence covers these."""
     open_consoles: tuple[str, ...] = ()
     """Consoles that listen beyond loopback without a password, in words."""
+    needs: tuple[Need, ...] = ()
+    """What a target must have, as far as it can be asked."""
+    hugepages: bool = False
+    """Whether its memory lies in huge pages, and not in what the host has free."""
     xml: str = field(default="", repr=False, compare=False)
     """The document as it is sent to libvirt: its characters, without a declaration of how they are encoded."""
 
@@ -167,6 +175,8 @@ class _OpenDisk:
     target: str = ""
     readonly: bool = False
     shareable: bool = False
+    optional: bool = False
+    """Whether libvirt starts the VM without it where its source is missing."""
 
 
 class _Reading:
@@ -180,6 +190,10 @@ class _Reading:
         self._disks: list[Disk] = []
         self._also: list[str] = []
         self._consoles: list[Console] = []
+        self._needs: list[Need | None] = []
+        self._interface = ""
+        self._emulator = ""
+        self._page_kib: int | None = None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -199,6 +213,7 @@ class _Reading:
             self._memory_unit = attributes.get("unit", "")
         if (what := writer_of(path, attributes)) is not None:
             self._also.append(what)
+        self._note_need(path, attributes)
         if path == _DISK:
             self._disk = _OpenDisk(attributes.get("type", "file"), attributes.get("device", "disk"))
         elif path == _CONSOLE:
@@ -208,6 +223,15 @@ class _Reading:
         elif self._disk is not None:
             _inside_disk(self._disk, path[3:], attributes)
 
+    def _note_need(self, path: tuple[str, ...], attributes: dict[str, str]) -> None:
+        if path == ("domain", "devices", "interface"):
+            self._interface = attributes.get("type", "")
+        elif path == _HUGEPAGES:
+            self._page_kib = 0
+        elif path == (*_HUGEPAGES, "page"):
+            self._page_kib = _page_kib(attributes)
+        self._needs.append(need_of(path, attributes, self._interface))
+
     def end(self, tag: str) -> None:
         """An element ends."""
         if self._path == _DISK and self._disk is not None:
@@ -216,12 +240,16 @@ class _Reading:
             source = disk.source or ""
             kind, target = _for_people(disk.kind), _for_people(disk.target)
             self._disks.append(Disk(kind, disk.device, source, hosts, target, disk.readonly, disk.shareable))
+            if not disk.optional:
+                self._needs.append(need_of_disk(kind, source, self._disks[-1].writable))
         self._path = self._path[:-1]
 
     def text(self, text: str) -> None:
         """Characters between elements."""
         if len(self._path) == 2 and self._path[1] in self._texts:
             self._texts[self._path[1]] += text
+        elif self._path == _EMULATOR:
+            self._emulator += text
 
     def domain(self, xml: str) -> Domain:
         """What came of it, when the document was read to its end."""
@@ -238,7 +266,14 @@ class _Reading:
             raise DomainError(f"has no valid <uuid>: {shown(self._texts['uuid'])} is not 32 hex digits") from None
         memory = self._memory_mib(self._texts["memory"].strip(_BLANK)) if "memory" in self._texts else None
         consoles = tuple(_for_people(each.open) for each in self._consoles if each.open is not None)
-        return Domain(uuid, name, memory, tuple(self._disks), tuple(dict.fromkeys(self._also)), consoles, xml)
+        also, pages = tuple(dict.fromkeys(self._also)), self._page_kib is not None
+        return Domain(uuid, name, memory, tuple(self._disks), also, consoles, self._all_needs(name, memory), pages, xml)
+
+    def _all_needs(self, name: str, memory_mib: int | None) -> tuple[Need, ...]:
+        found = [*self._needs, need_of_emulator(self._emulator), need_of_name(name)]
+        if self._page_kib is not None and memory_mib is not None:
+            found.append(Need(NeedKind.HUGEPAGES, f"{self._page_kib} {memory_mib}"))
+        return tuple(dict.fromkeys(need for need in found if need is not None))[:MOST]
 
     def _memory_mib(self, text: str) -> int:
         unit = _UNIT_BYTES.get(self._memory_unit.lower())
@@ -255,6 +290,7 @@ def _inside_disk(disk: _OpenDisk, path: tuple[str, ...], attributes: Mapping[str
         if disk.source is not None:
             raise DomainError("has a disk with two <source>: keep the right one")
         disk.source = _source(disk.kind, attributes)
+        disk.optional = attributes.get("startupPolicy") == "optional"
     elif path == ("source", "host"):
         name, port = attributes.get("name", ""), attributes.get("port")
         disk.hosts.append(f"{name}:{port}" if port else name)
@@ -264,6 +300,13 @@ def _inside_disk(disk: _OpenDisk, path: tuple[str, ...], attributes: Mapping[str
         disk.readonly = True
     elif path == ("shareable",):
         disk.shareable = True
+
+
+def _page_kib(attributes: Mapping[str, str]) -> int:
+    """The size of its huge pages, 0 (the default one) where it can't be read."""
+    unit = _UNIT_BYTES.get(attributes.get("unit", "").lower(), 0)
+    size = attributes.get("size", "")
+    return int(size) * unit // 1024 if re.match(r"[0-9]{1,9}\Z", size) else 0
 
 
 def _for_people(text: str) -> str:

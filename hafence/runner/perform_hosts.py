@@ -18,6 +18,7 @@ from ..core.attempts import FenceReport, Reply
 from ..core.evidence import WitnessReport
 from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid, Vm
+from ..core.needs import Need
 from ..core.replies import interpret
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..core.stored import Lease
@@ -75,10 +76,24 @@ class HostPerformer:
             return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
         settings = self._inventory.settings
         within_s = LOOK_S + settings.libvirt_timeout_s
-        nonce, sent = _nonce(), time.time()
-        program = kvm.look_program(nonce, host, self._vms, settings=settings)
+        nonce, sent, needs = _nonce(), time.time(), self._needs()
+        program = kvm.look_program(nonce, host, self._vms, needs, settings=settings)
         run = self._hosts.run(host, program, within_s=within_s)
-        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named)
+        return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named, needs)
+
+    def _needs(self) -> tuple[Need, ...]:
+        """What a target must have for the one VM that the run is about. A site's own command knows better what it
+        needs, and a definition that can't be read is told of by the start."""
+        if len(self._vms) != 1 or self._vms[0] not in self._inventory.vms:
+            return ()
+        vm = self._inventory.vms[self._vms[0]]
+        if self._inventory.cluster_of(vm.host).start is StartMode.COMMAND:
+            return ()
+        try:
+            domain = _definition(vm)
+        except ValueError:
+            return ()
+        return () if domain is None else domain.needs
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
         """The siblings and the admin node look for signs of life, at once."""
@@ -235,7 +250,7 @@ class HostPerformer:
             domain = _definition(self._inventory.vms[effect.vm])
         except ValueError:
             return None
-        return None if domain is None else domain.memory_mib
+        return None if domain is None or domain.hugepages else domain.memory_mib
 
     def shared_host_keys(self, _: SharedHostKeys) -> tuple[tuple[HostName, ...], ...]:
         """Which hosts known_hosts can't tell apart."""

@@ -165,6 +165,7 @@ def _look(look: Look) -> Json:
                 "doubtful": dict(look.doubtful),
                 "memory_free_mib": look.memory_free_mib,
                 "missing": list(look.missing),
+                **({"lacking": [lack.says for lack in look.lacking]} if look.lacking else {}),
             }
 
 

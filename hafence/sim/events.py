@@ -153,7 +153,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
         world.agenda.release(host)
         host.answers_for = host
         host.sshd = host.libvirtd = host.bmc = "ok"
-        host.firewall = host.start_fault = host.lacks = ""
+        host.firewall = host.start_fault = host.lacks = host.wants = ""
         host.slow_s = host.clock_offset_s = 0.0
         host.memory_free_mib = 32768
         for qemu in list(host.qemus):
@@ -172,6 +172,7 @@ LIBVIRTD = ("ok", "hung", "gone", "absent")
 FIREWALL = ("", "drop", "drop-tcp", "drop-ping", "reject", "reject-net", "reject-port")
 LACKS = ("", "ping", "flock", "virsh")
 BMC = ("ok", "ignores", "gone")
+WANTS = ("", "disk", "network")
 STARTS = ("", "fails", "dies", "slow")
 """What can be wrong with a host's parts; the words are explained in `hosts.py`."""
 
@@ -191,6 +192,7 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "firewall": hosts.attribute("firewall", FIREWALL),
     "lacks": hosts.attribute("lacks", LACKS),
     "bmc": hosts.attribute("bmc", BMC),
+    "wants": hosts.attribute("wants", WANTS),
     "starts": hosts.attribute("start_fault", STARTS),
     "slow": hosts.slow,
     "memory": hosts.memory,

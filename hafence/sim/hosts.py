@@ -96,6 +96,7 @@ class SimHost(Owner):
         "switches",
         "tickets",
         "up",
+        "wants",
     )
 
     def __init__(self, name: HostName, machine_id: str) -> None:
@@ -119,6 +120,8 @@ class SimHost(Owner):
         self.firewall = ""
         """'' | drop | drop-tcp | drop-ping | reject | reject-net | reject-port: what it does with what comes from
         outside; it answers ARP all the same."""
+        self.wants = ""
+        """'' | disk | network: what the VMs' definitions name and this host does not have."""
         self.slow_s = 0.0
         """How much later than sent a script begins (a host that pages)."""
         self.start_fault = ""

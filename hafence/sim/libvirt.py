@@ -11,6 +11,7 @@ from enum import Enum
 
 from ..core.looks import Libvirt
 from ..core.model import Uuid
+from ..core.needs import Lack, Lacking, Need, NeedKind
 from .hosts import Qemu, SimHost
 
 
@@ -22,6 +23,14 @@ class Answer(Enum):
     """It does not answer, or there is no virsh to ask a daemon that lives."""
     DOWN = "down"
     ABSENT = "absent"
+
+
+LACKS = {
+    "": (),
+    "disk": (Lack(Need(NeedKind.WRITE, "/srv/images/vm.img"), Lacking.MISSING),),
+    "network": (Lack(Need(NeedKind.NETWORK, "prod"), Lacking.MISSING),),
+}
+"""What a look says of a host that wants something."""
 
 
 def has_virsh(host: SimHost) -> bool:

@@ -58,7 +58,7 @@ def _start(world: World, host: SimHost, vm: Uuid, by: str, job: Job) -> Act[None
         del host.locks[vm]
     if given_up:
         return
-    if host.start_fault == "fails":
+    if host.start_fault == "fails" or host.wants:
         world.say(host.name, f"libvirt can't start {world.name_of(vm)}")
         return
     qemu = world.begin_qemu(vm, host, by)

@@ -18,7 +18,7 @@ from ..core.troubles import Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, Witness
 from .hosts import SimHost
 from .kernel import Act, Join, Task
-from .libvirt import has_virsh, seen_in
+from .libvirt import LACKS, has_virsh, seen_in
 from .managers import HIDDEN_PROGRAM
 from .network import seconds_to_meet, signs_seen, trouble_reaching
 from .observed import (
@@ -282,6 +282,7 @@ def _look(
         marks=_marks(host, now) if host.marks else (),
         saved=frozenset(host.saved) if host.saved else _NONE,
         listed=frozenset(host.saved) if host.saved else _NONE,
+        lacking=LACKS[host.wants],
     )
 
 

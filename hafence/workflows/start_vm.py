@@ -276,6 +276,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
         neighbours={vm.uuid: vm for vm in inventory.vms.values() if keeps_apart(vm_run.vm, vm)},
         placed=placed(vm_run.run, memory),
         sizes_mib=sizes_mib(inventory.vms.values()),
+        vm=vm_run.vm.uuid,
     )
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm
@@ -306,15 +307,16 @@ def no_sibling(vm_run: VmRun, siblings: Candidates) -> Outcome:
 def no_target(vm_run: VmRun, placement: Placement) -> Outcome:
     """Nothing is killed where nothing could be started."""
     to = vm_run.run.to
+    reason = Reason.WOULD_NOT_START if placement.would_not_start else Reason.NO_TARGET
     if to is not None:
         unfit = dict(placement.excluded).get(to)
         why = unfit.says if unfit else f"is not in the cluster of {vm_run.record.suspect}"
         message = f"{vm_run.vm.name} can't be started on {to}, which was asked for: {to} {why}"
-        return refuse(vm_run, Reason.NO_TARGET, message, ("leave out --to, or name another host with it",))
+        return refuse(vm_run, reason, message, ("leave out --to, or name another host with it",))
     against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded)
     message = f"no host can take {vm_run.vm.name}: {against or 'the cluster has no other host'}"
     ways = (*ways_to_targets(placement), "free or bring back a host of the cluster")
-    return refuse(vm_run, Reason.NO_TARGET, message, ways)
+    return refuse(vm_run, reason, message, ways)
 
 
 def _hooks(vm_run: VmRun, suspect: Host, target: HostName) -> Workflow[Outcome | None]:

@@ -31,6 +31,7 @@ OF_THE_SIMULATION_ALONE = {
     **dict.fromkeys(
         ("clone", "take_over"), "all lab hosts are cut from one image; what a clone shows: tests/workflows"
     ),
+    "wants": "a look here is about no VM's definition; real targets that lack what one names: tests/lab/test_needs.py",
     "switches": "a BMC is its host's own in the conformance cases; exchanged ones: tests/lab/test_power.py",
     "reinstall": "a lab host keeps its machine-id; another one is a matter of interpret(), see tests/core",
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.marks import Mark
 from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
+from ...core.needs import Lack, Lacking, Need
 from ...core.troubles import Trouble
 from ...core.whys import sentence
 from ...core.wire import Faulty, Message, ReplyFault, read_message
@@ -28,6 +29,7 @@ _LINES = {
     "saved": re.compile("saved " + _UUID),
     "listed": re.compile("listed " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
+    "lacks": re.compile(r"lacks ([0-9]{1,3}) (missing|read-only|silent|taken)\Z"),
     "held": re.compile(r"held ([0-9a-f-]{36}) ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9})\Z"),
     "mark": re.compile(r"mark ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9}) ([0-9]{1,7})\Z"),
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
@@ -38,15 +40,28 @@ MOST_ASKED = 16
 """Of how many VMs libvirt is asked one by one in a look."""
 
 
-def look_program(nonce: str, host: Host, vms: Sequence[Uuid] = (), *, settings: Settings = DEFAULTS) -> Program:
+def look_program(
+    nonce: str, host: Host, vms: Sequence[Uuid] = (), needs: Sequence[Need] = (), *, settings: Settings = DEFAULTS
+) -> Program:
     """One look into `host`, read-only. It needs no release.
 
     `vms` are those that matter: libvirt's lists wait for every VM of the host, and one that is slow to start keeps them
-    from being told; these are asked for one by one.
+    from being told; these are asked for one by one. `needs` are what the one VM of a start
+    must find there.
     """
+    assert not needs or len(vms) == 1, "whose needs they are"
+    listed = "\n".join(f"{need.kind.value} {need.what}" for need in needs)
     asked = " ".join(vms[:MOST_ASKED])
     return Program(
-        compose((*SCAN, "mark", "aside", "look"), nonce, host.root, **ground(settings), DISKS="", ASKED=asked)
+        compose(
+            (*SCAN, "mark", "aside", "needs", "look"),
+            nonce,
+            host.root,
+            **ground(settings),
+            DISKS="",
+            ASKED=asked,
+            NEEDS=listed,
+        )
     )
 
 
@@ -57,6 +72,7 @@ def parse_look(
     at_sent: float,
     at_received: float,
     named: Callable[[str], Uuid | None] = lambda name: None,
+    needs: Sequence[Need] = (),
 ) -> Look:
     """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint.
 
@@ -84,7 +100,11 @@ def parse_look(
         return Silence(host, at_received, Trouble.PROTOCOL_ERROR, odd.says)
     if blind := found["blind"]:
         return Blind(host, at_received, f"its processes can't be looked at: {sentence(blind[0][1])}")
-    return _host_look(host, message, found, at_received, message.hello.clock - (at_sent + at_received) / 2, named)
+    if any(not 1 <= int(match[1]) <= len(needs) for match in found["lacks"]):
+        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, Faulty(ReplyFault.UNKNOWN_LINE).says)
+    return _host_look(
+        host, message, found, at_received, message.hello.clock - (at_sent + at_received) / 2, named, needs
+    )
 
 
 _Found = dict[str, list[re.Match[str]]]
@@ -126,6 +146,7 @@ def _host_look(
     at: float,
     clock_offset_s: float,
     named: Callable[[str], Uuid | None],
+    needs: Sequence[Need],
 ) -> HostLook:
     boot, memory = found["boot"], found["memory"]
     copies = _copies(found, named)
@@ -150,6 +171,7 @@ def _host_look(
         held={parse_uuid(match[1]): Mark(match[2], match[3], float(match[4])) for match in found["held"]},
         saved=_uuids(found["saved"]),
         listed=_uuids(found["listed"]),
+        lacking=tuple(Lack(needs[int(match[1]) - 1], Lacking(match[2])) for match in found["lacks"]),
         marks=tuple(Mark(match[1], match[2], float(match[3]), int(match[4])) for match in found["mark"]),
     )
 

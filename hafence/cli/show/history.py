@@ -115,6 +115,7 @@ RULES: Mapping[str, str] = {
     "suspect_healthy": "the suspect answers and the VM runs there: only a person's yes lets it be killed",
     "running_elsewhere": "a copy of the VM runs on another host: a start would make two",
     "no_target": "no host can take the VM, so nothing was killed",
+    "would_not_start": "no host has what the VM's definition names, so nothing was killed",
     "hook_failed": "a before-start hook said no",
     "start_failed": "the VM was fenced, and no start succeeded",
     "busy": "another run has the right to act on the VM",

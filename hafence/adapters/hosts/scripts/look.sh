@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # One look into a host, read-only: its clock, its room, and every VM that is here, in the eyes of /proc and of libvirt.
-# Needs absence.sh and what that needs, mark.sh and aside.sh.
+# Needs absence.sh and what that needs, mark.sh, aside.sh and needs.sh, which says what "lacks" means.
 #
 # ASKED   UUIDs apart by blanks: VMs of which libvirt is asked one by one, whatever becomes of its lists
 #
@@ -258,6 +258,7 @@ main() {
     tell_autostart
     tell_aside
     tell_marks
+    tell_lacking
     say "end lines=$TOLD"
     exit 0
 }

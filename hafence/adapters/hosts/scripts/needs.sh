@@ -1,0 +1,131 @@
+# shellcheck shell=sh
+# Whether this host has what a VM's definition names: a start that lacks something fails, and by then the VM is dead where
+# it was. Read-only. Needs lib.sh, libvirt.sh and look.sh's `tell`.
+#
+# NEEDS   a line each, checked before they were sent:
+#         write PATH | read PATH | run PATH | device PATH | hugepages KIB MIB | bridge NAME
+#         network NAME | volume POOL NAME | secret UUID | name NAME   (of these libvirt is asked)
+#
+#   lacks N missing,read-only,silent,taken     the N-th of NEEDS, from 1
+
+tell_lacking() {
+    need_number=0 need_commands='' need_hangs=''
+    IFS=$NL
+    for need_line in $NEEDS; do
+        unset IFS
+        need_number=$((need_number + 1)) need_what=${need_line#* }
+        case ${need_line%% *} in
+        write | read | run) check_path "${need_line%% *}" "$need_what" ;;
+        device) [ -e "$need_what" ] || tell "lacks $need_number missing" ;;
+        bridge) [ -e "/sys/class/net/$need_what" ] || tell "lacks $need_number missing" ;;
+        hugepages) has_hugepages "${need_what% *}" "${need_what#* }" || tell "lacks $need_number missing" ;;
+        network) ask_need "net-info $need_what" ;;
+        volume) ask_need "vol-path --pool $need_what" ;;
+        secret) ask_need "secret-dumpxml $need_what" ;;
+        name) ask_need "domuuid $need_what" ;;
+        esac
+    done
+    unset IFS
+    # shellcheck disable=SC2154  # look.sh sets it
+    if [ "$libvirt_is" = ok ] && [ -n "$need_commands" ]; then tell_what_libvirt_lacks; fi
+}
+
+ask_need() {
+    need_commands="${need_commands}echo need $need_number; $1; "
+}
+
+# check_path write,read,run PATH. In a process of its own: the storage may hang. What another host keeps (NFS) may forbid
+# root what it grants to qemu, so there no lack of a right is told.
+check_path() {
+    [ -z "$need_hangs" ] || return 0 # one that hangs has cost its time, and bars the host
+    # shellcheck disable=SC2016  # the inner shell's
+    check_said=$(timeout -k 1 2 sh -c '
+        if [ -e "$2" ]; then
+            case $1 in
+            run) [ -x "$2" ] || echo missing ;;
+            write)
+                if ! [ -w "$2" ]; then
+                    case $(stat -f -c %T "$2" 2>/dev/null) in
+                    "" | nfs* | fuse* | smb* | cifs* | ceph* | gpfs* | UNKNOWN*) ;;
+                    *) echo read-only ;;
+                    esac
+                fi
+                ;;
+            esac
+        else
+            dir=$2
+            while dir=${dir%/*} && [ -n "$dir" ] && ! [ -d "$dir" ]; do :; done
+            if [ -z "$dir" ] || [ -x "$dir" ]; then echo missing; fi
+        fi
+        echo done' sh "$1" "$2" 2>/dev/null </dev/null)
+    case $check_said in
+    done) ;;
+    missing*done | read-only*done) tell "lacks $need_number ${check_said%%"$NL"*}" ;;
+    *)
+        need_hangs=yes
+        tell "lacks $need_number silent"
+        ;;
+    esac
+}
+
+# has_hugepages KIB MIB: enough of that size are free; KIB 0 is the default size.
+has_hugepages() {
+    pages_kib=$1
+    if [ "$pages_kib" = 0 ]; then
+        while read -r pages_key pages_value _; do
+            [ "$pages_key" != Hugepagesize: ] || pages_kib=$pages_value
+        done </proc/meminfo
+    fi
+    [ -r "/sys/kernel/mm/hugepages/hugepages-${pages_kib}kB/free_hugepages" ] || return 1
+    read -r pages_free <"/sys/kernel/mm/hugepages/hugepages-${pages_kib}kB/free_hugepages" || return 1
+    [ $((pages_free * pages_kib)) -ge $(($2 * 1024)) ]
+}
+
+# One virsh asks for all. An answer that did not come whole says nothing: a start has its own time for it.
+tell_what_libvirt_lacks() {
+    # shellcheck disable=SC2086  # an option or nothing
+    need_answer=$(timeout -k 1 "$LIBVIRT_S" virsh $READ_ONLY -c qemu:///system "${need_commands}echo need end" 2>&1 </dev/null)
+    case $need_answer in
+    *"need end"*) ;;
+    *) return 0 ;;
+    esac
+    need_number='' need_told=''
+    IFS=$NL
+    for need_line in $need_answer; do
+        unset IFS
+        case $need_line in
+        'need '*) need_number=${need_line#need } need_told='' ;;
+        *) [ -n "$need_told" ] || read_need_line ;;
+        esac
+    done
+    unset IFS
+}
+
+# read_need_line: what is said of the thing whose number came last. That a name is unknown is as it should be.
+read_need_line() {
+    need_kind=$(nth_need_kind)
+    need_lack=''
+    case $need_kind:$need_line in
+    name:*)
+        if [ ${#need_line} -le 40 ] && normalise_uuid "$need_line" && [ "$UUID" != "$ASKED" ]; then need_lack=taken; fi
+        ;;
+    *:error:* | network:Active:*no) need_lack=missing ;;
+    esac
+    if [ -n "$need_lack" ]; then
+        tell "lacks $need_number $need_lack"
+        need_told=yes
+    fi
+}
+
+nth_need_kind() {
+    nth=0
+    IFS=$NL
+    for nth_line in $NEEDS; do
+        nth=$((nth + 1))
+        if [ "$nth" = "$need_number" ]; then say_kind "${nth_line%% *}"; fi
+    done
+}
+
+say_kind() {
+    printf '%s\n' "$1"
+}

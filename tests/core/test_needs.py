@@ -1,0 +1,60 @@
+"""What a definition names that a target lacks: in words, and as a reason against the target."""
+
+from __future__ import annotations
+
+from hafence.core.model import Host, HostName, parse_uuid
+from hafence.core.needs import Lack, Lacking, Need, NeedKind
+from hafence.core.placement import Against, Room, choose_targets
+from tests.core.make import look
+from tests.core.telling import assert_told
+
+VM = parse_uuid("6d6f6a5a-0000-4000-8000-000000000001")
+SUSPECT, SECOND, THIRD = map(HostName, ("kvm-01", "kvm-02", "kvm-03"))
+HOSTS = [Host(name, "a", name) for name in (SUSPECT, SECOND, THIRD)]
+ROOM = Room(None, {}, {}, vm=VM)
+WHAT = {
+    NeedKind.WRITE: "/srv/a.qcow2",
+    NeedKind.READ: "/srv/a.iso",
+    NeedKind.RUN: "/usr/bin/qemu-system-x86_64",
+    NeedKind.DEVICE: "/sys/bus/pci/devices/0000:65:00.0",
+    NeedKind.HUGEPAGES: "2048 1024",
+    NeedKind.NETWORK: "prod",
+    NeedKind.BRIDGE: "br0",
+    NeedKind.VOLUME: "vms web-01",
+    NeedKind.SECRET: "11111111-2222-3333-4444-555555555555",
+    NeedKind.NAME: "web-01",
+}
+
+
+def test_what_a_target_lacks_in_words() -> None:
+    disk = Need(NeedKind.WRITE, "/srv/a.qcow2")
+    lacks = {kind.value: Lack(Need(kind, what), Lacking.MISSING) for kind, what in WHAT.items()}
+    assert lacks.keys() == {kind.value for kind in NeedKind}
+    lacks |= {how.value: Lack(disk, how) for how in Lacking}
+    lacks |= {
+        "hugepages of the default size": Lack(Need(NeedKind.HUGEPAGES, "0 32"), Lacking.MISSING),
+        "taken": Lack(Need(NeedKind.NAME, "web-01"), Lacking.TAKEN),
+    }
+    assert_told("needs", {case: [f"kvm-02 {lack.says}", lack.way] for case, lack in lacks.items()})
+
+
+def test_a_host_that_lacks_something_is_no_target_and_one_that_has_all_is() -> None:
+    lack = Lack(Need(NeedKind.NETWORK, "prod"), Lacking.MISSING)
+    looks = {SECOND: look("kvm-02", lacking=(lack,)), THIRD: look("kvm-03")}
+    placement = choose_targets(SUSPECT, HOSTS, ROOM, {}, looks)
+    assert placement.targets == (THIRD,)
+    assert dict(placement.excluded)[SECOND].against is Against.LACKS
+    assert placement.would_not_start
+    assert not choose_targets(SUSPECT, HOSTS[:1], ROOM, {}, {}).would_not_start
+
+
+def test_an_old_image_of_the_vm_bars_a_host_and_another_vms_does_not() -> None:
+    other = parse_uuid("6d6f6a5a-0000-4000-8000-000000000002")
+    looks = {
+        SECOND: look("kvm-02", saved=frozenset({VM})),
+        THIRD: look("kvm-03", saved=frozenset({other})),
+    }
+    placement = choose_targets(SUSPECT, HOSTS, ROOM, {}, looks)
+    assert placement.targets == (THIRD,)
+    assert dict(placement.excluded)[SECOND].against is Against.SAVED
+    assert placement.would_not_start

@@ -1,0 +1,125 @@
+"""A target that lacks what the VM's definition names is none, and where no target is left nothing is killed."""
+
+from __future__ import annotations
+
+import shutil
+import uuid as uuids
+from pathlib import Path
+
+import pytest
+
+from tests.lab.cluster import Lab
+from tests.lab.command import AdminNode, assert_refused, assert_started
+from tests.lab.vm import LabVm
+
+SUSPECT = "kvm-01"
+TARGETS = ("kvm-02", "kvm-03", "kvm-04")
+
+
+def name_in_definition(vm: LabVm, devices: str = "", memory: str = "") -> None:
+    """The inventory's definition names more than the VM that runs."""
+    text = Path(vm.xml).read_text()
+    Path(vm.xml).write_text(text.replace("</devices>", f"{devices}</devices>").replace("<os>", f"{memory}<os>"))
+
+
+@pytest.mark.parametrize(
+    ("devices", "memory", "words"),
+    [
+        ("<disk type='file'><source file='/nowhere/a.img'/><target dev='vdz'/></disk>", "", "the disk /nowhere/a.img"),
+        ("<interface type='network'><source network='prod-vlan7'/></interface>", "", "the network prod-vlan7"),
+        ("<interface type='bridge'><source bridge='br-none'/></interface>", "", "the bridge br-none"),
+        (
+            "<disk type='volume'><source pool='vmpool' volume='a'/><target dev='vdz'/></disk>",
+            "",
+            "the volume vmpool/a",
+        ),
+        (
+            "<disk type='network'><auth username='a'><secret type='ceph' uuid='11111111-2222-3333-4444-555555555555'/>"
+            "</auth><source protocol='rbd' name='vms/a'/><target dev='vdz'/></disk>",
+            "",
+            "the secret 11111111-2222-3333-4444-555555555555",
+        ),
+        (
+            "<hostdev mode='subsystem' type='pci'><source><address bus='0xfe' slot='0x1f' function='0x7'/></source>"
+            "</hostdev>",
+            "",
+            "the passed-through device 0000:fe:1f.7",
+        ),
+        (
+            "",
+            "<memoryBacking><hugepages><page size='3' unit='KiB'/></hugepages></memoryBacking>",
+            "32 MiB of free huge pages",
+        ),
+    ],
+    ids=["disk", "network", "bridge", "volume", "secret", "pci", "hugepages"],
+)
+def test_nothing_is_killed_where_no_target_has_what_the_definition_names(
+    lab: Lab, devices: str, memory: str, words: str
+) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    name_in_definition(vm, devices, memory)
+    admin = AdminNode(lab)
+    before = lab.qemus(vm.uuid)
+    ended = admin.start_vm(vm.name)
+    assert_refused(admin, vm, ended, "would_not_start", None, before)
+    for target in TARGETS:
+        assert f"{target} lacks {words}" in ended["message"], ended
+
+
+def test_the_host_that_has_the_file_takes_the_vm(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    name_in_definition(vm, "<disk type='file'><source file='/var/lib/libvirt/a.img'/><target dev='vdz'/></disk>")
+    image = lab.hosts["kvm-03"].path("/var/lib/libvirt/a.img")
+    image.write_bytes(b"\0" * 4096)
+    try:
+        admin = AdminNode(lab)
+        assert_started(admin, vm, admin.start_vm(vm.name), on="kvm-03")
+    finally:
+        image.unlink()
+
+
+def test_a_name_that_another_vm_has_and_an_old_memory_image_bar_a_host(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    other = lab.define_vm("kvm-02", "web-01-other", str(uuids.uuid4()), None, 32)
+    text = Path(other.xml).read_text().replace("web-01-other", "web-01")
+    Path(other.xml).write_text(text)
+    lab.hosts["kvm-02"].virsh(f"define {other.xml}")
+    lab.hosts["kvm-03"].virsh(f"create {vm.xml}")
+    lab.hosts["kvm-03"].virsh(f"define {vm.xml}")
+    lab.hosts["kvm-03"].virsh("managedsave web-01")
+    admin = AdminNode(lab)
+    ended = admin.start_vm(vm.name, "--dry-run")
+    notes = "\n".join(ended["notes"])
+    assert "target kvm-02 not chosen: has another VM of the name web-01" in notes, ended
+    assert "target kvm-03 not chosen: has an old memory image of the VM" in notes, ended
+    assert (ended.code, ended["host"]) == (0, "kvm-04"), ended
+
+
+def test_the_host_that_has_what_libvirt_keeps_is_the_target(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    secret = str(uuids.uuid4())
+    name_in_definition(
+        vm,
+        "<interface type='network'><source network='prod'/></interface>"
+        "<disk type='volume'><source pool='vms' volume='a'/><target dev='vdy'/></disk>"
+        f"<disk type='network'><auth username='a'><secret type='ceph' uuid='{secret}'/></auth>"
+        "<source protocol='rbd' name='vms/a'/><target dev='vdz'/></disk>",
+    )
+    host = lab.hosts["kvm-03"]
+    folder = host.path("/var/lib/libvirt/vms")
+    folder.mkdir()
+    (folder / "a").write_bytes(b"\0" * 512)
+    network, keyed = host.path("/var/lib/libvirt/net.xml"), host.path("/var/lib/libvirt/secret.xml")
+    network.write_text("<network><name>prod</name><forward mode='bridge'/><bridge name='eth0'/></network>")
+    keyed.write_text(
+        f"<secret ephemeral='no' private='yes'><uuid>{secret}</uuid><usage type='ceph'><name>a</name></usage></secret>"
+    )
+    pool = "pool-create-as vms dir --target /var/lib/libvirt/vms"
+    host.virsh(f"net-create /var/lib/libvirt/net.xml; {pool}; secret-define /var/lib/libvirt/secret.xml")
+    try:
+        foretold = AdminNode(lab).start_vm(vm.name, "--dry-run")
+    finally:
+        host.virsh(f"net-destroy prod; pool-destroy vms; secret-undefine {secret}")
+        shutil.rmtree(folder)
+    assert (foretold.code, foretold["host"]) == (0, "kvm-03"), foretold
+    assert "target kvm-02 not chosen: lacks the network prod, and lacks the volume vms/a" in str(foretold["notes"])
