@@ -29,6 +29,7 @@ class Against(Enum):
     BOOT = "boot"
     PROGRAMS = "programs"
     MEMORY = "memory"
+    SAVED_IMAGE = "saved_image"
     KEPT_APART = "kept_apart"
     NOT_ASKED_FOR = "not_asked_for"
 
@@ -70,6 +71,8 @@ class Room:
     """Where the records say that VMs run, for hosts that are not looked into."""
     sizes_mib: Mapping[Uuid, int] = field(default_factory=dict)
     """What the inventory says that VMs take."""
+    vm: Vm | None = None
+    """The VM itself, for what a host may hold of it; None where no host is looked into."""
 
 
 def sizes_mib(vms: Iterable[Vm]) -> dict[Uuid, int]:
@@ -130,6 +133,10 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
         return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking), "install what it lacks")
+    if room.vm is not None and room.vm.uuid in look.saved:
+        # `virsh start` resumes it and removes it: the memory of a guest whose disks have gone on without it
+        says = "holds a managed save image of the VM: a start there would go on from its memory, on disks of today"
+        return Unfit(Against.SAVED_IMAGE, says, f"'hafence fence {room.vm.name} --host {host.name}' sets it aside")
     free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
     if room.memory_mib is not None and free is not None and free < room.memory_mib:
         return Unfit(Against.MEMORY, f"has {free} MiB free, the VM needs {room.memory_mib}")
