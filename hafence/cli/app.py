@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "store": "store:store",
     "simulate": "simulate:simulate",
     "demo": "demo:demo",
+    "completion": "completion:completion",
 }
 """Each command and where it is: `MODULE:NAME` below `commands`. A module is loaded when its command is needed."""
 
@@ -59,6 +60,11 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Also note the command's name: errors in its arguments are reported in its way."""
+        if args and args[0] not in self.table and not args[0].startswith("-"):
+            from ..inventory.faults import nearest
+
+            near = nearest(args[0], self.table)
+            ctx.fail(f"No such command '{args[0]}'" + (f": did you mean '{near}'?" if near else "."))
         name, command, rest = super().resolve_command(ctx, args)
         options = ctx.ensure_object(Options)
         options.command = f"{options.command} {name}".strip()

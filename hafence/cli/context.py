@@ -48,6 +48,18 @@ def open_to_read(options: Options, inventory: Inventory) -> Store:
     return open_store(store_url(options, inventory), read_only=True)
 
 
+def open_to_show(options: Options, inventory: Inventory) -> Store:
+    """The same, to show what is in it: a store that an admin names and that is not there is no empty one."""
+    from ..effects import StoreError
+    from ..stores import is_there
+
+    if options.store and not is_there(options.store):
+        raise StoreError(
+            f"there is no store at {options.store}: is --store (or HAFENCE_STORE) spelt right? The first run makes it"
+        )
+    return open_to_read(options, inventory)
+
+
 def find_vm(inventory: Inventory, text: str) -> Vm:
     """The VM that was typed, or a usage error with the reason."""
     try:

@@ -32,7 +32,7 @@ def report(error: BaseException, options: Options, arguments: Sequence[str]) -> 
             _print_error(options, is_audit, code, error.format_message())
         case click.Abort() | KeyboardInterrupt() | Interrupted():
             say("interrupted: 'hafence status' shows what is recorded")
-            _print_error(options, is_audit, Exit.INTERRUPTED, "interrupted")
+            _print_error(options, is_audit, Exit.INTERRUPTED, "interrupted: 'hafence status' shows what is recorded")
             return Exit.INTERRUPTED
         case InventoryError():
             code = _show_faults(error, options, is_audit)
@@ -86,13 +86,19 @@ def _show_usage(error: click.ClickException) -> None:
 def _show_faults(error: Any, options: Options, is_audit: bool) -> int:
     from ..core.outcome import Exit
 
-    count = len(error.faults) + error.more
-    message = f"the inventory has {count} error{'s' if count != 1 else ''}"
+    message = _inventory_words(error)
     say(str(error))
     say(f"hafence: {message}")
     faults = [{"file": f.file, "line": f.line, "path": f.path, "says": f.says} for f in error.faults]
     _print_error(options, is_audit, Exit.INVENTORY, message, faults)
     return Exit.INVENTORY
+
+
+def _inventory_words(error: Any) -> str:
+    if error.missing:
+        return "there is no inventory"
+    count = len(error.faults) + error.more
+    return f"the inventory has {count} error{'s' if count != 1 else ''}"
 
 
 def _show_bug(error: BaseException) -> int:

@@ -27,6 +27,22 @@ def play_for_host(
     yes: bool = False,
 ) -> int:
     """Play the workflow, show its end, and answer the exit code: 0 when it was done, 3 when it was refused."""
+    code, document = played_for_host(options, inventory, host, command, details, workflow, yes)
+    if options.json:
+        print_document(document)
+    return code
+
+
+def played_for_host(
+    options: Options,
+    inventory: Inventory,
+    host: Host,
+    command: str,
+    details: Mapping[str, Any],
+    workflow: Callable[[Request], Workflow[HostOutcome]],
+    yes: bool = False,
+) -> tuple[int, dict[str, Any]]:
+    """The same; the document is answered and not printed."""
     asked = {"host": host.name, "yes": yes, **details}
     with (
         open_voice(options, inventory, f"{command} {host.name}") as voice,
@@ -34,13 +50,11 @@ def play_for_host(
     ):
         run = Request(session.run_id, inventory, yes=yes, store_id=session.store_id)
         outcome = played(session, workflow(run), lambda o: (_exit(o), _object(run.id, o)))
-    if options.json:
-        print_document(_object(run.id, outcome))
-    else:
+    if not options.json:
         out(outcome.message)
         for way in outcome.ways_out:
             out(f"  way out: {way}")
-    return _exit(outcome)
+    return _exit(outcome), _object(run.id, outcome)
 
 
 def _exit(outcome: HostOutcome) -> Exit:

@@ -21,14 +21,24 @@ INVENTORY_PATH = click.Path(readable=False)
 MOST_WAIT_S = 86400.0
 
 
-class Seconds(click.FloatRange):
-    """A span of time. Also refuses "nan", which is in every range and could neither be waited for nor recorded."""
+class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.3
+    """A span of time, written as in the inventory: `90`, `90s`, `5m`."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number."""
-        seconds = super().convert(value, param, ctx)
-        if seconds != seconds:
-            self.fail(f"{value!r} is no number.", param, ctx)
+    name = "duration"
+
+    def __init__(self, most_s: float) -> None:
+        self.most_s = most_s
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        from ..core.parsing import format_duration, parse_duration
+
+        try:
+            seconds = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        if seconds > self.most_s:
+            self.fail(f"{value} is longer than {format_duration(self.most_s)}.", param, ctx)
         return seconds
 
 
@@ -93,10 +103,10 @@ def run_options(command: F) -> F:
             click.option("--yes", is_flag=True, help="Also fence a VM that is found healthy on a host that answers."),
             click.option(
                 "--wait",
-                type=Seconds(min=0, max=MOST_WAIT_S),
-                default=0.0,
-                metavar="SECONDS",
-                help="Wait so long for a lease that another run holds, instead of ending with exit 5.",
+                type=Duration(MOST_WAIT_S),
+                default="0",
+                metavar="TIME",
+                help="Wait so long (90, 90s, 5m) for a lease that another run holds, instead of ending with exit 5.",
             ),
             json_option,
         ),

@@ -179,7 +179,8 @@ def _judge(case: Case) -> Judgement:
             risks_of(Reason.STORAGE_FENCED, case.suspect),
         )
     if verdict is Verdict.STILL_ALIVE:
-        return _refused(case, Reason.STILL_ALIVE, f"the VM is still alive on {case.suspect}: {_detail(case, verdict)}")
+        alive = _refused(case, Reason.STILL_ALIVE, f"the VM is still alive on {case.suspect}: {_detail(case, verdict)}")
+        return replace(alive, host=case.suspect)
     if verdict is Verdict.AMBIGUOUS:
         return _refused(case, Reason.AMBIGUOUS, f"{case.suspect} is neither dead nor silent: {_detail(case, verdict)}")
     if verdict is None:

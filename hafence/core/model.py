@@ -205,6 +205,8 @@ class Settings:
     """More than this share of a cluster silent means that the observer is cut off."""
     unreachable: Unreachable = Unreachable.CONFIRM
     pre_fence: bool = True
+    ask_on_silence: bool = True
+    """Whether a person at a terminal is asked before a start on mere silence."""
     libvirt_timeout_s: float = 5.0
     """How long libvirt on a host may take for an answer before it counts as none; whole seconds."""
     pid_namespace: PidNamespace = PidNamespace.INITIAL

@@ -10,6 +10,7 @@ from typing import assert_never
 from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
 from .model import Host, HostName, HostState, Uuid, Vm
 from .risks import listed
+from .siblings import rejoin_command
 
 WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
 """Needed only to look for another host's signs of life; a host without them can still take a VM."""
@@ -28,6 +29,7 @@ class Against(Enum):
     BOOT = "boot"
     PROGRAMS = "programs"
     MEMORY = "memory"
+    SAVED_IMAGE = "saved_image"
     KEPT_APART = "kept_apart"
     NOT_ASKED_FOR = "not_asked_for"
 
@@ -69,6 +71,8 @@ class Room:
     """Where the records say that VMs run, for hosts that are not looked into."""
     sizes_mib: Mapping[Uuid, int] = field(default_factory=dict)
     """What the inventory says that VMs take."""
+    vm: Vm | None = None
+    """The VM itself, for what a host may hold of it; None where no host is looked into."""
 
 
 def sizes_mib(vms: Iterable[Vm]) -> dict[Uuid, int]:
@@ -93,7 +97,7 @@ def reason_against(
     if host.state is not HostState.ENABLED:
         return Unfit(Against.STATE, f"is {host.state.value} in the inventory")
     if host.name in quarantined:
-        return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'", f"'hafence rejoin {host.name}'")
+        return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'")
     here = room.placed.get(host.name, frozenset())
     if looked:
         if not isinstance(look, HostLook):
@@ -129,6 +133,10 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
         return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking), "install what it lacks")
+    if room.vm is not None and room.vm.uuid in look.saved:
+        # `virsh start` resumes it and removes it: the memory of a guest whose disks have gone on without it
+        says = "holds a managed save image of the VM: a start there would go on from its memory, on disks of today"
+        return Unfit(Against.SAVED_IMAGE, says, f"'hafence fence {room.vm.name} --host {host.name}' sets it aside")
     free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
     if room.memory_mib is not None and free is not None and free < room.memory_mib:
         return Unfit(Against.MEMORY, f"has {free} MiB free, the VM needs {room.memory_mib}")
@@ -150,8 +158,8 @@ def ways_to_targets(placement: Placement) -> tuple[str, ...]:
     for name, unfit in placement.excluded:
         if unfit.way:
             ways.setdefault(unfit.way, []).append(name)
-    rejoin = [way for way in ways if way.startswith("'")]
-    return (*rejoin, *(f"{listed(names)}: {way}" for way, names in ways.items() if way not in rejoin))
+    back = [name for name, unfit in placement.excluded if unfit.against is Against.QUARANTINE]
+    return (*rejoin_command(back), *(f"{listed(names)}: {way}" for way, names in ways.items()))
 
 
 def free_memory(host: Host, look: HostLook, taken_mib: int = 0) -> int | None:

@@ -64,6 +64,11 @@ def choose_siblings(
     return Candidates(tuple(chosen), tuple(excluded), _ways(dict(excluded), quarantined, looks))
 
 
+def rejoin_command(hosts: Sequence[HostName]) -> tuple[str, ...]:
+    """The command that takes hosts back, if they are well; nothing for none."""
+    return (f"'hafence rejoin {' '.join(hosts)}'",) if hosts else ()
+
+
 def _ways(
     excluded: Collection[HostName], quarantined: Mapping[HostName, str], looks: Mapping[HostName, Look]
 ) -> tuple[str, ...]:
@@ -71,8 +76,8 @@ def _ways(
     for name in excluded:
         if name not in quarantined and (way := way_to_look(looks.get(name))):
             ways.setdefault(way, []).append(name)
-    rejoin = [f"'hafence rejoin {name}'" for name in excluded if name in quarantined]
-    return (*rejoin, *(f"{listed(names)}: {way}" for way, names in ways.items()))
+    back = rejoin_command([name for name in excluded if name in quarantined])
+    return (*back, *(f"{listed(names)}: {way}" for way, names in ways.items()))
 
 
 def _rank(name: HostName, named: Sequence[HostName], look: Look | None) -> tuple[int, bool, HostName]:

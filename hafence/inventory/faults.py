@@ -39,6 +39,9 @@ class Mistake:
 class InventoryError(Exception):
     """The inventory is not valid. `faults` are sorted by file and line; `more` were found and not kept."""
 
+    missing = False
+    """There is no inventory at all, and so nothing wrong in it."""
+
     def __init__(self, faults: Iterable[Mistake], more: int = 0) -> None:
         self.faults = tuple(sorted(faults, key=lambda f: (f.file, f.line or 0, f.path, f.says)))
         self.more = more

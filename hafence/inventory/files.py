@@ -52,8 +52,11 @@ def find_inventory(given: str | None = None, environ: Mapping[str, str] | None =
             raise InventoryError([Mistake(place, None, "", says)]) from None
         return place
     looked = ", ".join(["./inventory.yaml", *places[1:]])
-    says = f"no inventory found (looked for {looked}): write one, or name it with --inventory PATH or HAFENCE_INVENTORY"
-    raise InventoryError([Mistake("inventory.yaml", None, "", says)])
+    way = "'hafence inventory init' writes one to begin with, --inventory names another"
+    says = f"no inventory found (looked for {looked}): {way}"
+    nothing = InventoryError([Mistake("inventory.yaml", None, "", says)])
+    nothing.missing = True
+    raise nothing
 
 
 def list_files(path: str) -> list[str]:

@@ -11,6 +11,19 @@ from .url import parse_etcd
 FORMS = "sqlite:///PATH, or sqlite:PATH beside the inventory; or etcd://HOST:PORT,HOST:PORT"
 
 
+def is_there(url: str) -> bool:
+    """Whether there is a store where `url` names a file; of a store on servers only its opening tells."""
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite":
+        return True
+    from .sqlite.place import status_of
+
+    try:
+        return status_of(Path.cwd() / rest.removeprefix("//")) is not None
+    except (OSError, ValueError):
+        return True  # what is wrong with it is for its opening to say
+
+
 def open_store(url: str, *, base: Path | None = None, read_only: bool = False) -> Store:
     """Open the store that `url` names; what follows `sqlite://` (or `sqlite:`) is the path (etcd: stores.url).
 

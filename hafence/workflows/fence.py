@@ -6,6 +6,7 @@ VMs are fenced suspect by suspect, all VMs of one suspect in one order: one SSH 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..core.decision import Allowed, Judgement
 from ..core.looks import HostLook, Look, Silence
@@ -51,11 +52,29 @@ WAITS = 8
 """Into how many parts a long wait is cut, each of which renews the lease."""
 
 
+@dataclass(frozen=True, slots=True)
+class NotLookedInto:
+    """Nobody could look into a host on which no VM is recorded: what runs there is not known, nothing was fenced."""
+
+    host: HostName
+    says: str
+
+
 def fence(run: Request, vms: tuple[Vm, ...], host: HostName | None) -> Workflow[tuple[Outcome, ...]]:
     """Fence VMs where they are recorded, or, with `host`, on that host; without `vms`, all VMs of that host."""
+    ended = yield from fence_or_say(run, vms, host)
+    return ended if isinstance(ended, tuple) else ()
+
+
+def fence_or_say(
+    run: Request, vms: tuple[Vm, ...], host: HostName | None
+) -> Workflow[tuple[Outcome, ...] | NotLookedInto]:
+    """The same, where "nothing to fence" has to be told from "nobody could look"."""
     memory = yield from do(Recall())
     if host is not None and not vms:
-        vms = yield from _vms_of(run.inventory, memory, host)
+        vms, look = yield from _vms_of(run.inventory, memory, host)
+        if not vms and not isinstance(look, HostLook):
+            return NotLookedInto(host, look.says if look is not None else "it was not looked at")
     by_suspect: dict[HostName, list[VmRun]] = {}
     for vm in vms:
         vm_run = VmRun(run, vm, record_of(vm, memory.records))
@@ -66,8 +85,8 @@ def fence(run: Request, vms: tuple[Vm, ...], host: HostName | None) -> Workflow[
     return tuple(outcomes[vm.uuid] for vm in vms)
 
 
-def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workflow[tuple[Vm, ...]]:
-    """The VMs recorded on a host, and those that are seen there although recorded elsewhere."""
+def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workflow[tuple[tuple[Vm, ...], Look | None]]:
+    """The VMs recorded on a host, and those that are seen there although recorded elsewhere; and what was seen."""
     looks = yield from do(LookAt((host,)))
     look = looks.get(host)
     seen = look.active | set(look.copies) if isinstance(look, HostLook) else frozenset()
@@ -76,7 +95,7 @@ def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workf
         record = record_of(vm, memory.records)
         if vm.uuid in seen or record.suspect == host:
             here.append(vm)
-    return tuple(sorted(here, key=lambda vm: (-vm.priority, vm.name)))
+    return tuple(sorted(here, key=lambda vm: (-vm.priority, vm.name))), look
 
 
 def _under_leases(run: Request, suspect: HostName, vm_runs: list[VmRun]) -> Workflow[dict[Uuid, Outcome]]:
@@ -130,7 +149,10 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     judgements = yield from fence_suspect(run, suspect, going, Observed(memory, looks))
     fenced = sum(isinstance(judgement, Allowed) for judgement in judgements.values())
     if fenced and not run.dry_run:
-        yield from do(Quarantine(name, f"{fenced} VM(s) were fenced there"))
+        proven = sum(judgement.reason in PROOFS for judgement in judgements.values())
+        words = [f"{proven} VM(s) were fenced there"] if proven else []
+        words += [f"{fenced - proven} VM(s) were not seen dead there"] if fenced > proven else []
+        yield from do(Quarantine(name, ", ".join(words)))
         # what says that a VM runs elsewhere is younger than what says that it is dead here: it may have been moved
         looks = yield from do(LookAt(tuple(host for host, look in looks.items() if not isinstance(look, Silence))))
     for vm, vm_run in going.items():
@@ -195,6 +217,8 @@ def _end(vm_run: VmRun, name: HostName, judgement: Judgement, view: Observed) ->
         yield from vm_run.renew()
         yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
     would = "would be fenced" if vm_run.run.dry_run else "is fenced"
+    if judgement.reason not in PROOFS:
+        would = "would be given up" if vm_run.run.dry_run else "is given up, not seen dead,"
     message = f"{vm_run.vm.name} {would} on {name}: {judgement.message}. It is recorded as {vm_run.record.words}."
     unrecorded = [host for host in elsewhere if host != vm_run.record.host]
     if unrecorded:

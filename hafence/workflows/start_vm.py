@@ -15,12 +15,14 @@ from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hidi
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
+from ..core.quarantine import is_planned, quarantine_words
 from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
 from ..core.risks import Risk, RiskKind, risks_of, with_unproven
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
 from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do
+from .consent import agree_to_silence
 from .fencing import evidence_is_old, fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
@@ -85,7 +87,8 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
         return refused_by(vm_run, judgement)
     if vm_run.run.dry_run:
         return _foretold(vm_run, judgement, placement)
-    refusal = yield from _hooks(vm_run, suspect, placement.targets[0])
+    refusal = yield from agree_to_silence(vm_run, suspect.name, judgement, placement.targets[0])
+    refusal = refusal or (yield from _hooks(vm_run, suspect, placement.targets[0]))
     if refusal is not None:
         return refusal
     if (yield from evidence_is_old(vm_run, view.looks)):
@@ -100,7 +103,8 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
     if isinstance(judgement, Refused):
         return refused_by(vm_run, judgement)
     yield from vm_run.renew()
-    yield from do(Quarantine(suspect.name, f"{vm_run.vm.name} was fenced there ({judgement.reason.value})"))
+    if not is_planned(vm_run.vm.uuid, view.looks.get(suspect.name), vm_run.attempts):
+        yield from do(Quarantine(suspect.name, quarantine_words(vm_run.vm.name, judgement.reason)))
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
     return (yield from start_somewhere(vm_run, placement, judgement, lambda: _fence_again(vm_run, suspect, view)))
 
@@ -240,7 +244,7 @@ def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, L
         # whatever was agreed to, nobody would end the copy that was just seen
         message = f"{suspect} answers and {vm_run.vm.name} runs there, and with pre_fence off nothing would end it"
         ways = (f"end it first, with 'hafence fence {vm_run.vm.name}' or by hand, then run the command again",)
-        return refuse(vm_run, Reason.SUSPECT_HEALTHY, message, ways)
+        return refuse(vm_run, Reason.SUSPECT_HEALTHY, message, ways, host=suspect)
     if vm_run.run.yes:
         vm_run.notes.append(f"{suspect} answers and the VM runs there; --yes agreed to fence it")
         return None
@@ -272,6 +276,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
         neighbours={vm.uuid: vm for vm in inventory.vms.values() if keeps_apart(vm_run.vm, vm)},
         placed=placed(vm_run.run, memory),
         sizes_mib=sizes_mib(inventory.vms.values()),
+        vm=vm_run.vm,
     )
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm

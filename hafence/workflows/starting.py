@@ -49,10 +49,11 @@ def start_somewhere(
         failures.append(f"{target}: {reply.says}")
         if reply.result is StartResult.BARRED:
             break  # another store's run may be starting it: on any other target it would be the second copy
+    fenced = "was fenced" if vm_run.record.proven_dead else "was not seen dead" if fence_again else "was not fenced"
     if not vm_run.record.proven_dead:
         yield from vm_run.write(restore(vm_run.record))
     message = (
-        f"{vm_run.vm.name} was {'fenced' if fence_again else 'not fenced'}, and no start succeeded"
+        f"{vm_run.vm.name} {fenced}, and no start succeeded"
         f" ({'; '.join(failures)}). It is recorded as"
         f" {vm_run.record.words}. Mend the cause and run the command again: it is safe."
     )

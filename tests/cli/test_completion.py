@@ -18,7 +18,7 @@ def complete(desk: Desk, line: str) -> list[str]:
     ("line", "offered"),
     [
         ("hafence sta", ["start-vm", "status"]),
-        ("hafence inventory ", ["check", "scan-keys"]),
+        ("hafence inventory ", ["init", "check", "scan-keys"]),
         ("hafence simulate ", ["play", "explore", "compare"]),
         ("hafence simulate play --b", ["--bless"]),
         ("hafence start-vm ", ["db-01", "web-01"]),
@@ -35,6 +35,13 @@ def complete(desk: Desk, line: str) -> list[str]:
 )
 def test_offers(desk: Desk, line: str, offered: list[str]) -> None:
     assert complete(desk, line) == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_completion(empty_desk: Desk, shell: str) -> None:
+    said = empty_desk.type("completion", shell)
+    assert (said.code, said.err) == (0, "")
+    assert f"_HAFENCE_COMPLETE={shell}_complete" in said.out
 
 
 def test_a_folder_may_still_follow_simulate_at_once(desk: Desk) -> None:

@@ -34,6 +34,12 @@ def test_each_inventory_error_is_a_line_with_its_place(desk: Desk, words: tuple[
     assert lines[-1].startswith("hafence: the inventory has ")
 
 
+def test_no_inventory_is_no_error_in_one(empty_desk: Desk) -> None:
+    said = empty_desk.type("status")
+    assert said.code == 6
+    assert said.err.splitlines()[-1] == "hafence: there is no inventory"
+
+
 @pytest.mark.parametrize("words", ["inventory check locked.yaml", "-i locked.yaml status", "inventory check locked"])
 def test_an_inventory_that_may_not_be_read_is_an_error_of_the_inventory(desk: Desk, words: str) -> None:
     desk.write(INVENTORY, "locked.yaml").chmod(0)

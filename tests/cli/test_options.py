@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hafence.stores import open_store
 from tests.cli.conftest import Desk
 
 
@@ -43,13 +44,14 @@ def test_the_usual_places_are_looked_at_in_their_order(desk: Desk) -> None:
 
 def test_the_store_may_be_named_anywhere(desk: Desk) -> None:
     url = f"sqlite://{desk.folder / 'elsewhere.db'}"
+    open_store(url).close()
     for said in (
         desk.type("--store", url, "status", "--json"),
         desk.type("status", "--store", url, "--json"),
         desk.type("status", "--json", HAFENCE_STORE=url),
     ):
         assert said.document["store"].endswith("elsewhere.db")
-    assert not (desk.folder / "elsewhere.db").exists()
+    assert [path.name for path in desk.folder.glob("*.db")] == ["elsewhere.db"]
 
 
 def test_a_commands_own_option_is_taken_from_the_environment(desk: Desk) -> None:

@@ -188,9 +188,14 @@ def test_keys_are_scanned_into_a_file_that_may_not_exist_yet(cluster: DemoCluste
     known = (cluster.folder / "known_hosts").read_text().split()
     assert all(line.split()[2] in known for line in keys.read_text().splitlines())
     assert len(keys.read_text().splitlines()) == 4
+    assert "1 key of 1 host; compare" in cluster.hafence("inventory", "scan-keys", "kvm-01").stderr
     assert cluster.hafence("inventory", "scan-keys", "-o", str(keys)).returncode == 2
     cluster.make_fault("kvm-04", "off")
     done = cluster.hafence("inventory", "scan-keys", "kvm-03", "kvm-04")
     assert done.returncode == 3
     assert len(done.stdout.splitlines()) == 1
     assert "kvm-04: " in done.stderr
+    assert "1 key of 1 of 2 hosts; compare" in done.stderr
+    nothing = cluster.folder / "nothing"
+    assert cluster.hafence("inventory", "scan-keys", "kvm-04", "-o", str(nothing)).returncode == 3
+    assert not nothing.exists(), "no key, no file"

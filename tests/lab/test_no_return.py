@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 
+from hafence.core.left_behind import undefine_command
+from hafence.core.model import Uuid
 from tests.lab import faults, guard, guests
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, assert_started
@@ -73,3 +75,21 @@ def test_the_guard_lets_hafence_start_a_vm_and_nobody_else_once_it_was_fenced(la
         said = lab.hosts[name].shell(f"virsh create {vm.xml} 2>&1", check=False).stdout
         assert "hafence-guard: hafence has not started VM" in said
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [target]
+
+
+def test_a_host_with_a_saved_image_of_the_vm_is_no_target_until_the_image_is_set_aside(lab: Lab) -> None:
+    vm = lab.start_vm("kvm-02", "web-01")
+    lab.hosts["kvm-02"].virsh("managedsave web-01")
+    lab.hosts[SUSPECT].virsh(f"create {vm.xml}")
+    admin = AdminNode(lab, vms={"web-01": {"host": SUSPECT}}, fencing={"quiet_time": 0})
+    to_it = admin.start_vm(vm.name, "--to", "kvm-02")
+    assert (to_it.code, to_it["reason"]) == (3, "no_target"), to_it
+    assert "kvm-02 holds a managed save image of the VM" in to_it["message"]
+    assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT], "nothing was killed"
+    assert_started(admin, vm, admin.start_vm(vm.name), on="kvm-03")
+    assert admin.run_json("fence", "web-01", "--host", "kvm-02", "--yes").code == 0
+    assert admin.run("rejoin", "kvm-02", "--yes").code == 3, "its definition is still there"
+    lab.hosts["kvm-02"].virsh(undefine_command(Uuid(vm.uuid)).removeprefix("virsh "))
+    assert admin.run("rejoin", "kvm-02", "--yes").code == 0
+    foretold = admin.start_vm(vm.name, "--to", "kvm-02", "--dry-run")
+    assert (foretold.code, foretold["host"]) == (0, "kvm-02"), foretold

@@ -57,6 +57,7 @@ def test_a_host_is_not_taken_back_while_a_run_is_about_to_start_its_vm_elsewhere
     admin = AdminNode(lab)
     slow = faults.slow_start(lab, TARGET)
     with never_twice(lab):
+        assert admin.run_json("fence", vm.name, "--yes").code == 0
         going = admin.begin("start-vm", vm.name, "--yes", "--json")
         admin.wait_step("intent_start", going)
         ended = admin.run("rejoin", SUSPECT, "--yes")

@@ -18,7 +18,7 @@ def test_two_runs_with_any_one_fault_keep_every_promise() -> None:
     report = exhaustive("confirm", faults=1, pairs=True, situations=PAIRED, jobs=JOBS)
     assert report.held, "\n".join(str(failure) for failure in report.failures[:3])
     assert report.split_brains == 0
-    assert report.searches["two runs"] > 50_000
+    assert report.searches["two runs"] > 45_000
 
 
 @pytest.mark.slow

@@ -177,6 +177,9 @@ CASES = {
     "interrupted": It(BOTH, looks=[seen(k1=BOTH)], answers={Fence: [fails(Trouble.SIBLING_LOST), Interrupted()]}),
     "a statement is refuted": It(memory=memory(statements=stage.stated(K1))),
     "a statement is refuted, dry": It(memory=memory(statements=stage.stated(K1)), wishes=DRY),
+    "a host on which nothing is recorded, and nobody could look": It(
+        (), looks=[seen(k3=silence("kvm-03"))], host=K3, inventory=book()
+    ),
     "a sibling is named": It(answers={Fence: [fails(Trouble.SIBLING_LOGIN), DEAD]}, wishes={**YES, "siblings": (K3,)}),
 }
 

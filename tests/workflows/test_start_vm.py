@@ -129,6 +129,12 @@ CASES = {
         [seen(k1=silence("kvm-01")), seen(), AFTER],
         answers={Fence: [fails(Trouble.TIMED_OUT), DEAD], Witness: (nothing_seen("kvm-02"), SYN, nothing_seen(None))},
     ),
+    "silent, everybody agrees, and the admin says no": It(SILENT, answers={**NO_ANSWER, Ask: Answer.NO}),
+    "silent, everybody agrees, and the admin says yes": It(SILENT, answers={**NO_ANSWER, Ask: Answer.YES}),
+    "silent, everybody agrees, and yes was said before": It(SILENT, answers=NO_ANSWER, wishes=YES),
+    "silent, everybody agrees, and nobody wants to be asked": It(
+        SILENT, book(ask_on_silence=False), answers={**NO_ANSWER, Ask: Answer.NO}
+    ),
     "silent, one of two siblings can't look": It(SILENT, answers={**NO_ANSWER, Witness: ONE_BLIND}),
     "silent and disabled, one of two siblings can't look": It(
         SILENT,

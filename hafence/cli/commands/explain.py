@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..context import Options, open_to_read, read_inventory
+from ..context import Options, open_to_show, read_inventory
 from ..options import common_options, complete_run, json_option, pass_options
 from ..show.output import out_folded, print_document
 
@@ -29,7 +29,7 @@ def explain(options: Options, run: str) -> int:
 
     from ..show.history import history_object
 
-    store = open_to_read(options, inventory)
+    store = open_to_show(options, inventory)
     try:
         workflow = store.run(_latest(store) if run == "last" else run)
     except LookupError as error:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from ..context import Options, check_siblings, find_host, find_vm, read_inventory, store_url
 from ..options import common_options, complete_host, complete_vm, pass_options, run_options
+
+if TYPE_CHECKING:
+    from ...core.outcome import Outcome
+    from ...workflows.fence import NotLookedInto
 
 
 @click.command("fence", short_help="Fence VMs, or all VMs of a host; start nothing.")
@@ -36,13 +42,13 @@ def fence(
     suspect = find_host(inventory, host).name if host is not None else None
     siblings = check_siblings(options, inventory, sibling, chosen, suspect)
 
-    from ...core.outcome import exit_of
+    from ...core.outcome import Exit, exit_of
     from ...runner import open_session
-    from ...workflows.fence import fence as workflow
+    from ...workflows.fence import NotLookedInto
+    from ...workflows.fence import fence_or_say as workflow
     from ...workflows.vm_run import Request
     from ..runs import Asked, played
-    from ..show.documents import outcomes_object
-    from ..show.results import show_outcomes
+    from ..show.results import show_not_looked_into, show_outcomes
     from ..show.steps import shortened
     from ..show.voices import open_voice
 
@@ -55,10 +61,19 @@ def fence(
         ) as session,
     ):
         run = Request(session.run_id, inventory, dry_run, yes, siblings, wait_s=wait, store_id=session.store_id)
-        outcomes = played(
-            session,
-            workflow(run, chosen, suspect),
-            lambda them: (exit_of(them), outcomes_object(run.id, them, exit_of(them))),
-        )
-    show_outcomes(options, run.id, outcomes, exit_of(outcomes))
-    return exit_of(outcomes)
+        ended = played(session, workflow(run, chosen, suspect), lambda end: _written(run.id, end))
+    if isinstance(ended, NotLookedInto):
+        show_not_looked_into(options, run.id, ended)
+        return Exit.REFUSED
+    show_outcomes(options, run.id, ended, exit_of(ended))
+    return exit_of(ended)
+
+
+def _written(run: str, ended: tuple[Outcome, ...] | NotLookedInto) -> tuple[int, dict[str, Any]]:
+    """The exit code and the document of the history."""
+    from ...core.outcome import Exit, exit_of
+    from ..show.documents import not_looked_into_object, outcomes_object
+
+    if isinstance(ended, tuple):
+        return exit_of(ended), outcomes_object(run, ended, exit_of(ended))
+    return Exit.REFUSED, not_looked_into_object(run, ended)

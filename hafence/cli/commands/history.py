@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..context import Options, find_vm, open_to_read, read_inventory
+from ..context import Options, find_vm, open_to_show, read_inventory
 from ..options import common_options, complete_vm, json_option, pass_options
 from ..show.output import out, print_document
 
@@ -25,7 +25,7 @@ def history(options: Options, vm: str | None, limit: int) -> int:
     from ..show.history import summary_object
     from ..show.tables import table
 
-    store = open_to_read(options, inventory)
+    store = open_to_show(options, inventory)
     try:
         runs = [summary_object(summary, inventory) for summary in store.runs(uuid, limit)]
         name = store.name

@@ -9,9 +9,13 @@ from ..app import LazyGroup
 
 @click.group(
     "inventory",
-    short_help="Check the inventory; collect host keys.",
+    short_help="Begin and check the inventory; collect host keys.",
     cls=LazyGroup,
-    table={"check": "inventory_check:check", "scan-keys": "inventory_scan_keys:scan_keys"},
+    table={
+        "init": "inventory_init:init",
+        "check": "inventory_check:check",
+        "scan-keys": "inventory_scan_keys:scan_keys",
+    },
 )
 def inventory() -> None:
-    """Check the inventory, or collect host keys."""
+    """Begin or check the inventory, or collect host keys."""

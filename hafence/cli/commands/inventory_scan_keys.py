@@ -9,6 +9,7 @@ import click
 from ..context import Options, find_host, read_inventory
 from ..options import common_options, complete_host, pass_options
 from ..show.output import out, say
+from ..show.steps import count
 
 
 @click.command("scan-keys", short_help="Print the hosts' SSH keys for known_hosts.")
@@ -40,9 +41,12 @@ def scan_keys(options: Options, hosts: tuple[str, ...], output: str | None, appe
         else:
             silent += 1
             say(f"{name}: {keys.says.replace('the suspect', 'it')}")
-    _write(lines, output)
+    if lines:
+        _write(lines, output)
+    gave = len(found) - silent
+    of = count(gave, "host") if not silent else f"{gave} of {count(len(found), 'host')}"
     if not options.quiet:
-        say(f"{len(lines)} keys of {len(found) - silent} of {len(found)} hosts; compare them before you trust them")
+        say(f"{count(len(lines), 'key')} of {of}; compare them before you trust them")
     return 3 if silent else 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..context import Options, open_to_read, read_inventory
+from ..context import Options, open_to_show, read_inventory
 from ..options import common_options, json_option, pass_options
 from ..show.output import out, out_folded, print_document
 from ..show.tables import table
@@ -29,7 +29,7 @@ def status(options: Options) -> int:
     Reads the store and the inventory only; it asks no host. For what really runs, see 'hafence audit'.
     """
     inventory = read_inventory(options)
-    store = open_to_read(options, inventory)
+    store = open_to_show(options, inventory)
     try:
         document = _document(inventory, store, time.time())
     finally:

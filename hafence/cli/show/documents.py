@@ -8,6 +8,7 @@ from typing import Any
 from ...core.attempts import Attempt
 from ...core.evidence import Evidence
 from ...core.outcome import Exit, Outcome
+from ...workflows.fence import NotLookedInto
 from ..errors import error_object
 from .times import timestamp
 
@@ -43,6 +44,12 @@ def outcomes_object(run: str, outcomes: Sequence[Outcome], code: int) -> dict[st
         message = next(outcome.message for outcome in outcomes if outcome.exit is Exit.STORE)
         document["error"] = error_object(Exit.STORE, message)
     return document
+
+
+def not_looked_into_object(run: str, ended: NotLookedInto) -> dict[str, Any]:
+    """A `fence --host` that found nobody to fence and could not look."""
+    message = f"{ended.host} was not looked into ({ended.says}): nothing was fenced"
+    return {"run": run, "vms": [], "exit": int(Exit.REFUSED), "message": message}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

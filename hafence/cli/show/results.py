@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from ...core.outcome import Decision, Exit, Outcome
+from ...workflows.fence import NotLookedInto
 from ..context import Options
-from .documents import outcome_object, outcomes_object
+from .documents import not_looked_into_object, outcome_object, outcomes_object
 from .output import out, print_document
 from .steps import Mark
 from .terminal import is_screen
@@ -34,6 +35,15 @@ def show_outcomes(options: Options, run: str, outcomes: Sequence[Outcome], code:
         out("nothing to do: no VM is recorded or seen there")
 
 
+def show_not_looked_into(options: Options, run: str, ended: NotLookedInto) -> None:
+    """The end of a `fence --host` that could not look into the host, on which no VM is recorded."""
+    document = not_looked_into_object(run, ended)
+    if options.json:
+        print_document(document)
+    else:
+        out(f"refused: {document['message']}")
+
+
 def _show(outcomes: Sequence[Outcome], options: Options) -> None:
     if is_screen(sys.stdout):
         from .live import draw_outcomes
@@ -55,9 +65,9 @@ def headline(outcome: Outcome) -> str:
 
 
 def mark_of(outcome: Outcome) -> Mark:
-    """Good, odd (refused, nothing happened), or bad (a person is needed)."""
+    """Good and proven, odd (refused and nothing happened, or done and not proven), or bad (a person is needed)."""
     if outcome.exit is Exit.DONE:
-        return Mark.GOOD
+        return Mark.ODD if outcome.residual_risk else Mark.GOOD
     return Mark.ODD if outcome.decision is Decision.REFUSED else Mark.BAD
 
 
@@ -68,5 +78,6 @@ def facts(outcome: Outcome, verbose: bool) -> list[Fact]:
         shown += [("weighed", note) for note in outcome.notes]
     shown += [("risk", risk.says) for risk in outcome.residual_risk]
     shown += [("way out", way) for way in outcome.ways_out]
-    shown.append(("run", outcome.run if outcome.dry_run else f"{outcome.run} ('hafence explain {outcome.run}')"))
+    if not outcome.dry_run:  # nothing is recorded of a dry run: its id leads nowhere
+        shown.append(("run", f"{outcome.run} ('hafence explain {outcome.run}')"))
     return shown
