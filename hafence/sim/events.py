@@ -192,6 +192,7 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "lacks": hosts.attribute("lacks", LACKS),
     "bmc": hosts.attribute("bmc", BMC),
     "starts": hosts.attribute("start_fault", STARTS),
+    "guard": hosts.attribute("guard", ("on", "off")),
     "slow": hosts.slow,
     "memory": hosts.memory,
     "qemu": hosts.qemu,
