@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from .attempts import Verdict
-from .left_behind import saved_images
+from .left_behind import saved_images, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, HostState, Uuid, Vm
-from .placement import Room, choose_targets, keeps_apart, sizes_mib
+from .placement import Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
 from .power import DeviceId, Power, devices_of
 from .record import VmState, kept_from_writing
 from .storage.port import WhyEnds
@@ -272,7 +272,7 @@ def _definitions(scene: Survey, vm: Vm) -> Iterator[Finding]:
         if vm.uuid in look.defined and name != home and not look.runs(vm.uuid):
             severity = Severity.CRITICAL if auto else Severity.WARNING
             saw = f"still defined on {name}" + (" WITH AUTOSTART: it comes back with that host" if auto else "")
-            do = f"on {name}: 'virsh undefine {vm.uuid}'"
+            do = f"on {name}: '{undefine_command(vm.uuid)}'"
             yield Finding(Code.STALE_DEFINITION, severity, vm.name, saw, do)
         elif auto and vm.ha:
             saw = f"libvirt starts it with {name}, whatever runs elsewhere by then"
@@ -311,6 +311,7 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
         {other.uuid: other for other in scene.inventory.vms.values() if keeps_apart(vm, other)},
         {},
         sizes,
+        vm,
     )
     hosts = scene.inventory.members(cluster.name)
     placement = choose_targets(suspect, hosts, room, scene.quarantine, scene.looks)
@@ -319,7 +320,8 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
     against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded if name != suspect)
     code = Code.NO_ROOM if placement.lacks_memory else Code.WOULD_NOT_START
     saw = f"no host could take it: {against or 'the cluster has no other host'}"
-    yield Finding(code, Severity.WARNING, vm.name, saw, "free or bring back a host of the cluster")
+    do = "; ".join((*ways_to_targets(placement), "free or bring back a host of the cluster"))
+    yield Finding(code, Severity.WARNING, vm.name, saw, do)
 
 
 def _disks(scene: Survey) -> Iterator[Finding]:

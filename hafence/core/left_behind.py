@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .looks import HostLook
-from .model import Vm
+from .model import Uuid, Vm
 from .survey import Code, Finding, Severity, Survey
+
+
+def undefine_command(vm: Uuid) -> str:
+    """What takes a VM's definition from a host where it does not belong, whatever hangs on it: libvirt refuses plain
+    `virsh undefine` where there is NVRAM, a snapshot, or was a saved image. What the VM writes to stays."""
+    return f"virsh undefine --keep-nvram --managed-save --snapshots-metadata --checkpoints-metadata {vm}"
 
 
 def saved_images(scene: Survey, vm: Vm) -> Iterator[Finding]:

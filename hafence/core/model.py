@@ -224,6 +224,8 @@ class Inventory:
     store: str = "sqlite:///var/lib/hafence/state.db"
     hooks: str | None = None
     """Folder of before-start hooks, or None."""
+    notify: str | None = None
+    """The program that is told of runs that have ended, or None."""
     _by_name: dict[str, Uuid] = field(default_factory=dict, init=False, repr=False, compare=False)
     _members: dict[str, tuple[Host, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 

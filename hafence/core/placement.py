@@ -30,9 +30,8 @@ class Against(Enum):
     PROGRAMS = "programs"
     LACKS = "lacks"
     """Something that the VM's definition names is not there."""
-    SAVED = "saved"
-    """An old managed save image lies there, which a start would resume over today's disks."""
     MEMORY = "memory"
+    SAVED_IMAGE = "saved_image"
     KEPT_APART = "kept_apart"
     NOT_ASKED_FOR = "not_asked_for"
 
@@ -59,7 +58,7 @@ class Placement:
     @property
     def would_not_start(self) -> bool:
         """Whether a host would do if the VM could start there: it answers, and lacks what the definition names."""
-        return any(unfit.against in (Against.LACKS, Against.SAVED) for _, unfit in self.excluded)
+        return any(unfit.against in (Against.LACKS, Against.SAVED_IMAGE) for _, unfit in self.excluded)
 
     @property
     def lacks_memory(self) -> bool:
@@ -79,8 +78,8 @@ class Room:
     """Where the records say that VMs run, for hosts that are not looked into."""
     sizes_mib: Mapping[Uuid, int] = field(default_factory=dict)
     """What the inventory says that VMs take."""
-    vm: Uuid | None = None
-    """Who is to be started, where that is known."""
+    vm: Vm | None = None
+    """The VM itself, for what a host may hold of it; None where no host is looked into."""
 
 
 def sizes_mib(vms: Iterable[Vm]) -> dict[Uuid, int]:
@@ -144,9 +143,10 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
     if look.lacking:
         says = ", and ".join(lack.says for lack in look.lacking)
         return Unfit(Against.LACKS, says, "; ".join(lack.way for lack in look.lacking))
-    if room.vm is not None and room.vm in look.saved:
-        says = "has an old memory image of the VM (managed save), which a start would resume over today's disks"
-        return Unfit(Against.SAVED, says, "remove the image if nobody needs it: 'virsh managedsave-remove'")
+    if room.vm is not None and room.vm.uuid in look.saved:
+        # `virsh start` resumes it and removes it: the memory of a guest whose disks have gone on without it
+        says = "holds a managed save image of the VM: a start there would go on from its memory, on disks of today"
+        return Unfit(Against.SAVED_IMAGE, says, f"'hafence fence {room.vm.name} --host {host.name}' sets it aside")
     free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
     if room.memory_mib is not None and free is not None and free < room.memory_mib:
         return Unfit(Against.MEMORY, f"has {free} MiB free, the VM needs {room.memory_mib}")

@@ -18,7 +18,7 @@ from .settings import check_fencing, check_ssh
 from .tree import Map
 from .vms import check_vms
 
-TOP_KEYS = ("ssh", "fencing", "store", "hooks", "clusters", "hosts", "vms")
+TOP_KEYS = ("ssh", "fencing", "store", "hooks", "notify", "clusters", "hosts", "vms")
 
 _EXAMPLE = {
     "clusters": "{hypervisor: kvm}",
@@ -70,7 +70,7 @@ class _Check:
 
         vms = check_vms([(section, list(_named(section))) for section in self._sections("vms")], host_names)
 
-        single = {"store": self._single("store"), "hooks": self._single("hooks")}
+        single = {key: self._single(key) for key in _SINGLE}
         inventory = Inventory(self._path, clusters, hosts.hosts, vms, settings)
         return replace(inventory, **{key: value for key, value in single.items() if value is not None})
 
@@ -90,7 +90,7 @@ class _Check:
         return sections
 
     def _single(self, key: str) -> Any:
-        """The value of `store` or `hooks`, which may stand in one file only."""
+        """The value of `store`, `hooks` or `notify`, which may stand in one file only."""
         first: dict[str, Entry] = {}
         value = None
         for top in self._tops:
@@ -115,7 +115,19 @@ def _hooks(top: Entry, text: str) -> str:
     return path
 
 
-_SINGLE = {"store": _store, "hooks": _hooks}
+def _notify(top: Entry, text: str) -> str:
+    """The program that hears of runs. One that can't be run would be missed on the night it is for."""
+    path = top.local_path(text)
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise ValueError(f"{shown(path)} can't be used ({error.strerror}): name an executable file") from None
+    if not stat.S_ISREG(mode) or not os.access(path, os.X_OK):
+        raise ValueError(f"{shown(path)} is no executable file: name one")
+    return path
+
+
+_SINGLE = {"store": _store, "hooks": _hooks, "notify": _notify}
 
 
 def _once(entry: Entry, key: str, first: dict[str, Entry]) -> bool:

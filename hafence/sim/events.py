@@ -194,6 +194,7 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "bmc": hosts.attribute("bmc", BMC),
     "wants": hosts.attribute("wants", WANTS),
     "starts": hosts.attribute("start_fault", STARTS),
+    "guard": hosts.attribute("guard", ("on", "off")),
     "slow": hosts.slow,
     "memory": hosts.memory,
     "qemu": hosts.qemu,

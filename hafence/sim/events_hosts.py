@@ -203,7 +203,7 @@ def _hides(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
 
 
 def _starts_slowly(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
-    if vm not in host.jobs:
+    if vm not in host.jobs and not host.refuses(vm):
         world.say(host.name, f"somebody starts {world.name_of(vm)}, which libvirt takes its time over")
         begin_start(world, host, vm, "", slow=True)
 

@@ -78,6 +78,7 @@ class SimHost(Owner):
         "clock_offset_s",
         "defined",
         "firewall",
+        "guard",
         "jobs",
         "lacks",
         "libvirtd",
@@ -87,6 +88,7 @@ class SimHost(Owner):
         "memory_free_mib",
         "memory_total_mib",
         "off_at",
+        "permits",
         "qemus",
         "saved",
         "serial",
@@ -142,10 +144,18 @@ class SimHost(Owner):
         """The highest ticket seen of each VM, and whether a start or a settle bore it. A reboot forgets it."""
         self.marks: dict[Uuid, tuple[str, str, float]] = {}
         """Which store and run were last at each VM, and when (the world's time). A reboot forgets it."""
+        self.guard = "off"
+        """on | off: whether libvirt refuses here to start what hafence has not started (contrib/guard)."""
+        self.permits: set[Uuid] = set()
+        """VMs that a start of hafence's was at here in this boot, and no fence since."""
         self.defined: set[Uuid] = set()
         self.autostart: set[Uuid] = set()
         self.saved: set[Uuid] = set()
         """VMs that libvirt-guests has saved, and resumes when the host boots."""
+
+    def refuses(self, vm: Uuid) -> bool:
+        """Whether the guard keeps libvirt from starting a VM here."""
+        return self.guard == "on" and vm not in self.permits
 
     @property
     def boot_id(self) -> str:

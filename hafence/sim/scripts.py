@@ -81,6 +81,7 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     if not order.rehearse and world.now < until:
         for vm in first:
             _leave_mark(world, host, order.claim, vm)
+            host.permits.discard(vm)
     stop = UnitStop.FORETOLD if order.rehearse else UnitStop.STOPPED if world.now < until else UnitStop.FAILED
     owners = {vm: owner_of(world.name_of(vm), living, stop) for vm, living in first.items()}
     if order.rehearse:
@@ -252,6 +253,7 @@ def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until
     if not _take_ticket(host, order, "start"):
         world.say(host.name, f"the start of {name} by {by} does nothing: a later run was here")
         return Settled(StartResult.UNKNOWN, "a newer run has been at it there")
+    host.permits.add(order.vm)
     seen = _look(host, order.vm)
     if seen is not None:
         return seen

@@ -117,8 +117,6 @@ _SHUT_OUT = (f"qemu {VM} {SUSPECT} unkillable", f"@10 run admin-1: {PLAIN}")
 """With a storage fence: an earlier run has started the VM on kvm-02, and its old process lives on and can't write."""
 
 COMBINED: dict[str, tuple[Event, ...]] = {
-    "saved": _at_first(f"qemu {VM} {SUSPECT} saved"),
-    "saved-isolated": _at_first(f"qemu {VM} {SUSPECT} saved", *_ISOLATED),
     "unit-starts-it-again": _at_first(f"qemu {VM} {SUSPECT} unit 2"),
     "run-by-another-manager": _at_first(f"qemu {VM} {SUSPECT} managed 30"),
     "started-there-slowly": _at_first(f"qemu {VM} {SUSPECT} dies", f"qemu {VM} {SUSPECT} starts-slowly"),
@@ -190,6 +188,11 @@ COMBINED: dict[str, tuple[Event, ...]] = {
     "isolated-shut-out-and-rejoined": _at_first(
         *_ISOLATED, *_SHUT_OUT[1:], "@34 mend kvm-01 - *", f"@35 run admin-2: rejoin {SUSPECT} --yes"
     ),
+    "host-dead-autostarts-guarded": _at_first(
+        f"guard {SUSPECT}=on", f"qemu {VM} {SUSPECT} autostarts", f"power_off {SUSPECT}"
+    ),
+    "saved": _at_first(f"qemu {VM} {SUSPECT} saved"),
+    "saved-isolated": _at_first(f"qemu {VM} {SUSPECT} saved", *_ISOLATED),
 }
 """Several things at once, where one guard is left that must hold, and what other managers do; searched with one run
 (and its fault) at a time."""

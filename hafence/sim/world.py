@@ -246,6 +246,7 @@ class World:
         host.locks.clear()
         host.tickets.clear()
         host.marks.clear()
+        host.permits.clear()
         for qemu in list(host.qemus):
             self.end_qemu(qemu)
         self.say(host.name, f"is without power ({why})")
@@ -261,7 +262,10 @@ class World:
         host.slow_s = 0.0
         self.say(host.name, "has booted")
         for vm in sorted(host.autostart | host.saved):
-            self.begin_qemu(vm, host)
+            if host.refuses(vm):
+                self.say(host.name, f"the guard refuses the start of {self.name_of(vm)}")
+            else:
+                self.begin_qemu(vm, host)
         host.saved.clear()  # each image is used up, and libvirt-guests has removed its list
 
     def host(self, name: HostName | str) -> SimHost:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from ..core.left_behind import undefine_command
 from ..core.looks import HostLook, Libvirt, Silence, shows_life
 from ..core.model import Host, Uuid, Vm
 from ..core.outcome import Exit
@@ -182,7 +183,7 @@ def _left_there(host: Host, look: HostLook, vms: Mapping[Uuid, tuple[Vm, VmRecor
             host.name, HostReason.LIBVIRT, f"libvirt on {host.name}: {look.libvirt.value}", ("start libvirtd there",)
         )
     if stale:
-        ways = tuple(f"on {host.name}: 'virsh undefine {vm.uuid}'" for vm in stale)
+        ways = tuple(f"on {host.name}: '{undefine_command(vm.uuid)}'" for vm in stale)
         names = ", ".join(vm.name for vm in stale)
         which = "which run elsewhere" if len(stale) > 1 else "which runs elsewhere"
         return HostOutcome(host.name, HostReason.STALE_DEFINITIONS, f"{host.name} still defines {names}, {which}", ways)

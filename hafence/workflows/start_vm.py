@@ -276,7 +276,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
         neighbours={vm.uuid: vm for vm in inventory.vms.values() if keeps_apart(vm_run.vm, vm)},
         placed=placed(vm_run.run, memory),
         sizes_mib=sizes_mib(inventory.vms.values()),
-        vm=vm_run.vm.uuid,
+        vm=vm_run.vm,
     )
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm

@@ -183,12 +183,21 @@ def test_the_audit_speaks_to_monitoring(cluster: DemoCluster) -> None:
 
 
 def test_keys_are_scanned_into_a_file_that_may_not_exist_yet(cluster: DemoCluster) -> None:
-    keys = cluster.folder / "keys"
+    keys, known_hosts = cluster.folder / "keys", cluster.folder / "known_hosts"
+    known = known_hosts.read_text()
+    known_hosts.write_text("")
     assert cluster.hafence("inventory", "scan-keys", "-o", str(keys)).returncode == 0
-    known = (cluster.folder / "known_hosts").read_text().split()
     assert all(line.split()[2] in known for line in keys.read_text().splitlines())
     assert len(keys.read_text().splitlines()) == 4
-    assert "1 key of 1 host; compare" in cluster.hafence("inventory", "scan-keys", "kvm-01").stderr
+    alone = cluster.hafence("inventory", "scan-keys", "kvm-01")
+    assert "1 key of 1 host; compare" in alone.stderr
+    shown = subprocess.run(["ssh-keygen", "-lf", "-"], input=alone.stdout, capture_output=True, text=True, check=True)
+    assert shown.stdout.split()[1] in alone.stderr, "as the host's own console shows it"
+    known_hosts.write_text(alone.stdout)
+    rest = cluster.hafence("inventory", "scan-keys")
+    assert len(rest.stdout.splitlines()) == 3
+    assert "3 new keys of 4 hosts; 1 more is in known_hosts already; compare" in rest.stderr
+    known_hosts.write_text("")
     assert cluster.hafence("inventory", "scan-keys", "-o", str(keys)).returncode == 2
     cluster.make_fault("kvm-04", "off")
     done = cluster.hafence("inventory", "scan-keys", "kvm-03", "kvm-04")

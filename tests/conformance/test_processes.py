@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.steps import Midway, Placed, Step, at_once, does, fence, look, start, strike
 from tests.conformance.worlds import Real, compare
-from tests.lab import faults, guests
+from tests.lab import faults, guard, guests
 from tests.lab.cluster import Lab
 from tests.lab.command import wait_starting
 from tests.lab.proc import arguments
@@ -167,6 +167,19 @@ def test_what_libvirt_guests_has_saved_comes_back_with_its_host_unless_it_was_fe
         look(SUSPECT),
         strike("reboot", SUSPECT),
         does(lambda real: guests.comes_up(real.lab.hosts[SUSPECT]), "power_off kvm-01", "power_on kvm-01"),
+        look(SUSPECT),
+    ]
+    compare(lab, vms, steps)
+
+
+def test_with_the_guard_only_what_hafence_starts_comes_up_on_a_host_that_has_booted(lab: Lab) -> None:
+    vms = [Placed("autostarts", SUSPECT, "autostarts"), Placed("absent", SUSPECT, "absent")]
+    steps: list[Step] = [
+        does(lambda real: guard.install(real.lab.hosts[SUSPECT]), "guard kvm-01=on"),
+        strike("reboot", SUSPECT),
+        does(lambda real: None, "power_off kvm-01", "power_on kvm-01"),
+        look(SUSPECT),
+        start("absent", SUSPECT),
         look(SUSPECT),
     ]
     compare(lab, vms, steps)

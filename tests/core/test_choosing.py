@@ -110,7 +110,7 @@ def targets(
     *looks: Look, wanted: Vm | None = None, to: str | None = None, quarantined: tuple[str, ...] = (), **more: object
 ) -> Placement:
     wanted = wanted or vm(1, memory_mib=1024)
-    room = Room(wanted.memory_mib, more.pop("neighbours", {}), more.pop("placed", {}))  # type: ignore[arg-type]
+    room = Room(wanted.memory_mib, more.pop("neighbours", {}), more.pop("placed", {}), vm=wanted)  # type: ignore[arg-type]
     hosts = [SUSPECT, *more.pop("hosts", [host(each.host) for each in looks])]  # type: ignore[misc]
     return choose_targets(
         SUSPECT.name,
@@ -150,12 +150,20 @@ def test_to_overrides_the_order_but_not_the_safety() -> None:
         (look("kvm-02", missing=("flock",)), "lacks flock"),
         (look("kvm-02", boot_id=None), "does not tell in which boot it is"),
         (look("kvm-02", memory_free_mib=1023), "1023 MiB free, the VM needs 1024"),
+        (replace(look("kvm-02"), saved=frozenset({uuid(1)})), "holds a managed save image of the VM"),
     ],
 )
 def test_a_host_that_cannot_take_the_vm_is_excluded_with_its_reason(bad: Look, says: str) -> None:
     got = targets(bad, look("kvm-03"))
     assert got.targets == ("kvm-03",)
     assert says in dict(got.excluded)[HostName("kvm-02")].says
+
+
+def test_another_vms_saved_image_is_no_reason_against_a_host_and_the_vms_own_names_what_sets_it_aside() -> None:
+    others = replace(look("kvm-02"), saved=frozenset({uuid(7)}))
+    assert targets(others).targets == ("kvm-02",)
+    its = replace(look("kvm-02"), saved=frozenset({uuid(1)}))
+    assert ways_to_targets(targets(its)) == ("kvm-02: 'hafence fence vm-01 --host kvm-02' sets it aside",)
 
 
 def test_a_host_that_only_cannot_be_a_witness_can_take_a_vm() -> None:

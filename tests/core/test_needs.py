@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hafence.core.model import Host, HostName, parse_uuid
+from hafence.core.model import Host, HostName, Vm, parse_uuid
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.placement import Against, Room, choose_targets
 from tests.core.make import look
@@ -11,7 +11,7 @@ from tests.core.telling import assert_told
 VM = parse_uuid("6d6f6a5a-0000-4000-8000-000000000001")
 SUSPECT, SECOND, THIRD = map(HostName, ("kvm-01", "kvm-02", "kvm-03"))
 HOSTS = [Host(name, "a", name) for name in (SUSPECT, SECOND, THIRD)]
-ROOM = Room(None, {}, {}, vm=VM)
+ROOM = Room(None, {}, {}, vm=Vm(VM, "web-01", SUSPECT))
 WHAT = {
     NeedKind.WRITE: "/srv/a.qcow2",
     NeedKind.READ: "/srv/a.iso",
@@ -56,5 +56,5 @@ def test_an_old_image_of_the_vm_bars_a_host_and_another_vms_does_not() -> None:
     }
     placement = choose_targets(SUSPECT, HOSTS, ROOM, {}, looks)
     assert placement.targets == (THIRD,)
-    assert dict(placement.excluded)[SECOND].against is Against.SAVED
+    assert dict(placement.excluded)[SECOND].against is Against.SAVED_IMAGE
     assert placement.would_not_start

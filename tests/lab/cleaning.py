@@ -8,7 +8,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from . import guests, net
+from . import guard, guests, net
 from .freezer import Freezer
 from .host import KEEPER, LabHost
 from .proc import Identity, LabError, arguments, identity, kill, kill_all, task_states, wait_until
@@ -112,7 +112,7 @@ def reset_host(host: LabHost) -> None:
     host.start_sshd()
     if not host.libvirtd_pid():
         host.start_libvirtd()
-    for left in (guests.LIST, guests.SETTINGS):
+    for left in (guests.LIST, guests.SETTINGS, guard.HOOK, guard.CONF):
         host.path(left).unlink(missing_ok=True)
     for inside in ("/run/hafence", "/run/lab", guests.SAVES):
         shutil.rmtree(host.path(inside), ignore_errors=True)

@@ -91,7 +91,7 @@ def test_a_name_that_another_vm_has_and_an_old_memory_image_bar_a_host(lab: Lab)
     ended = admin.start_vm(vm.name, "--dry-run")
     notes = "\n".join(ended["notes"])
     assert "target kvm-02 not chosen: has another VM of the name web-01" in notes, ended
-    assert "target kvm-03 not chosen: has an old memory image of the VM" in notes, ended
+    assert "target kvm-03 not chosen: holds a managed save image of the VM" in notes, ended
     assert (ended.code, ended["host"]) == (0, "kvm-04"), ended
 
 

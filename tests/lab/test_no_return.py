@@ -5,7 +5,11 @@ Each has its control: a VM of the same host that was not fenced comes back.
 
 from __future__ import annotations
 
-from tests.lab import faults, guests
+import pytest
+
+from hafence.core.left_behind import undefine_command
+from hafence.core.model import Uuid
+from tests.lab import faults, guard, guests
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, assert_started
 
@@ -44,3 +48,48 @@ def test_an_image_of_a_vm_that_is_recorded_elsewhere_is_found_and_a_fence_sets_i
     assert ended.code == 0, ended
     assert [each["code"] for each in admin.run_json("audit")["findings"] if each["code"] == "saved_image"] == []
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == ["kvm-02"]
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "unguarded"])
+def test_a_silent_host_that_boots_again_brings_its_vm_back_unless_it_is_guarded(lab: Lab, guarded: bool) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01", autostart=True)
+    lab.start_vm(SUSPECT, "web-02", autostart=True)
+    host = lab.hosts[SUSPECT]
+    if guarded:
+        guard.install(host, f"VMS={vm.uuid}\n")
+    admin = AdminNode(lab)
+    off = faults.power_off(lab, SUSPECT)
+    target = assert_started(admin, vm, admin.start_vm(vm.name), "unreachable_confirmed")
+    off.heal()
+    lab.wait_copies(lab.vms["web-02"].uuid, 1)  # the last one that libvirt starts
+    assert sorted(qemu.host for qemu in lab.qemus(vm.uuid)) == sorted([target, *([] if guarded else [SUSPECT])])
+
+
+def test_the_guard_lets_hafence_start_a_vm_and_nobody_else_once_it_was_fenced(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    for host in lab.hosts.values():
+        guard.install(host)
+    admin = AdminNode(lab)
+    target = assert_started(admin, vm, admin.start_vm(vm.name))
+    for name in (SUSPECT, *({*lab.hosts} - {SUSPECT, target})):
+        said = lab.hosts[name].shell(f"virsh create {vm.xml} 2>&1", check=False).stdout
+        assert "hafence-guard: hafence has not started VM" in said
+    assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [target]
+
+
+def test_a_host_with_a_saved_image_of_the_vm_is_no_target_until_the_image_is_set_aside(lab: Lab) -> None:
+    vm = lab.start_vm("kvm-02", "web-01")
+    lab.hosts["kvm-02"].virsh("managedsave web-01")
+    lab.hosts[SUSPECT].virsh(f"create {vm.xml}")
+    admin = AdminNode(lab, vms={"web-01": {"host": SUSPECT}}, fencing={"quiet_time": 0})
+    to_it = admin.start_vm(vm.name, "--to", "kvm-02")
+    assert (to_it.code, to_it["reason"]) == (3, "no_target"), to_it
+    assert "kvm-02 holds a managed save image of the VM" in to_it["message"]
+    assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT], "nothing was killed"
+    assert_started(admin, vm, admin.start_vm(vm.name), on="kvm-03")
+    assert admin.run_json("fence", "web-01", "--host", "kvm-02", "--yes").code == 0
+    assert admin.run("rejoin", "kvm-02", "--yes").code == 3, "its definition is still there"
+    lab.hosts["kvm-02"].virsh(undefine_command(Uuid(vm.uuid)).removeprefix("virsh "))
+    assert admin.run("rejoin", "kvm-02", "--yes").code == 0
+    foretold = admin.start_vm(vm.name, "--to", "kvm-02", "--dry-run")
+    assert (foretold.code, foretold["host"]) == (0, "kvm-02"), foretold

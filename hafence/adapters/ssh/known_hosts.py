@@ -115,6 +115,21 @@ def read_file(path: str) -> KnownHosts | str:
         return f"the known_hosts file {path} can't be read ({error.strerror})"
 
 
+def known_keys(host: Host) -> frozenset[str]:
+    """The keys, in base64, for which the host's known_hosts vouches; none where it can't be read."""
+    known = read_file(host.ssh.known_hosts) if host.ssh.known_hosts is not None else ""
+    if not isinstance(known, KnownHosts):
+        return frozenset()
+    return frozenset(key.blob for key in known.keys_of(known_name(host)) if not key.revoked)
+
+
+def fingerprint(line: str) -> str:
+    """A line of known_hosts as `ssh-keygen -l` names its key: its SHA256, and its type."""
+    _, kind, blob = line.split()[:3]
+    digest = base64.b64encode(hashlib.sha256(base64.b64decode(blob)).digest()).decode().rstrip("=")
+    return f"SHA256:{digest} ({kind})"
+
+
 def shared_keys(hosts: Iterable[Host]) -> tuple[tuple[HostName, ...], ...]:
     """Groups of hosts for which known_hosts has one and the same key: nobody could tell which of them has answered."""
     files: dict[str, KnownHosts | str] = {}

@@ -48,9 +48,11 @@ def fence(
     from ...workflows.fence import fence_or_say as workflow
     from ...workflows.vm_run import Request
     from ..runs import Asked, played
+    from ..show.documents import outcomes_object
     from ..show.results import show_not_looked_into, show_outcomes
     from ..show.steps import shortened
     from ..show.voices import open_voice
+    from ..tell_others import tell_others
 
     asked = Asked("fence", chosen, siblings, host=suspect, dry_run=dry_run, yes=yes, wait_s=wait)
     title = f"fence {shortened([vm.name for vm in chosen])}" if chosen else f"fence --host {suspect}"
@@ -66,6 +68,7 @@ def fence(
         show_not_looked_into(options, run.id, ended)
         return Exit.REFUSED
     show_outcomes(options, run.id, ended, exit_of(ended))
+    tell_others(inventory, ended, outcomes_object(run.id, ended, exit_of(ended)))
     return exit_of(ended)
 
 

@@ -22,7 +22,8 @@ def scan_keys(options: Options, hosts: tuple[str, ...], output: str | None, appe
     """Print the hosts' SSH keys as lines of known_hosts; without HOST, those of all hosts.
 
     Nothing vouches for these keys but the network they come over. Compare them with what the hosts' own consoles
-    say before you trust them: hafence believes known_hosts, and nothing else, about who a host is.
+    say before you trust them (ssh-keygen -lf on the host prints the same SHA256): hafence believes known_hosts, and
+    nothing else, about who a host is. Keys that known_hosts has already are left out.
     """
     inventory = read_inventory(options)
     chosen = [find_host(inventory, host) for host in hosts]
@@ -30,23 +31,32 @@ def scan_keys(options: Options, hosts: tuple[str, ...], output: str | None, appe
     if output and os.path.exists(output) and not append:
         raise click.UsageError(f"{output} exists: add to it with --append, or name another file")
 
+    from ...adapters.ssh.known_hosts import fingerprint, known_keys
     from ...adapters.ssh.scan import scan_keys as scan
+    from ...core.troubles import met_straight
 
     found = scan(chosen, inventory.settings.connect_timeout_s)
+    vouched = {host.name: known_keys(host) for host in chosen}
     lines: list[str] = []
-    silent = 0
+    silent = known = 0
     for name, keys in found.items():
-        if isinstance(keys, tuple):
-            lines += keys
-        else:
+        if not isinstance(keys, tuple):
             silent += 1
-            say(f"{name}: {keys.says.replace('the suspect', 'it')}")
+            say(f"{name}: {met_straight(keys)}")
+            continue
+        new = [line for line in keys if line.split()[2] not in vouched[name]]
+        known += len(keys) - len(new)
+        lines += new
+        for line in new:
+            say(f"{name}: {fingerprint(line)}")
     if lines:
         _write(lines, output)
     gave = len(found) - silent
     of = count(gave, "host") if not silent else f"{gave} of {count(len(found), 'host')}"
     if not options.quiet:
-        say(f"{count(len(lines), 'key')} of {of}; compare them before you trust them")
+        also = f"; {known} more {'is' if known == 1 else 'are'} in known_hosts already" if known else ""
+        compare = "; compare them before you trust them" if lines else ""
+        say(f"{count(len(lines), 'new key' if known else 'key')} of {of}{also}{compare}")
     return 3 if silent else 0
 
 

@@ -33,6 +33,7 @@ def start_vm(
     from ..show.documents import outcome_object
     from ..show.results import show_outcome
     from ..show.voices import open_voice
+    from ..tell_others import tell_others
 
     asked = Asked("start-vm", (found,), siblings, to=target, dry_run=dry_run, yes=yes, wait_s=wait)
     with (
@@ -44,4 +45,5 @@ def start_vm(
         run = Request(session.run_id, inventory, dry_run, yes, siblings, target, wait, session.store_id)
         outcome = played(session, workflow(run, found), lambda o: (o.exit, outcome_object(o)))
     show_outcome(options, outcome)
+    tell_others(inventory, [outcome], outcome_object(outcome))
     return outcome.exit
