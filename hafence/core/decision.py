@@ -285,6 +285,10 @@ def _refused(
     overruled = reason in (Reason.STILL_ALIVE, Reason.AMBIGUOUS) or bool(signs_of_life(case))
     if any(each.reading.fault is not None and each.reading.fault.fault is ReplyFault.NOT_EXECUTABLE for each in tried):
         ways.append(f"switch {case.suspect} off, then run the command again: nobody can log in to end anything there")
+    elif any(each.reading.facts.why == "respawned" for each in tried):
+        ways.append(
+            f"take the VM on {case.suspect} out of the hands of whatever starts it anew (a systemd unit, a manager)"
+        )
     elif overruled:
         ways.append(f"log in to {case.suspect} and end the VM's qemu, then run the command again")
     if reason is Reason.STORM_GUARD:  # the fences were not used, whether or not they are configured

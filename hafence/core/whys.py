@@ -36,10 +36,7 @@ SENTENCES: Mapping[str, str] = {
         "its process is dead, and libvirt does not answer: somebody is connected to it who may have asked for a start,"
         " or 'ss' is missing to see that; restart libvirtd there, which drops what it was asked"
     ),
-    "respawned": (
-        "it respawned: it was killed there, and something has started it anew since; take it out of the hands of"
-        " whatever does that (a systemd unit, a cluster manager) and run the command again"
-    ),
+    "respawned": ("it respawned: it was killed there, and something has started it anew since"),
     "a-program-bears-its-uuid": (
         f"{_WHO} bears its UUID as an argument and may be its process under another name;"
         " end it, or wait until it has ended"

@@ -36,7 +36,7 @@ OPENING = (
     " kernel drops what comes to its port), and ping and ip, since loopback would answer for such a host."
 )
 OWN_HOSTS = (
-    "For hosts of your own: write an inventory (inventory.example.yaml), then 'hafence inventory check' and"
+    "For hosts of your own: 'hafence inventory init' writes one to begin with, then 'hafence inventory check' and"
     " 'hafence audit'."
 )
 

@@ -83,7 +83,7 @@ def test_a_host_with_a_saved_image_of_the_vm_is_no_target_until_the_image_is_set
     lab.hosts[SUSPECT].virsh(f"create {vm.xml}")
     admin = AdminNode(lab, vms={"web-01": {"host": SUSPECT}}, fencing={"quiet_time": 0})
     to_it = admin.start_vm(vm.name, "--to", "kvm-02")
-    assert (to_it.code, to_it["reason"]) == (3, "no_target"), to_it
+    assert (to_it.code, to_it["reason"]) == (3, "would_not_start"), to_it
     assert "kvm-02 holds a managed save image of the VM" in to_it["message"]
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT], "nothing was killed"
     assert_started(admin, vm, admin.start_vm(vm.name), on="kvm-03")
