@@ -41,7 +41,8 @@ class Risk:
 
 _SAYS = {
     RiskKind.SILENT_SUSPECT: (
-        "nobody could look into {hosts}; a qemu there that still reaches the storage would write to the same disks"
+        "nobody could look into {hosts}; a qemu there that still reaches the storage would write to the same disks, and"
+        " writes of one that has ended may be on their way to them"
     ),
     RiskKind.MOVED_UNSEEN: (
         "nobody could say of {hosts} that no copy is there (nobody could look, or libvirt did not answer); one that was"

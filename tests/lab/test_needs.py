@@ -78,6 +78,24 @@ def test_the_host_that_has_the_file_takes_the_vm(lab: Lab) -> None:
         image.unlink()
 
 
+def test_a_device_that_a_hook_may_map_before_the_start_is_not_missed(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    name_in_definition(vm, "<disk type='block'><source dev='/dev/mapper/none'/><target dev='vdz'/></disk>")
+    admin = AdminNode(lab)
+    hooks = {target: lab.hosts[target].path("/etc/libvirt/hooks/qemu") for target in TARGETS}
+    aside = {target: hook.rename(hook.with_name("qemu.aside")) for target, hook in hooks.items()}
+    try:
+        missed = admin.start_vm(vm.name, "--dry-run")
+        assert (missed.code, missed["reason"]) == (3, "would_not_start"), missed
+        aside["kvm-03"].rename(hooks["kvm-03"])
+        foretold = admin.start_vm(vm.name, "--dry-run")
+        assert (foretold.code, foretold["host"]) == (0, "kvm-03"), foretold
+    finally:
+        for target, kept in aside.items():
+            if kept.exists():
+                kept.rename(hooks[target])
+
+
 def test_a_name_that_another_vm_has_and_an_old_memory_image_bar_a_host(lab: Lab) -> None:
     vm = lab.start_vm(SUSPECT, "web-01")
     other = lab.define_vm("kvm-02", "web-01-other", str(uuids.uuid4()), None, 32)
