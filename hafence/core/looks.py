@@ -12,7 +12,7 @@ from enum import Enum
 
 from .marks import Claim, Mark
 from .model import HostName, Uuid
-from .needs import Lack
+from .needs import Lack, Lacking, NeedKind
 from .troubles import Trouble, met_straight, own_way_out
 
 
@@ -69,6 +69,16 @@ class HostLook:
     """VMs that libvirt-guests starts when the host boots."""
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
+
+    @property
+    def barring(self) -> tuple[Lack, ...]:
+        """Of what is lacking that without which the VM can't start here."""
+        return tuple(lack for lack in self.lacking if lack.need.kind is not NeedKind.STATE)
+
+    @property
+    def lacks_state(self) -> bool:
+        """Whether a start here makes a part of the VM's state anew."""
+        return any(lack.need.kind is NeedKind.STATE and lack.how is Lacking.MISSING for lack in self.lacking)
 
     def runs(self, vm: Uuid) -> bool:
         """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""

@@ -27,6 +27,8 @@ class NeedKind(Enum):
     BRIDGE = "bridge"
     VOLUME = "volume"
     """`POOL VOLUME`."""
+    STATE = "state"
+    """A file or folder with a part of the VM's state, which is made anew where it is missing."""
     SECRET = "secret"  # noqa: S105  # the kind of thing, no password
     NAME = "name"
     """The VM's name in libvirt, which must be free there or its own."""
@@ -45,6 +47,8 @@ class Need:
         match self.kind:
             case NeedKind.WRITE | NeedKind.READ:
                 return f"the disk {self.what}"
+            case NeedKind.STATE:
+                return f"the state of the VM in {self.what}"
             case NeedKind.RUN:
                 return f"the emulator {self.what}"
             case NeedKind.DEVICE:

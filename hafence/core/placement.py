@@ -56,6 +56,11 @@ class Placement:
     """What was seen of each target, where hafence can look."""
 
     @property
+    def without_state(self) -> tuple[HostName, ...]:
+        """The targets on which a part of the VM's state would be made anew."""
+        return tuple(name for name in self.targets if name in self.looks and self.looks[name].lacks_state)
+
+    @property
     def would_not_start(self) -> bool:
         """Whether a host would do if the VM could start there: it answers, and lacks what the definition names."""
         return any(unfit.against in (Against.LACKS, Against.SAVED_IMAGE) for _, unfit in self.excluded)
@@ -140,9 +145,9 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
     lacking = [program for program in look.missing if program not in WITNESS_PROGRAMS]
     if lacking:
         return Unfit(Against.PROGRAMS, "lacks " + ", ".join(lacking), "install what it lacks")
-    if look.lacking:
-        says = ", and ".join(lack.says for lack in look.lacking)
-        return Unfit(Against.LACKS, says, "; ".join(lack.way for lack in look.lacking))
+    if look.barring:
+        says = ", and ".join(lack.says for lack in look.barring)
+        return Unfit(Against.LACKS, says, "; ".join(lack.way for lack in look.barring))
     if room.vm is not None and room.vm.uuid in look.saved:
         # `virsh start` resumes it and removes it: the memory of a guest whose disks have gone on without it
         says = "holds a managed save image of the VM: a start there would go on from its memory, on disks of today"

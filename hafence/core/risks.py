@@ -24,6 +24,7 @@ class RiskKind(Enum):
     OTHER_MANAGER = "other_manager"
     STILL_ARMED = "still_armed"
     LEFT_UNPROVEN = "left_unproven"
+    STATE_MADE_ANEW = "state_made_anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,10 @@ _SAYS = {
     RiskKind.STILL_ARMED: (
         "what starts the VM on {hosts} again could not be taken away (its autostart, a managed save image, the list of"
         " libvirt-guests: see the attempt); when that host boots, both copies would write to the same disks"
+    ),
+    RiskKind.STATE_MADE_ANEW: (
+        "a part of the VM's state (its NVRAM, its TPM's) is not on {hosts} and is made anew by a start there: boot"
+        " entries and keys are lost to it"
     ),
     RiskKind.LEFT_UNPROVEN: (
         "the VM was taken from {hosts} earlier without a proof, and nobody has looked there since; a qemu there that"

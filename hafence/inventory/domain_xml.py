@@ -19,9 +19,10 @@ from ..core.model import DUMP, Uuid, parse_uuid
 from ..core.needs import Need, NeedKind
 from ..core.parsing import shown
 from ..core.storage.port import WritableDisk
+from .bound import NVRAM, TPM_STATE, bound, bound_by
 from .consoles import Console
 from .files import FileRefused, read_bounded
-from .needs import MOST, need_of, need_of_disk, need_of_emulator, need_of_name
+from .needs import MOST, need_of, need_of_disk, need_of_emulator, need_of_name, need_of_state
 from .writers import writer_of
 from .xml_text import text_of
 
@@ -55,6 +56,7 @@ _UNIT_BYTES = {
 _DISK = ("domain", "devices", "disk")
 _CONSOLE = ("domain", "devices", "graphics")
 _EMULATOR = ("domain", "devices", "emulator")
+_NVRAM = ("domain", "os", "nvram")
 _HUGEPAGES = ("domain", "memoryBacking", "hugepages")
 _TEXTS = ("uuid", "name", "memory")
 _BLANK = " \t\r\n"
@@ -111,6 +113,8 @@ class Domain:
     """What a target must have, as far as it can be asked."""
     hugepages: bool = False
     """Whether its memory lies in huge pages, and not in what the host has free."""
+    bound: tuple[str, ...] = ()
+    """What of it is kept on its host alone, in words."""
     xml: str = field(default="", repr=False, compare=False)
     """The document as it is sent to libvirt: its characters, without a declaration of how they are encoded."""
 
@@ -191,8 +195,10 @@ class _Reading:
         self._also: list[str] = []
         self._consoles: list[Console] = []
         self._needs: list[Need | None] = []
+        self._bound: list[str | None] = []
         self._interface = ""
         self._emulator = ""
+        self._nvram = ""
         self._page_kib: int | None = None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -214,6 +220,7 @@ class _Reading:
         if (what := writer_of(path, attributes)) is not None:
             self._also.append(what)
         self._note_need(path, attributes)
+        self._bound.append(bound_by(path, attributes))
         if path == _DISK:
             self._disk = _OpenDisk(attributes.get("type", "file"), attributes.get("device", "disk"))
         elif path == _CONSOLE:
@@ -250,6 +257,8 @@ class _Reading:
             self._texts[self._path[1]] += text
         elif self._path == _EMULATOR:
             self._emulator += text
+        elif self._path == _NVRAM:
+            self._nvram += text
 
     def domain(self, xml: str) -> Domain:
         """What came of it, when the document was read to its end."""
@@ -267,10 +276,16 @@ class _Reading:
         memory = self._memory_mib(self._texts["memory"].strip(_BLANK)) if "memory" in self._texts else None
         consoles = tuple(_for_people(each.open) for each in self._consoles if each.open is not None)
         also, pages = tuple(dict.fromkeys(self._also)), self._page_kib is not None
-        return Domain(uuid, name, memory, tuple(self._disks), also, consoles, self._all_needs(name, memory), pages, xml)
+        kept = bound(self._bound)
+        needs = self._all_needs(uuid, name, memory, kept)
+        return Domain(uuid, name, memory, tuple(self._disks), also, consoles, needs, pages, kept, xml)
 
-    def _all_needs(self, name: str, memory_mib: int | None) -> tuple[Need, ...]:
+    def _all_needs(self, uuid: Uuid, name: str, memory_mib: int | None, kept: tuple[str, ...]) -> tuple[Need, ...]:
         found = [*self._needs, need_of_emulator(self._emulator), need_of_name(name)]
+        if NVRAM in kept:
+            found.append(need_of_state(self._nvram.strip(_BLANK)))
+        if TPM_STATE in kept:
+            found.append(need_of_state(f"/var/lib/libvirt/swtpm/{uuid}"))
         if self._page_kib is not None and memory_mib is not None:
             found.append(Need(NeedKind.HUGEPAGES, f"{self._page_kib} {memory_mib}"))
         return tuple(dict.fromkeys(need for need in found if need is not None))[:MOST]

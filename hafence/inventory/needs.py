@@ -46,6 +46,11 @@ def need_of_disk(kind: str, source: str, writable: bool) -> Need | None:
     return None
 
 
+def need_of_state(path: str) -> Need | None:
+    """A file or folder in which the host keeps a part of the VM's state."""
+    return Need(NeedKind.STATE, path) if _PATH.match(path) else None
+
+
 def need_of_emulator(text: str) -> Need | None:
     """The program that runs the VM."""
     path = text.strip(" \t\r\n")

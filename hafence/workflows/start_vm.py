@@ -7,7 +7,7 @@ run the hooks → mark the VM stopped → start it → see that exactly one copy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..core.decision import AUDIT, Allowed, Judgement, Refused, held_refusal
@@ -138,8 +138,15 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
     risks = list(allowed.risks) if found else _with_unseen(allowed.risks, hidden)
     if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(looks.get(suspect.name), vm_run.vm):
         risks.append(Risk(RiskKind.NEVER_THERE, (suspect.name,)))
-    vm_run.risks = with_unproven(risks, vm_run.record.unproven, suspect.name)
+    vm_run.risks = _with_standing(vm_run, risks, suspect.name)
     return replace(allowed, risks=vm_run.risks)
+
+
+def _with_standing(vm_run: VmRun, risks: Sequence[Risk], suspect: HostName) -> tuple[Risk, ...]:
+    """The risks, with those that no fence changes: what earlier starts left unproved, and what the targets lack."""
+    own = tuple(risk for risk in risks if risk.kind is not RiskKind.STATE_MADE_ANEW)
+    anew = (Risk(RiskKind.STATE_MADE_ANEW, vm_run.without_state),) if vm_run.without_state else ()
+    return (*with_unproven(own, vm_run.record.unproven, suspect), *anew)
 
 
 def _with_unseen(risks: tuple[Risk, ...], hidden: Iterable[HostName]) -> list[Risk]:
@@ -174,7 +181,7 @@ def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | R
     judgement = judgements[vm_run.vm.uuid]
     if isinstance(judgement, Refused):
         return judgement
-    vm_run.risks = with_unproven(judgement.risks, vm_run.record.unproven, suspect.name)
+    vm_run.risks = _with_standing(vm_run, judgement.risks, suspect.name)
     return replace(judgement, risks=vm_run.risks)
 
 
@@ -281,6 +288,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm
     placement = choose_targets(suspect.name, hosts, room, memory.quarantine, looks, vm_run.run.to, looked)
+    vm_run.without_state = placement.without_state
     if vm_run.run.dry_run:
         vm_run.notes.append(f"targets in order: {', '.join(placement.targets) or 'none'}")
         vm_run.notes += [f"target {name} not chosen: {unfit.says}" for name, unfit in placement.excluded]
@@ -350,7 +358,7 @@ def start_unfenced(vm_run: VmRun, memory: Recollection, reason: Reason) -> Workf
         return no_target(vm_run, placement)
     why = "hafence can't look into this hypervisor" if reason is Reason.NOT_KVM else "pre_fence is off"
     vm_run.record = looked_into(vm_run.record, looks)
-    vm_run.risks = with_unproven(risks_of(reason, suspect.name), vm_run.record.unproven, suspect.name)
+    vm_run.risks = _with_standing(vm_run, risks_of(reason, suspect.name), suspect.name)
     judgement = Allowed(reason, f"no fencing in this cluster ({why})", vm_run.risks)
     if vm_run.run.dry_run:
         return _foretold(vm_run, judgement, placement)

@@ -81,6 +81,8 @@ class VmRun:
     """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
     clients: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     """The suspect's clients that this run has seen on each volume: one that was shut out is no watcher any more."""
+    without_state: tuple[HostName, ...] = ()
+    """The targets on which a start makes a part of the VM's state anew."""
     in_flight: HostName | None = None
     """Where a start has been sent whose outcome is not settled yet."""
 

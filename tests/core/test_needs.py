@@ -21,6 +21,7 @@ WHAT = {
     NeedKind.NETWORK: "prod",
     NeedKind.BRIDGE: "br0",
     NeedKind.VOLUME: "vms web-01",
+    NeedKind.STATE: "/var/lib/libvirt/qemu/nvram/web-01_VARS.fd",
     NeedKind.SECRET: "11111111-2222-3333-4444-555555555555",
     NeedKind.NAME: "web-01",
 }
@@ -46,6 +47,16 @@ def test_a_host_that_lacks_something_is_no_target_and_one_that_has_all_is() -> N
     assert dict(placement.excluded)[SECOND].against is Against.LACKS
     assert placement.would_not_start
     assert not choose_targets(SUSPECT, HOSTS[:1], ROOM, {}, {}).would_not_start
+
+
+def test_state_that_is_made_anew_bars_no_host_and_is_told_of_the_targets_that_lack_it() -> None:
+    state = Need(NeedKind.STATE, "/var/lib/libvirt/qemu/nvram/web-01_VARS.fd")
+    looks = {SECOND: look("kvm-02", lacking=(Lack(state, Lacking.MISSING),)), THIRD: look("kvm-03")}
+    placement = choose_targets(SUSPECT, HOSTS, ROOM, {}, looks)
+    assert placement.targets == (SECOND, THIRD)
+    assert placement.without_state == (SECOND,)
+    hangs = {SECOND: look("kvm-02", lacking=(Lack(state, Lacking.SILENT),))}
+    assert choose_targets(SUSPECT, HOSTS[:2], ROOM, {}, hangs).without_state == ()
 
 
 def test_an_old_image_of_the_vm_bars_a_host_and_another_vms_does_not() -> None:

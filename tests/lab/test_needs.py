@@ -96,6 +96,26 @@ def test_a_device_that_a_hook_may_map_before_the_start_is_not_missed(lab: Lab) -
                 kept.rename(hooks[target])
 
 
+def test_a_start_that_makes_nvram_anew_is_a_named_risk_and_one_that_finds_it_is_none(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    path = "/var/lib/libvirt/qemu/nvram/web-01_VARS.fd"
+    text = Path(vm.xml).read_text()
+    Path(vm.xml).write_text(text.replace("</os>", f"<nvram>{path}</nvram></os>"))
+    admin = AdminNode(lab)
+    kept = lab.hosts["kvm-02"].path(path)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    bare = admin.start_vm(vm.name, "--dry-run")
+    assert (bare.code, bare["host"]) == (0, "kvm-02"), bare
+    (risk,) = bare["residual_risk"]
+    assert "is not on kvm-02, kvm-03 and kvm-04 and is made anew" in risk, bare
+    kept.write_bytes(b"vars")
+    try:
+        found = admin.start_vm(vm.name, "--to", "kvm-02", "--dry-run")
+        assert (found.code, found["residual_risk"]) == (0, []), found
+    finally:
+        kept.unlink()
+
+
 def test_a_name_that_another_vm_has_and_an_old_memory_image_bar_a_host(lab: Lab) -> None:
     vm = lab.start_vm(SUSPECT, "web-01")
     other = lab.define_vm("kvm-02", "web-01-other", str(uuids.uuid4()), None, 32)

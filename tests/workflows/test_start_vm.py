@@ -11,6 +11,7 @@ from hafence.core.evidence import Sign
 from hafence.core.looks import Libvirt, Look
 from hafence.core.marks import Mark
 from hafence.core.model import Cluster, HostName, HostState, Inventory, Unreachable, Vm
+from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.record import ShutOut
 from hafence.core.starts import HookResult, StartResult
 from hafence.core.stored import Busy, Recollection
@@ -101,6 +102,7 @@ ONE_BLIND = (
 )
 SIX_HOSTS = seen(k1=silence("kvm-01"), k4=(), k5=(), k6=())
 SEEING = ("kvm-04", "kvm-05", "kvm-03")
+NO_NVRAM = Lack(Need(NeedKind.STATE, "/var/lib/libvirt/qemu/nvram/web-01_VARS.fd"), Lacking.MISSING)
 GIVEN_UP = replace(RUNNING, host=K2, last_host=K1, unproven=(K1,))
 SHUT_OUT = replace(RUNNING, host=K2, last_host=K1, shut_out=(ShutOut(K1, 2000.0),))
 
@@ -278,6 +280,9 @@ CASES = {
         [seen(k1=(WEB,), k2=(WEB,)), seen(k1=(WEB,)), seen(k1=(WEB,), k3=(WEB,))],
         memory=memory(SHUT_OUT, quarantine={K1: "fenced"}),
         wishes=YES,
+    ),
+    "a part of the VM's state is not on its target": It(
+        [seen(k1=(WEB,), k2=replace(look("kvm-02"), lacking=(NO_NVRAM,))), seen(), AFTER], wishes=YES
     ),
     "a host that was given up earlier is silent still": It(
         [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k3=(WEB,))],

@@ -36,6 +36,12 @@ def check(options: Options, path: str | None) -> int:
         for names in shared_keys(inventory.hosts.values())
     ]
     warnings += [disk.says for disk in shared_disks(inventory)]
+    warnings += [
+        f"{inventory.vms[vm].name}: its host keeps {', '.join(domain.bound)}: where another has not the same, a start"
+        " there makes it anew, or fails"
+        for vm, domain in domains.items()
+        if domain.bound
+    ]
     warnings += [console.says for console in open_consoles(inventory, domains)]
 
     counts = {"clusters": len(inventory.clusters), "hosts": len(inventory.hosts), "vms": len(inventory.vms)}

@@ -3,7 +3,7 @@
 # it was. Read-only. Needs lib.sh, libvirt.sh and look.sh's `tell`.
 #
 # NEEDS   a line each, checked before they were sent:
-#         write PATH | read PATH | run PATH | device PATH | hugepages KIB MIB | bridge NAME
+#         write PATH | read PATH | state PATH | run PATH | device PATH | hugepages KIB MIB | bridge NAME
 #         network NAME | volume POOL NAME | secret UUID | name NAME   (of these libvirt is asked)
 #
 #   lacks N missing,read-only,silent,taken     the N-th of NEEDS, from 1
@@ -15,6 +15,7 @@ tell_lacking() {
         unset IFS
         need_number=$((need_number + 1)) need_what=${need_line#* }
         case ${need_line%% *} in
+        state) check_path read "$need_what" ;;
         write | read | run) is_mapped_later "$need_what" || check_path "${need_line%% *}" "$need_what" ;;
         device) [ -e "$need_what" ] || tell "lacks $need_number missing" ;;
         bridge) [ -e "/sys/class/net/$need_what" ] || tell "lacks $need_number missing" ;;
