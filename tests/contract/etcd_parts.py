@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,21 @@ class Member:
             return subprocess.Popen(self._argv, stdout=log, stderr=log)
 
     def freeze(self) -> None:
-        """It keeps its connections and takes new ones, and says nothing."""
+        """It keeps its connections and takes new ones, and says nothing from the moment that this returns: on a busy
+        machine a thread of it may go on for a moment after the signal was sent."""
         self.process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + READY_S
+        while not all(state == "T" for state in self._states()):
+            assert time.monotonic() < end, f"{self.name} did not stop"
+            time.sleep(0.005)
+
+    def _states(self) -> list[str]:
+        """Of each of its threads."""
+        states = []
+        for stat in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            with suppress(OSError):  # it has just ended
+                states.append(stat.read_text().rsplit(")", 1)[1].split()[0])
+        return states
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
