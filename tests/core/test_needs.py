@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hafence.core.model import Host, HostName, Vm, parse_uuid
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
-from hafence.core.placement import Against, Room, choose_targets
+from hafence.core.placement import Against, Room, Unfit, choose_targets
 from tests.core.make import look
 from tests.core.telling import assert_told
 
@@ -44,7 +44,15 @@ def test_a_host_that_lacks_something_is_no_target_and_one_that_has_all_is() -> N
     looks = {SECOND: look("kvm-02", lacking=(lack,)), THIRD: look("kvm-03")}
     placement = choose_targets(SUSPECT, HOSTS, ROOM, {}, looks)
     assert placement.targets == (THIRD,)
-    assert dict(placement.excluded)[SECOND].against is Against.LACKS
+    assert dict(placement.excluded)[SECOND] == Unfit(Against.LACKS, lack.says, lack.way)
+    other = Lack(Need(NeedKind.BRIDGE, "br0"), Lacking.MISSING)
+    both = choose_targets(SUSPECT, HOSTS[:2], ROOM, {}, {SECOND: look("kvm-02", lacking=(lack, other))})
+    assert dict(both.excluded)[SECOND] == Unfit(
+        Against.LACKS,
+        "lacks the network prod, and lacks the bridge br0",
+        "give it the network prod, which the VM's definition names; give it the bridge br0, which the VM's definition"
+        " names",
+    )
     assert placement.would_not_start
     assert not choose_targets(SUSPECT, HOSTS[:1], ROOM, {}, {}).would_not_start
 

@@ -37,6 +37,7 @@ from hafence.effects import (
     WriteRecord,
 )
 from hafence.workflows.start_vm import start_vm
+from hafence.workflows.vm_run import VmRun
 from tests.core.make import host, look, silence, uuid, vm
 from tests.core.telling import assert_told, assert_told_of
 
@@ -305,6 +306,14 @@ CASES = {
         memory=memory(GIVEN_UP, quarantine={K1: "fenced"}),
         wishes=YES,
     ),
+    "a suspect that was given up earlier is named once, dry": It(
+        SILENT, memory=memory(replace(RUNNING, unproven=(K1,))), answers=NO_ANSWER, wishes=DRY
+    ),
+    "a suspect that was given up earlier is named once, without a fence": It(
+        SILENT,
+        book(pre_fence=False),
+        memory(replace(RUNNING, unproven=(K1,))),
+    ),
     "given up earlier, and a start in flight came up": It(
         [AFTER],
         memory=memory(replace(STARTING, unproven=(K3,))),
@@ -449,3 +458,7 @@ def test_what_is_asked_for_and_said(case: str) -> None:
 
 def test_every_case_is_told() -> None:
     assert_told("start_vm", {name: it.lines() for name, it in CASES.items()})
+
+
+def test_nothing_is_said_of_targets_before_there_are_any() -> None:
+    assert VmRun(stage.run(book()), WEB, RUNNING).without_state == ()
