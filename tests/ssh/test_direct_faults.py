@@ -273,6 +273,9 @@ def test_each_agent_that_gives_no_key_is_told_as_what_it_is(
             subprocess.run(["ssh-add", "-q", str(server.identity)], env=added, check=True)
             run = new_hosts().run(server.host(identity_file=None, agent=True), TRUE, within_s=5)
             assert run.trouble is None
+            server.authorize('command="true" # ')  # nobody's key
+            gone = new_hosts().run(server.host(identity_file="/no/such/key", agent=True), TRUE, within_s=5)
+            assert (gone.trouble, "/no/such/key" in gone.note) == (Trouble.LOGIN_FAILED, True)
         finally:
             agent.terminate()
 

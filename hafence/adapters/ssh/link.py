@@ -199,7 +199,7 @@ class Link:
         except Exception as error:
             wire = line.client.get_transport()
             fault = _with_lacking(login_fault(error, bool(wire and wire.remote_version)), wire)
-            if fault.trouble is Trouble.LOGIN_FAILED and identity.key is None and no_agent:
+            if fault.trouble is Trouble.LOGIN_FAILED and identity.key is None and (identity.problem or no_agent):
                 lacks = identity.problem or ("" if ssh.agent else "no identity_file is set and ") + no_agent
                 fault = Obstacle(Trouble.LOGIN_FAILED, lacks)
             raise Broken(fault) from None
