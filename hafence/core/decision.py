@@ -276,16 +276,16 @@ def _refused(
     ways = list(ways_out)
     if (failed := _failed(case)) and not failures_told:
         message += f"; {' and '.join(failed)} did not succeed"
-    tried = case.attempts
-    for attempt in tried:
+    for attempt in case.attempts:
         if attempt.reading.trouble is not None and attempt.reading.verdict is Verdict.AMBIGUOUS:
             ways.append(way_out(attempt.reading.trouble))
         if attempt.reading.fault is not None and attempt.reading.fault.way_out:
             ways.append(f"on {case.suspect}: {attempt.reading.fault.way_out}")
     overruled = reason in (Reason.STILL_ALIVE, Reason.AMBIGUOUS) or bool(signs_of_life(case))
-    if any(each.reading.fault is not None and each.reading.fault.fault is ReplyFault.NOT_EXECUTABLE for each in tried):
+    readings = [attempt.reading for attempt in case.attempts]
+    if any(each.fault is not None and each.fault.fault is ReplyFault.NOT_EXECUTABLE for each in readings):
         ways.append(f"switch {case.suspect} off, then run the command again: nobody can log in to end anything there")
-    elif any(each.reading.facts.why == "respawned" for each in tried):
+    elif any(each.facts.why == "respawned" for each in readings):
         ways.append(
             f"take the VM on {case.suspect} out of the hands of whatever starts it anew (a systemd unit, a manager)"
         )
@@ -293,19 +293,20 @@ def _refused(
         ways.append(f"log in to {case.suspect} and end the VM's qemu, then run the command again")
     if reason is Reason.STORM_GUARD:  # the fences were not used, whether or not they are configured
         ways.append("run the command from a machine that reaches the cluster, or when more of it answers")
-        return Refused(reason, message, (*ways, _state_it(case)))
+        return Refused(reason, message, (*ways, state_it(case.suspect)))
     used = {tried.level for tried in case.fences_tried}
     if SecondLevelKind.POWER not in used:
         ways.append(f"configure 'power:' for {case.suspect}, so that hafence can switch it off and see it off")
     if SecondLevelKind.STORAGE not in used:
         ways.append("with Ceph disks, configure 'ceph:' for the cluster, so that the VM's disks can be fenced")
     if not overruled:
-        ways.append(_state_it(case))
+        ways.append(state_it(case.suspect))
     return Refused(reason, message, tuple(dict.fromkeys(ways)))
 
 
-def _state_it(case: Case) -> str:
-    return f"make sure that {case.suspect} is powered off, then 'hafence confirm-dead {case.suspect} --reason …'"
+def state_it(suspect: HostName) -> str:
+    """The way out by a person's word."""
+    return f"make sure that {suspect} is powered off, then 'hafence confirm-dead {suspect} --reason …'"
 
 
 def cut_off(silent: int, members: int, reports: tuple[WitnessReport, ...], share: float) -> str:

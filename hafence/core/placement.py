@@ -9,8 +9,7 @@ from typing import assert_never
 
 from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
 from .model import Host, HostName, HostState, Uuid, Vm
-from .risks import listed
-from .siblings import rejoin_command
+from .siblings import ways_back
 
 WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
 """Needed only to look for another host's signs of life; a host without them can still take a VM."""
@@ -169,12 +168,8 @@ _OF_LIBVIRT = {
 
 def ways_to_targets(placement: Placement) -> tuple[str, ...]:
     """What would bring back a host that could take the VM: what can be typed now first."""
-    ways: dict[str, list[HostName]] = {}
-    for name, unfit in placement.excluded:
-        if unfit.way:
-            ways.setdefault(unfit.way, []).append(name)
     back = [name for name, unfit in placement.excluded if unfit.against is Against.QUARANTINE]
-    return (*rejoin_command(back), *(f"{listed(names)}: {way}" for way, names in ways.items()))
+    return ways_back(back, ((name, unfit.way) for name, unfit in placement.excluded))
 
 
 def free_memory(host: Host, look: HostLook, taken_mib: int = 0) -> int | None:

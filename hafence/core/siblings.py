@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -64,20 +64,22 @@ def choose_siblings(
     return Candidates(tuple(chosen), tuple(excluded), _ways(dict(excluded), quarantined, looks))
 
 
-def rejoin_command(hosts: Sequence[HostName]) -> tuple[str, ...]:
-    """The command that takes hosts back, if they are well; nothing for none."""
-    return (f"'hafence rejoin {' '.join(hosts)}'",) if hosts else ()
+def ways_back(quarantined: Sequence[HostName], others: Iterable[tuple[HostName, str]]) -> tuple[str, ...]:
+    """What would bring hosts back: the command for those that are only in quarantine first, then each way ('' for none)
+    with the hosts that it helps."""
+    ways: dict[str, list[HostName]] = {}
+    for name, way in others:
+        if way:
+            ways.setdefault(way, []).append(name)
+    rejoin = (f"'hafence rejoin {' '.join(quarantined)}'",) if quarantined else ()
+    return (*rejoin, *(f"{listed(names)}: {way}" for way, names in ways.items()))
 
 
 def _ways(
     excluded: Collection[HostName], quarantined: Mapping[HostName, str], looks: Mapping[HostName, Look]
 ) -> tuple[str, ...]:
-    ways: dict[str, list[HostName]] = {}
-    for name in excluded:
-        if name not in quarantined and (way := way_to_look(looks.get(name))):
-            ways.setdefault(way, []).append(name)
-    back = rejoin_command([name for name in excluded if name in quarantined])
-    return (*back, *(f"{listed(names)}: {way}" for way, names in ways.items()))
+    others = ((name, way_to_look(looks.get(name))) for name in excluded if name not in quarantined)
+    return ways_back([name for name in excluded if name in quarantined], others)
 
 
 def _rank(name: HostName, named: Sequence[HostName], look: Look | None) -> tuple[int, bool, HostName]:

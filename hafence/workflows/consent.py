@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.decision import Allowed
+from ..core.decision import Allowed, state_it
 from ..core.model import HostName
 from ..core.outcome import Outcome
 from ..core.reasons import Reason
@@ -28,5 +28,4 @@ def agree_to_silence(vm_run: VmRun, suspect: HostName, allowed: Allowed, target:
         return None
     vm_run.risks = ()  # none is taken
     message = f"{suspect} is silent, {vm_run.vm.name} was not seen dead there, and the admin said no"
-    way = f"make sure that {suspect} is powered off, then 'hafence confirm-dead {suspect} --reason …'"
-    return refuse(vm_run, Reason.UNREACHABLE_UNCONFIRMED, message, (way,))
+    return refuse(vm_run, Reason.UNREACHABLE_UNCONFIRMED, message, (state_it(suspect),))
