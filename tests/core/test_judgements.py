@@ -88,6 +88,7 @@ CASES = {
     "seen alive, a statement says off": case(ALIVE, evidence=(proof(Proof.STATEMENT),)),
     "an odd reply": case(ODD),
     "sudo wants a password": case(Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.SUDO_PASSWORD))),
+    "it respawned": case(Reading(Verdict.STILL_ALIVE, Facts(1, 1, why="respawned"))),
     "its programs can't be executed": case(Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.NOT_EXECUTABLE))),
     "a refused connection": case(REFUSED),
     "a refused connection, and an odd reply": case(REFUSED, ODD),
