@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .comeback import is_left, told
+from . import comeback, last_writes
 from .evidence import Proof
 from .marks import Claim
 from .model import HostName, Uuid
@@ -84,7 +84,8 @@ class Facts:
     state: str = ""
     why: str = ""
     more: tuple[tuple[str, str], ...] = ()
-    """What else it said, for the history; of these comeback.py reads what is left that would bring the VM back."""
+    """What else it said, for the history; of these comeback.py reads what is left that would bring the VM back, and
+    last_writes.py what was ended that it had under way."""
     owner: Owner | None = None
     """Who ran the processes that were found; None where there were none."""
 
@@ -134,7 +135,7 @@ class Reading:
     @property
     def is_armed(self) -> bool:
         """Whether the fence has left something there that would bring the VM back."""
-        return is_left(self.facts.about)
+        return comeback.is_left(self.facts.about)
 
     @property
     def found_something(self) -> bool:
@@ -155,7 +156,8 @@ class Reading:
             return self.fault.says
         words = _foretold(self.facts) if self.foretold else _told(self.verdict, self.facts)
         owner = self.facts.owner.says if self.facts.owner is not None else ""
-        return (f"{words}; {owner}" if owner else words) + told(self.facts.about)
+        ended = last_writes.told(self.facts.about) + comeback.told(self.facts.about)
+        return (f"{words}; {owner}" if owner else words) + ended
 
 
 def _foretold(facts: Facts) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from . import last_writes
+
 ANOTHER_STORE = "another-store-is-at-it"
 BARRING = frozenset({ANOTHER_STORE, "mark-unreadable"})
 """Another store's run may be at it: what it does elsewhere meanwhile, no fence of this run can prevent."""
@@ -67,6 +69,7 @@ SENTENCES: Mapping[str, str] = {
     "no-lock-folder": "/run/hafence can't be made or written there",
     "no-clock": "its clock can't be read there",
     "proc-hides-processes": "/proc hides processes from the login there (hidepid, or it is no whole /proc)",
+    **last_writes.WORDS,
 }
 """Words that want more than their own letters. Any other word is its own sentence."""
 

@@ -8,6 +8,7 @@ from functools import partial
 from ..core.model import HostName, Uuid
 from .arguments import BadEvent, read_amount, read_host, read_link, read_setting, read_vm
 from .hosts import NORMAL, UNKILLABLE, ZOMBIE_LEADER, SimHost
+from .late_writes import KINDS
 from .managers import HIDDEN_PROGRAM, MANAGED, UNIT, begin_migration, begin_start
 from .network import STORAGE
 from .simulation import Simulation
@@ -202,6 +203,14 @@ def _hides(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
         world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} runs as {HIDDEN_PROGRAM}")
 
 
+def _leaves(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    if more[0] not in KINDS:
+        raise BadEvent(f"{more[0]!r}: what a process leaves under way is one of {', '.join(KINDS)}")
+    for process in host.living(vm):
+        process.leaves = more[0]
+        world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} writes ({more[0]})")
+
+
 def _starts_slowly(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
     if vm not in host.jobs and not host.refuses(vm):
         world.say(host.name, f"somebody starts {world.name_of(vm)}, which libvirt takes its time over")
@@ -242,6 +251,7 @@ _DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] 
     "unit": (1, _run_by(UNIT, "a systemd unit")),
     "managed": (1, _run_by(MANAGED, "another manager, which runs it,")),
     "hidden": (0, _hides),
+    "leaves": (1, _leaves),
     "starts-slowly": (0, _starts_slowly),
     "migrates": (2, _migrates),
     "autostarts": (0, _may_start),
@@ -252,7 +262,8 @@ _DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] 
 """What can happen to a VM's process on a host, and how many words follow."""
 _KNOWN = (
     "begins, dies, autostarts, is saved, starts-slowly, respawns SECONDS, is run by a unit SECONDS or managed SECONDS,"
-    f" migrates HOST SECONDS, is hidden, is defined or undefined there, or is {', '.join(_STATES)}"
+    f" migrates HOST SECONDS, is hidden, leaves a KIND of write under way,"
+    f" is defined or undefined there, or is {', '.join(_STATES)}"
 )
 
 

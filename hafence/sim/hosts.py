@@ -24,6 +24,7 @@ class Qemu:
         "idle_s",
         "incoming",
         "kill_pending",
+        "leaves",
         "manager",
         "pid",
         "respawns_after_s",
@@ -52,6 +53,8 @@ class Qemu:
         """Who runs it where that can be seen and is not libvirt: unit | managed (managers.py), or ''."""
         self.incoming = False
         """The copy of a migration that has not taken over: it does not write yet."""
+        self.leaves = ""
+        """'' | queue | request | cache: what it has under way when it dies (late_writes.py)."""
         self.hidden = False
         """It bears the VM's UUID under another program's name, and nobody can say what it is."""
 
@@ -118,7 +121,7 @@ class SimHost(Owner):
         self.libvirtd = "ok"
         """ok | hung | gone (its VMs live) | absent (no virsh either)."""
         self.lacks = ""
-        """'' | ping | flock | virsh: a program that is not installed."""
+        """'' | ping | flock | virsh | ss: a program that is not installed."""
         self.firewall = ""
         """'' | drop | drop-tcp | drop-ping | reject | reject-net | reject-port: what it does with what comes from
         outside; it answers ARP all the same."""

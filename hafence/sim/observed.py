@@ -16,6 +16,7 @@ from ..core.model import HostName, Uuid
 from ..core.starts import StartOrder
 from ..effects import Witness
 from .hosts import SimHost
+from .late_writes import left_on
 from .network import STORAGE, Network, signs_seen, trouble_reaching
 from .notes import Attempt, Looks, Observer, Scan, Sent, Sign, Watch
 from .run import SimRun
@@ -114,7 +115,8 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> Non
 def _shut_out(world: World, vm: Uuid, host: SimHost) -> bool:
     living = any(until > world.now for (name, _), until in world.storage.blocklist.items() if name == host.name)
     covered = vm not in world.uncovered
-    return living and covered and all(world.storage.keeps_out(qemu, world.now) for qemu in host.living(vm))
+    writers = [*host.living(vm), *(late.writer for late in left_on(world, host, vm))]
+    return living and covered and all(world.storage.keeps_out(qemu, world.now) for qemu in writers)
 
 
 # ---------------------------------------------------------------- witnesses

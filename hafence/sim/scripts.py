@@ -7,6 +7,7 @@ target, and the ticket.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
@@ -19,6 +20,7 @@ from ..core.whys import ANOTHER_STORE, another_store, sentence
 from ..core.wire import PROTOCOL, Hello
 from .hosts import Qemu, SimHost
 from .kernel import Act
+from .late_writes import LEFT_BEHIND, bring_to_an_end, left_on
 from .libvirt import Answer, answer_of, brings_back
 from .managers import UNIT, begin_start, owner_of, stop_units
 from .world import EPOCH, World
@@ -64,6 +66,7 @@ class Leftovers(NamedTuple):
     killed: int
     state: str = ""
     why: str = ""
+    reset: int = 0
 
 
 def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, until: float) -> Act[Printed]:
@@ -92,17 +95,22 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
         ends = yield from _end_leftovers(world, host, order, until, first)
     lines = [hello]
     ends |= dict.fromkeys(barred, Leftovers("unknown", 0, 0, "", ANOTHER_STORE))
-    for vm, (verdict, found, killed, state, why) in ends.items():
+    for vm, (verdict, found, killed, state, why, reset) in ends.items():
         facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
         aside = {} if vm in barred else _set_aside(world, host, order, vm, verdict, until)
-        about = {**aside, **(owner_words(owners[vm]) if vm in owners else {}), **_about(marks[vm])}
+        ended = {"reset": str(reset)} if reset else {}
+        about = {**aside, **ended, **(owner_words(owners[vm]) if vm in owners else {}), **_about(marks[vm])}
         facts += "".join(f" {key}={value}" for key, value in about.items())
         lines.append(f"{PROTOCOL} {nonce} vm {vm} {verdict} {facts}")
     lines.append(f"{PROTOCOL} {nonce} end vms={len(order.vms)}\n")
     words = {each.verdict for each in ends.values()}
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
-    living = frozenset(vm for vm in order.vms if host.living(vm) or vm in host.jobs or vm in barred)
+    living = frozenset(vm for vm in order.vms if vm in barred or _may_still_write(world, host, vm))
     return Printed("\n".join(lines), status, world.now, living)
+
+
+def _may_still_write(world: World, host: SimHost, vm: Uuid) -> bool:
+    return bool(host.living(vm)) or vm in host.jobs or any(left_on(world, host, vm))
 
 
 def _set_aside(world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float) -> dict[str, str]:
@@ -184,8 +192,31 @@ def _end_leftovers(
     fresh = _fresh(host, first)
     yield order.settle_s
     world.touch(host.name)
+    resets = yield from _settle_writes(world, host, first, until)
     fresh |= _fresh(host, first)
-    return {vm: _judged(host, vm, living, sent, "", vm in fresh) for vm, living in first.items()}
+    ends = {}
+    for vm, living in first.items():
+        judged = _judged(host, vm, living, sent, "", vm in fresh, _left_under_way(world, host, vm))
+        ends[vm] = judged._replace(reset=resets[vm])
+    return ends
+
+
+def _settle_writes(world: World, host: SimHost, vms: Iterable[Uuid], until: float) -> Act[dict[Uuid, int]]:
+    """Flush and reset what the dead have under way, until nothing is, or no time is left. How many were reset."""
+    resets = dict.fromkeys(vms, 0)
+    while True:
+        for vm in resets:
+            if world.now < until:
+                resets[vm] += bring_to_an_end(world, host, vm)
+        if world.now >= until - SPARE_S or not any(_left_under_way(world, host, vm) for vm in resets):
+            return resets
+        yield POLL_S
+        world.touch(host.name)
+
+
+def _left_under_way(world: World, host: SimHost, vm: Uuid) -> str:
+    """Why a write of the VM's dead may still land, in the script's word, or ''."""
+    return next((LEFT_BEHIND[late.kind] for late in left_on(world, host, vm)), "")
 
 
 def _fresh(host: SimHost, first: dict[Uuid, list[Qemu]]) -> set[Uuid]:
@@ -193,7 +224,9 @@ def _fresh(host: SimHost, first: dict[Uuid, list[Qemu]]) -> set[Uuid]:
     return {vm for vm, known in first.items() if any(qemu not in known for qemu in host.found(vm))}
 
 
-def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str, fresh: bool = False) -> Leftovers:
+def _judged(
+    host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str, fresh: bool = False, under_way: str = ""
+) -> Leftovers:
     survivors = [qemu for qemu in known if qemu.alive]
     killed = sum(1 for qemu in known if not qemu.alive)
     if fresh:
@@ -203,7 +236,7 @@ def _judged(host: SimHost, vm: Uuid, known: list[Qemu], sent: set[int], why: str
         return Leftovers("alive", len(known), killed, survivors[0].state, said)
     if why:
         return Leftovers("unknown", len(known), killed, "", why)
-    if why := _in_the_way(host, vm, known):
+    if why := _in_the_way(host, vm, known) or under_way:
         return Leftovers("unknown", len(known), killed, "", why)
     return Leftovers("dead", len(known), killed)
 

@@ -116,6 +116,9 @@ _CRASHED_START = ("starts kvm-02=slow", f"@10 run admin-1: {PLAIN}", "@14 crash 
 _SHUT_OUT = (f"qemu {VM} {SUSPECT} unkillable", f"@10 run admin-1: {PLAIN}")
 """With a storage fence: an earlier run has started the VM on kvm-02, and its old process lives on and can't write."""
 
+_QUEUED = (f"qemu {VM} {SUSPECT} leaves queue", f"cut {SUSPECT} - storage", f"@70 mend {SUSPECT} - storage")
+"""The suspect's way to the storage is cut while its VM writes, and comes back some time after the run began."""
+
 COMBINED: dict[str, tuple[Event, ...]] = {
     "unit-starts-it-again": _at_first(f"qemu {VM} {SUSPECT} unit 2"),
     "run-by-another-manager": _at_first(f"qemu {VM} {SUSPECT} managed 30"),
@@ -191,7 +194,14 @@ COMBINED: dict[str, tuple[Event, ...]] = {
     "host-dead-autostarts-guarded": _at_first(
         f"guard {SUSPECT}=on", f"qemu {VM} {SUSPECT} autostarts", f"power_off {SUSPECT}"
     ),
+    "bytes-queued": _at_first(*_QUEUED),
+    "bytes-queued-unseen": _at_first(*_UNSEEN, *_QUEUED),
+    "bytes-queued-without-ss": _at_first(f"lacks {SUSPECT}=ss", *_QUEUED),
+    "bytes-queued-by-one-that-is-gone": _at_first(*_QUEUED[:2], f"qemu {VM} {SUSPECT} dies", *_QUEUED[2:]),
+    "path-hangs": _at_first(f"qemu {VM} {SUSPECT} leaves request", *_QUEUED[1:]),
+    "cache-outlives": _at_first(f"qemu {VM} {SUSPECT} leaves cache", f"libvirtd {SUSPECT}=hung"),
     "saved": _at_first(f"qemu {VM} {SUSPECT} saved"),
+    "bytes-queued-isolated": _at_first(*_ISOLATED, *_QUEUED),
     "saved-isolated": _at_first(f"qemu {VM} {SUSPECT} saved", *_ISOLATED),
 }
 """Several things at once, where one guard is left that must hold, and what other managers do; searched with one run

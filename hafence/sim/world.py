@@ -12,6 +12,7 @@ from ..stores.holder import Holder
 from .grounds import Excuse, Writer, excuse_of
 from .hosts import Qemu, SimHost
 from .kernel import Agenda, Owner
+from .late_writes import LateWrite, leave, lose, ways_are_free
 from .network import STORAGE, STORE, Network
 from .notes import Notes
 from .storage import SimStorage
@@ -41,7 +42,7 @@ class Admin(Owner):
 
 
 class Split:
-    """A moment at which two living processes of a VM could write."""
+    """A moment at which two processes of a VM could write, or a dead one's write landed after a newer one began."""
 
     __slots__ = ("at", "excuse", "vm", "writers")
 
@@ -64,10 +65,12 @@ class World:
     __slots__ = (
         "admins",
         "agenda",
+        "begun",
         "death_seen",
         "hook_errors",
         "hosts",
         "inventory",
+        "late",
         "log",
         "lost",
         "network",
@@ -93,6 +96,10 @@ class World:
         self.network = Network((*admins, *inventory.hosts, STORAGE, STORE))
         self.storage = SimStorage()
         self.qemus: dict[Uuid, list[Qemu]] = {}
+        self.begun: dict[Uuid, list[Qemu]] = {}
+        """Every process of each VM there ever was."""
+        self.late: list[LateWrite] = []
+        """What dead processes have under way to the disks."""
         self.next_pid = 1000
         self.hook_errors: tuple[str, ...] = ()
         self.operator = "nobody"
@@ -152,6 +159,7 @@ class World:
         qemu.idle_s = self.now - self.lost.get((vm, host.name), 0.0)
         host.qemus.append(qemu)
         self.qemus.setdefault(vm, []).append(qemu)
+        self.begun.setdefault(vm, []).append(qemu)
         if not incoming:
             self.storage.begins(qemu, self.network, self.now)
         self.say(host.name, f"qemu {qemu.pid} of {self.name_of(vm)} begins")
@@ -168,6 +176,8 @@ class World:
         qemu.host.qemus.remove(qemu)
         self.qemus[qemu.vm].remove(qemu)
         self.say(qemu.host.name, f"qemu {qemu.pid} of {self.name_of(qemu.vm)} ends")
+        if qemu.leaves:
+            leave(self, qemu, clean)
         if qemu.respawns_after_s is not None and qemu.host.up:
             life, host = qemu.host.life, qemu.host
             self.agenda.call_at(self.now + qemu.respawns_after_s, lambda: self._respawn(qemu, host, life))
@@ -204,18 +214,26 @@ class World:
         return [
             qemu
             for qemu in self.qemus.get(vm, ())
-            if storage.reaches(qemu, self.network)
-            and not qemu.incoming
-            and (not storage.blocklist or vm in self.uncovered or not storage.keeps_out(qemu, self.now))
+            if storage.reaches(qemu, self.network) and not qemu.incoming and not self.keeps_out(qemu)
         ]
+
+    def keeps_out(self, qemu: Qemu) -> bool:
+        """Whether the storage refuses what a process writes, living or dead."""
+        return qemu.vm not in self.uncovered and self.storage.keeps_out(qemu, self.now)
 
     def watch(self, vm: Uuid) -> None:
         """Note a split-brain, if this moment is one. Called whenever a writer may have been added."""
         if len(self.qemus.get(vm, ())) < 2:
             return
         writers = self.writers(vm)
-        if len(writers) < 2 or not any(qemu.by for qemu in writers):
+        if len(writers) >= 2:
+            self.note_split(writers, "can write")
+
+    def note_split(self, writers: list[Qemu], how: str) -> None:
+        """Two copies write to one disk, or have, the older one last: a split-brain if hafence has started one."""
+        if not any(qemu.by for qemu in writers):
             return
+        vm = writers[0].vm
         found = tuple(
             Writer(HostName(q.host.name), q.pid, q.by, q.born_at, q.idle_s, self.storage.lapsed(q, self.now))
             for q in writers
@@ -224,11 +242,12 @@ class World:
             return
         split = Split(self.now, vm, found, excuse_of(self.inventory, self.notes, vm, found))
         self.splits.append(split)
-        how = "WHICH NOTHING EXCUSES" if split.excuse is None else f"excused: {split.excuse.value}"
-        self.say("world", f"SPLIT-BRAIN of {self.name_of(vm)}: {split.words} can write, {how}")
+        excuse = "WHICH NOTHING EXCUSES" if split.excuse is None else f"excused: {split.excuse.value}"
+        self.say("world", f"SPLIT-BRAIN of {self.name_of(vm)}: {split.words} {how}, {excuse}")
 
     def watch_all(self) -> None:
         """Look at every VM: a link was mended, an entry ended, a host came back."""
+        ways_are_free(self)
         for vm in self.qemus:
             self.watch(vm)
 
@@ -249,6 +268,7 @@ class World:
         host.permits.clear()
         for qemu in list(host.qemus):
             self.end_qemu(qemu)
+        lose(self, host)
         self.say(host.name, f"is without power ({why})")
 
     def power_on(self, host: SimHost) -> None:

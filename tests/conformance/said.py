@@ -110,7 +110,7 @@ def _reading(reading: Reading, rehearse: bool) -> str:
         said += f"; found {facts.found}, killed {facts.killed}, {facts.why or 'no more to say'}"
         if rehearse:
             said += f", {'in' if facts.state == 'D' else 'not in'} state D"
-    said += "".join(f", {key} {facts.word(key)}" for key in ("saved", "guests") if facts.word(key))
+    said += "".join(f", {key} {facts.word(key)}" for key in ("saved", "guests", "reset") if facts.word(key))
     if facts.owner is not None:
         said += f"; run by {facts.owner.by.value} {facts.owner.stop.value}, may return: {reading.may_return}"
     return f"{said}; machine {'played' if reading.machine_id else 'not played'}"

@@ -25,7 +25,6 @@ OF_THE_SIMULATION_ALONE = {
     **dict.fromkeys(("crash", "hold", "release", "interrupt", "boot", "deaths"), OF_THE_ADMIN_NODE),
     **dict.fromkeys(("store", "own_store", "hooks", "operator", "state", "definition"), OF_THE_ADMIN_NODE),
     "clock": "all lab hosts share this machine's clock",
-    "mend": "what heals is compared with `heal` and `power_on`",
     "unfreeze": "what heals is compared with `heal` and `power_on`",
     "slow": "no lab fault makes a host slow without stopping it; what a late script may do is compared with its lease",
     **dict.fromkeys(
@@ -95,6 +94,7 @@ def test_every_value_of_a_bmc_is_compared() -> None:
         "unkillable",
         "zombie-leader",
         *("defined", "respawns", "unit", "managed", "hidden", "starts-slowly"),
+        *("leaves queue", "leaves request", "leaves cache"),
     ],
 )
 def test_every_state_of_a_process_is_compared(does: str) -> None:

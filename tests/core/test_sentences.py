@@ -75,6 +75,12 @@ REPLIES = {
     "alive again, and who runs it": reply(
         f"vm {VM} alive found=1 killed=1 why=respawned by=other parent=vm-keeper", "end vms=1", status=10
     ),
+    "dead, and what was on its way was reset": reply(
+        f"vm {VM} dead found=1 killed=1 why= flush=50 reset=2", "end vms=1"
+    ),
+    "dead, and one connection was reset": reply(f"vm {VM} dead found=1 killed=1 reset=1", "end vms=1"),
+    "dead, and nothing was to be reset": reply(f"vm {VM} dead found=1 killed=1 reset=0", "end vms=1"),
+    "dead, and what was reset is no number": reply(f"vm {VM} dead found=1 killed=1 reset=some", "end vms=1"),
     "dead, with a remark": reply(f"vm {VM} dead killed=1 why=virsh-destroy-hung", "end vms=1"),
     "alive in D state": reply(f"vm {VM} alive found=1 killed=1 why=state-D", "end vms=1", status=10),
     "alive": reply(f"vm {VM} alive found=1", "end vms=1", status=10),

@@ -2,6 +2,7 @@
 
 lab        four hosts, as if they had just come up
 ceph       a Ceph cluster on their network, its blocklist empty
+array      a machine that serves a disk by NBD, an empty one
 start_bmc  `start_bmc(IpmiBmc, "kvm-01")`: a BMC on loopback that switches a host
 """
 
@@ -18,6 +19,7 @@ from .ceph import PROGRAMS as CEPH_PROGRAMS
 from .ceph import Ceph
 from .cluster import Lab
 from .require import HOST_PROGRAMS, require
+from .storage import Nbd
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,21 @@ def ceph(ceph_of_session: Ceph, lab: Lab) -> Ceph:
     """A real Ceph cluster. A watcher is evicted after 10 s, so that tests need not wait for Ceph's usual 30."""
     ceph_of_session.unblock_all()
     return ceph_of_session
+
+
+@pytest.fixture(scope="session")
+def array_of_session(lab_of_session: Lab) -> Iterator[Nbd]:
+    """The array itself. Use `array`."""
+    require("qemu-nbd")
+    with Nbd(lab_of_session) as array:
+        yield array
+
+
+@pytest.fixture
+def array(array_of_session: Nbd, lab: Lab) -> Nbd:
+    """A machine beside the hosts that serves a disk by NBD."""
+    array_of_session.clear()
+    return array_of_session
 
 
 @pytest.fixture

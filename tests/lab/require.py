@@ -18,6 +18,7 @@ PACKAGE_OF = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
     "qemu-io": "qemu-utils",
+    "qemu-nbd": "qemu-utils",
     "ip": "iproute2",
     "iptables": "iptables",
     "ps": "procps",

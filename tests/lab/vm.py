@@ -50,7 +50,42 @@ class RbdDisk:
         )
 
 
-Disk = FileDisk | RbdDisk
+@dataclass(frozen=True, slots=True)
+class NbdDisk:
+    """An export of an NBD server, to which qemu itself connects."""
+
+    name: str
+    address: str
+    port: int
+    cache: str = "none"
+
+    def xml(self, target: str) -> str:
+        """The <disk> element."""
+        return (
+            f"<disk type='network' device='disk'><driver name='qemu' type='raw' cache='{self.cache}'/>"
+            f"<source protocol='nbd' name={quoteattr(self.name)}><host name='{self.address}' port='{self.port}'/>"
+            f"</source><target dev='{target}' bus='virtio'/></disk>"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDisk:
+    """A block device, which every host sees."""
+
+    path: Path
+    cache: str = "none"
+    aio: str = "native"
+
+    def xml(self, target: str) -> str:
+        """The <disk> element."""
+        aio = f" io='{self.aio}'" if self.aio else ""
+        return (
+            f"<disk type='block' device='disk'><driver name='qemu' type='raw' cache='{self.cache}'{aio}/>"
+            f"<source dev={quoteattr(str(self.path))}/><target dev='{target}' bus='virtio'/></disk>"
+        )
+
+
+Disk = FileDisk | RbdDisk | NbdDisk | BlockDisk
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def fence_program(
     and nobody else, may write. `clock` is the admin node's, in seconds since the epoch.
     """
     text = compose(
-        (*SCAN, "mark", "holders", "facts", "aside", "owners", "kill", "proof", "watch", "fence"),
+        (*SCAN, "mark", "holders", "facts", "aside", "owners", "kill", "sockets", "writes", "proof", "watch", "fence"),
         nonce,
         host.root,
         **ground(settings),

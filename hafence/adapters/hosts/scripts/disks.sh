@@ -155,8 +155,11 @@ unescape() {
     done
 }
 
-# find_open_disks UUID:PID:START…: to DISK_PATHS, the files that these processes write to in place.
+# find_open_disks UUID:PID:START…: to DISK_PATHS, and OPEN_PATHS in the same form, the files that these processes write to in
+# place; OPEN_SOCKETS, "UUID:FOLDER:INODE" of their sockets (FOLDER in $PROC); RINGS, the VMs that use io_uring; OPEN_VMS, those
+# of which anything is known to be open.
 find_open_disks() {
+    OPEN_PATHS='' OPEN_SOCKETS='' RINGS='' OPEN_VMS=''
     open_known=" $* "
     for open_process; do
         shift
@@ -167,16 +170,28 @@ find_open_disks() {
     IFS=$NL
     for open_line in $OPEN_FDS; do
         unset IFS
+        open_folder=${open_line%%' -> '*}
+        open_folder=${open_folder##*"$PROC/"}
+        open_folder=${open_folder%/fd/*}
+        open_vm=${open_known%%":${open_folder%%/*}:"*}
+        open_vm=${open_vm##* }
+        case "$OPEN_VMS " in
+        *" $open_vm "*) ;;
+        *) OPEN_VMS="$OPEN_VMS $open_vm" ;;
+        esac
         case $open_line in
         *' -> /memfd:'* | *' -> /dev/shm/'* | *' -> /dev/hugepages/'* | *' -> /run/'* | *' (deleted)') continue ;;
         *' -> /var/log/'* | *' -> /var/lib/libvirt/qemu/'* | *' -> /proc/'* | *' -> /sys/'*) continue ;;
-        *' -> /'*) ;;
-        *) continue ;;
+        *' -> /'*)
+            add_disk "$open_vm" "${open_line#*' -> '}"
+            OPEN_PATHS="$OPEN_PATHS$open_vm:${open_line#*' -> '}$NL"
+            ;;
+        *' -> socket:['*)
+            open_line=${open_line##*'['}
+            OPEN_SOCKETS="$OPEN_SOCKETS $open_vm:$open_folder:${open_line%']'}"
+            ;;
+        *' -> anon_inode:'*io_uring*) RINGS="$RINGS $open_vm" ;;
         esac
-        open_pid=${open_line%%' -> '*}
-        open_pid=${open_pid##*"$PROC/"}
-        open_vm=${open_known%%":${open_pid%%/*}:"*}
-        add_disk "${open_vm##* }" "${open_line#*' -> '}"
     done
     unset IFS
 }

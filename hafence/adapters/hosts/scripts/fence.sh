@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, owners.sh, proof.sh, watch.sh,
-# facts.sh, aside.sh, mark.sh and what these need.
+# facts.sh, aside.sh, sockets.sh, writes.sh, mark.sh and what these need.
 #
 # VMS        UUIDs apart by blanks
 # NAMES      their names, as far as they are known (see identity.sh)
@@ -14,7 +14,8 @@
 # is in the way, program and pid; where another store's run was at it, store, run and age (see mark.sh); and where a
 # process was found who runs it: by, and of anything but libvirt unit, parent and stop (owners.sh); where there is one, what
 # became of its managed save image, saved (on: a rehearsal, or no proof; aside, failed), and of its entry in the list of
-# libvirt-guests, guests (on, out, failed).
+# libvirt-guests, guests (on, out, failed); where it was waited for its last writes, flush (ms), and where connections of it
+# still held bytes, reset (how many were).
 
 # ---------------------------------------------------------------- whose it is
 
@@ -131,7 +132,7 @@ judge() {
         VERDICT=unknown VM_WHY=$WHY
     elif [ "$vm_found" -eq 0 ] && [ "$vm_may_come" = yes ]; then
         VERDICT=unknown VM_WHY=libvirt-may-be-about-to-start-it
-    elif nothing_here "$1" "$vm_found" && ! is_held "$1"; then
+    elif nothing_here "$1" "$vm_found" && ! is_held "$1" && ! has_writes "$1"; then
         VERDICT=dead
     else
         VERDICT=unknown
@@ -176,6 +177,7 @@ report() {
         report_line="$report_line why=$VM_WHY"
         [ -z "$WHO" ] || report_line="$report_line program=${WHO#*:} pid=${WHO%%:*}"
         report_aside "$report_vm"
+        report_writes "$report_vm"
         report_owner "$report_vm"
         get_fact "$report_vm" MARK
         say "$report_line${FACT:+ $FACT}"
@@ -225,6 +227,7 @@ fence() {
         WHY=deadline-passed
         return
     fi
+    note_writes
     begin_autostart "$DESTROY_S"
     kill_all
     end_autostart

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# The proof that a fence has worked: two scans, the holders of the disks, libvirt's word. Needs absence.sh, holders.sh,
-# owners.sh, facts.sh and fence.sh's take_scan.
+# The proof that a fence has worked: two scans, the holders of the disks, libvirt's word, and that none of its writes is on
+# its way. Needs absence.sh, holders.sh, owners.sh, writes.sh, facts.sh and fence.sh's take_scan.
 
 # look_again TRIES: a scan, and so many more while a qemu that exits shows no name: most have ended a moment later.
 look_again() {
@@ -20,7 +20,10 @@ look_again() {
 # for, and libvirt is asked, late: a start that begins after the first scan is in its hands before it is a process.
 prove() {
     look_again 0 || return
-    read_uptime && settled_ms=$((UP_MS + SETTLE_MS)) || return
+    begin_flushes
+    # shellcheck disable=SC2034  # fence.sh reads it
+    read_uptime || { WHY=no-clock && return 1; }
+    settled_ms=$((UP_MS + SETTLE_MS))
     prove_s=$(bounded "$LIBVIRT_S")
     prove_ms=$((settled_ms - 300))
     # One that has not ended a destruction by now has shown that it does not answer.
@@ -37,6 +40,7 @@ prove() {
         wait
     )
     read_proof "$proof"
+    settle_writes
     # To the hundredth of a second, as this clock counts.
     if ! read_uptime || [ "$UP_MS" -lt $((settled_ms - 10)) ]; then
         # shellcheck disable=SC2034  # fence.sh reads it
@@ -57,9 +61,26 @@ tell_disks() {
     if key_disks; then
         # shellcheck disable=SC2086
         tell_holders $KNOWN
+        tell_blocks
     else
         echo blind its-disks-cannot-be-looked-at
     fi
+}
+
+# tell_blocks: "block UUID MAJOR:MINOR", of KEYS.
+tell_blocks() {
+    IFS=$NL
+    for block_line in $KEYS; do
+        unset IFS
+        case $block_line in
+        b-*)
+            block_number=${block_line%% *}
+            block_number=${block_number#b-}
+            echo "block ${block_line#* } $((0x${block_number%:*})):$((0x${block_number#*:}))"
+            ;;
+        esac
+    done
+    unset IFS
 }
 
 # "libvirt WORD", and "state UUID WORD" for each VM.
@@ -87,9 +108,10 @@ some_active() {
     return 1
 }
 
-# read_proof LINES: LIBVIRT, STATES, HELD ("UUID:PID:FD:PROGRAM") and BLIND, why holders could not be looked for.
+# read_proof LINES: LIBVIRT, STATES, HELD ("UUID:PID:FD:PROGRAM"), BLOCKS (see writes.sh) and BLIND, why holders could not be
+# looked for.
 read_proof() {
-    LIBVIRT=silent STATES='' HELD='' BLIND=''
+    LIBVIRT=silent STATES='' HELD='' BLIND='' BLOCKS=''
     IFS=$NL
     # shellcheck disable=SC2086
     set -- $1
@@ -105,6 +127,7 @@ read_proof_line() {
     libvirt) LIBVIRT=$2 ;;
     state) STATES="$STATES$2 $3$NL" ;;
     held) HELD="$HELD $2:$3:$4:$5" ;;
+    block) BLOCKS="$BLOCKS$2 $3$NL" ;;
     blind) BLIND=$2 ;;
     unit) read_unit_word "$2" "$3" ;;
     esac

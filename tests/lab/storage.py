@@ -1,0 +1,151 @@
+"""Storage of the lab whose last bytes can be followed: behind a network, behind a path that hangs, in a page cache.
+
+What a VM's disk holds is read behind every qemu's back: the disk is the judge.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import faults
+from .cluster import Lab
+from .fault import Fault
+from .host import LabHost
+from .proc import run, wait_until
+from .vm import LabVm, NbdDisk
+
+NUMBER = 201
+PORT = 10809
+SIZE = 1 << 20
+BLOCK = 4096
+
+
+def block_of(path: Path, offset: int = 0) -> bytes:
+    """What a file, or a device, holds there."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(BLOCK)
+
+
+def make_file(path: Path) -> Path:
+    """An empty disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(SIZE))
+    return path
+
+
+class Nbd:
+    """A machine of the lab's network that serves a file as a network block device, as a storage array would."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.file = make_file(lab.folder / "nbd" / "disk.raw")
+        self.node: LabHost = lab.add_machine("array", NUMBER)
+        self.pid = self.node.spawn(
+            ["qemu-nbd", "-t", "-e", "16", "-f", "raw", "-x", "web-01", "-p", str(PORT), str(self.file)]
+        )
+        wait_until(lambda: f":{PORT:04X}" in self.node.net("cat", "/proc/net/tcp"), "the array serves")
+
+    def __enter__(self) -> Nbd:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lab.remove_machine(self.node)
+        self.file.unlink()
+
+    @property
+    def disk(self) -> NbdDisk:
+        """The disk as a VM has it."""
+        return NbdDisk("web-01", self.node.address, PORT)
+
+    def clear(self) -> None:
+        """An empty disk again."""
+        with self.file.open("r+b") as file:
+            file.write(bytes(SIZE))
+
+    def cut(self, host: str) -> Fault:
+        """The storage network of a host drops its packets, both ways."""
+        return faults.drop_ports(self.lab, host, self.node.address, str(PORT))
+
+    def holds(self, pattern: int, offset: int = 0) -> bool:
+        """Whether a whole block of the disk consists of one byte, by the array's word."""
+        return block_of(self.file, offset) == bytes([pattern]) * BLOCK
+
+
+def wait_quiet(lab: Lab, vm: LabVm) -> None:
+    """Wait until the guest's firmware has read what it reads: a server drops a write behind a question of the dead."""
+    seen = [""]
+
+    def is_quiet() -> bool:
+        seen.append(lab.hosts[vm.host].virsh("domblkstat", vm.name, "vda"))
+        time.sleep(0.5)
+        return seen[-1] == seen[-2]
+
+    wait_until(is_quiet, f"the disk of {vm.name} is quiet", 60)
+
+
+def queued_bytes(host: LabHost) -> int:
+    """Bytes that the kernel of a host still sends to the array for processes that are gone."""
+    lines = [line.split() for line in host.net("cat", "/proc/net/tcp").splitlines()[1:]]
+    orphans = [line for line in lines if line[2].endswith(f":{PORT:04X}") and line[9] == "0"]
+    return sum(int(line[4].split(":")[0], 16) for line in orphans)
+
+
+@contextmanager
+def loop(file: Path) -> Iterator[Path]:
+    """A block device over a file, without a cache of the file's own under it. The file is the judge."""
+    device = run(["losetup", "--find", "--show", "--direct-io=on", str(file)]).strip()
+    try:
+        yield Path(device)
+    finally:
+        run(["losetup", "--detach", device])
+
+
+class HangingPath:
+    """A block device whose path can hang: a loop device over a file that a process of its own serves by FUSE."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = make_file(folder / "lun.raw")
+        self.mounted = make_file(folder / "lun.fuse")
+        blockdev = f"driver=file,node-name=lun,filename={self.file}"
+        export = f"type=fuse,id=lun,node-name=lun,mountpoint={self.mounted},writable=on"
+        argv = ["qemu-storage-daemon", "--blockdev", blockdev, "--export", export]
+        self.server = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+        wait_until(lambda: os.path.ismount(self.mounted), "the path is there")
+        self.device = Path(run(["losetup", "--find", "--show", str(self.mounted)]).strip())
+
+    def hang(self) -> None:
+        """From now on no request comes to its end."""
+        os.kill(self.server.pid, signal.SIGSTOP)
+
+    def in_flight(self) -> int:
+        """The writes under way."""
+        return int(Path(f"/sys/block/{self.device.name}/inflight").read_text().split()[1])
+
+    def returns(self) -> None:
+        """What was under way comes to its end."""
+        os.kill(self.server.pid, signal.SIGCONT)
+
+    def down(self) -> None:
+        """It goes, whatever is under way."""
+        self.returns()
+        wait_until(lambda: self.in_flight() == 0, "nothing is under way")
+        run(["losetup", "--detach", str(self.device)])
+        self.server.terminate()
+        self.server.wait(timeout=15)
+
+
+@contextmanager
+def hanging_path(lab: Lab) -> Iterator[HangingPath]:
+    """A path that can hang, while this lasts."""
+    path = HangingPath(lab.folder / "lun")
+    try:
+        yield path
+    finally:
+        path.down()

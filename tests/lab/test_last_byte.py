@@ -1,0 +1,139 @@
+"""The last byte: what a process has written lands before it is called dead, or never, or the VM is not started.
+
+The disk is the judge, read behind every qemu's back. Each row was seen to end with the old copy's bytes over the new
+copy's where the fence asked no more than whether a process lives.
+"""
+
+from __future__ import annotations
+
+from tests.lab import faults
+from tests.lab.ceph import queue_write, write_from_vm
+from tests.lab.cluster import Lab
+from tests.lab.command import AdminNode, Ended, assert_refused, assert_started, never_twice
+from tests.lab.proc import wait_until
+from tests.lab.storage import Nbd, block_of, hanging_path, loop, make_file, queued_bytes, wait_quiet
+from tests.lab.vm import BlockDisk, LabVm
+
+SUSPECT = "kvm-01"
+OLD, NEW, LATE = 0x01, 0x0A, 0xEE
+
+
+def running_on(lab: Lab, array: Nbd) -> LabVm:
+    vm = lab.start_vm(SUSPECT, "web-01", disk=array.disk)
+    wait_quiet(lab, vm)
+    assert write_from_vm(lab, vm, OLD) == "ok"
+    assert array.holds(OLD)
+    return vm
+
+
+def copy_of(lab: Lab, vm: LabVm, ended: Ended) -> LabVm:
+    return LabVm(vm.uuid, vm.name, ended["host"], vm.xml, vm.disks)
+
+
+def test_what_the_kernel_still_sends_for_the_dead_never_arrives(lab: Lab, array: Nbd) -> None:
+    vm = running_on(lab, array)
+    admin = AdminNode(lab)
+    cut = array.cut(SUSPECT)
+    queue_write(lab, vm, LATE)
+    with never_twice(lab):
+        ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    assert "reset that still held bytes" in ended["attempts"][0]["detail"], ended
+    assert queued_bytes(lab.hosts[SUSPECT]) == 0
+    assert write_from_vm(lab, copy_of(lab, vm, ended), NEW) == "ok"
+    cut.heal()
+    assert array.holds(NEW)
+
+
+def test_of_a_leftover_that_was_gone_already_its_storage_is_known_by_its_definition(lab: Lab, array: Nbd) -> None:
+    vm = running_on(lab, array)
+    admin = AdminNode(lab)
+    cut = array.cut(SUSPECT)
+    queue_write(lab, vm, LATE)
+    lab.kill_qemu(vm)
+    wait_until(lambda: queued_bytes(lab.hosts[SUSPECT]) > 1, "the kernel sends for the dead")
+    ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    assert queued_bytes(lab.hosts[SUSPECT]) == 0
+    assert write_from_vm(lab, copy_of(lab, vm, ended), NEW) == "ok"
+    cut.heal()
+    assert array.holds(NEW)
+
+
+def test_without_a_way_to_end_it_the_vm_waits_until_it_has_landed(lab: Lab, array: Nbd) -> None:
+    vm = running_on(lab, array)
+    admin = AdminNode(lab)
+    cut = array.cut(SUSPECT)
+    queue_write(lab, vm, LATE)
+    with faults.missing_program(lab, SUSPECT, "ss"):
+        ended = admin.start_vm(vm.name)
+        assert_refused(admin, vm, ended, "ambiguous", "ambiguous")
+        assert "'ss' (iproute2) is missing" in ended["message"], ended
+        assert not lab.copies(vm.uuid)
+        cut.heal()
+        wait_until(lambda: array.holds(LATE), "it lands", 60)
+        ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    assert write_from_vm(lab, copy_of(lab, vm, ended), NEW) == "ok"
+    assert array.holds(NEW)
+
+
+def test_a_leftover_whose_storage_answers_is_fenced_without_ado(lab: Lab, array: Nbd) -> None:
+    vm = running_on(lab, array)
+    admin = AdminNode(lab)
+    ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    assert "reset" not in ended["attempts"][0]["detail"], ended
+
+
+# ---------------------------------------------------------------- a page cache
+
+
+def test_pages_of_a_device_that_somebody_else_has_open_are_on_the_disk_before_the_vm_starts(lab: Lab) -> None:
+    file = make_file(lab.folder / "lv" / "disk.raw")
+    with loop(file) as device, device.open("rb"):
+        vm = lab.start_vm(SUSPECT, "web-01", disk=BlockDisk(device, cache="writeback", aio="threads"))
+        admin = AdminNode(lab)
+        wait_quiet(lab, vm)
+        with device.open("r+b", buffering=0) as written:  # pages are the device's, whoever writes them
+            written.write(bytes([LATE]) * 4096)
+        assert block_of(file) != bytes([LATE]) * 4096, "the cache keeps it for now"
+        with faults.libvirtd_hung(lab, SUSPECT):
+            ended = admin.run_json("fence", vm.name, "--yes")
+        assert ended.vms[vm.name]["verdict"] == "confirmed_dead", ended
+        assert block_of(file) == bytes([LATE]) * 4096
+
+
+# ---------------------------------------------------------------- a path that hangs
+
+
+def test_a_request_that_outlives_its_process_is_waited_for(lab: Lab) -> None:
+    with hanging_path(lab) as path:
+        vm = lab.start_vm(SUSPECT, "web-01", disk=BlockDisk(path.device, aio="io_uring"))
+        assert write_from_vm(lab, vm, OLD) == "ok"
+        admin = AdminNode(lab)
+        path.hang()
+        queue_write(lab, vm, LATE)
+        wait_until(path.in_flight, "it is under way")
+        ended = admin.start_vm(vm.name)
+        assert not lab.copies(vm.uuid), "SIGKILL ends it"
+        assert path.in_flight()
+        assert_refused(admin, vm, ended, "ambiguous", "ambiguous")
+        assert "under way to its disk, whose path hangs" in ended["message"], ended
+        path.returns()
+        wait_until(lambda: block_of(path.file) == bytes([LATE]) * 4096, "it lands")
+        ended = admin.start_vm(vm.name)
+        assert_started(admin, vm, ended)
+
+
+def test_a_process_that_its_request_holds_on_to_is_alive(lab: Lab) -> None:
+    with hanging_path(lab) as path:
+        vm = lab.start_vm(SUSPECT, "web-01", disk=BlockDisk(path.device, aio="native"))
+        assert write_from_vm(lab, vm, OLD) == "ok"
+        admin = AdminNode(lab)
+        path.hang()
+        queue_write(lab, vm, LATE)
+        wait_until(path.in_flight, "it is under way")
+        ended = admin.start_vm(vm.name)
+        assert_refused(admin, vm, ended, "still_alive", "still_alive")
+        path.returns()
