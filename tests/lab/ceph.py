@@ -193,10 +193,10 @@ class Ceph:
 
     # ------------------------------------------------------------ images
 
-    def create_image(self, name: str | None = None, size_mib: int = 4) -> RbdDisk:
-        """A new image with exclusive-lock. As a disk it names the hosts' own ceph.conf."""
+    def create_image(self, name: str | None = None, size_mib: int = 4, feature: str = "exclusive-lock") -> RbdDisk:
+        """A new image, with exclusive-lock. As a disk it names the hosts' own ceph.conf."""
         name = name or f"image-{uuid.uuid4().hex[:8]}"
-        self.rbd("create", f"{POOL}/{name}", "--size", f"{size_mib}M", "--image-feature", "exclusive-lock")
+        self.rbd("create", f"{POOL}/{name}", "--size", f"{size_mib}M", "--image-feature", feature)
         return RbdDisk(POOL, name)
 
     def read(self, image: str, offset: int = 0, length: int = BLOCK) -> bytes:

@@ -21,7 +21,8 @@ from .proc import run, wait_until
 from .vm import LabVm, NbdDisk
 
 NUMBER = 201
-PORT = 10809
+PORT = 10999
+"""Not NBD's own: what storage a VM has is known by its definition."""
 SIZE = 1 << 20
 BLOCK = 4096
 

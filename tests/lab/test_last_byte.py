@@ -6,8 +6,12 @@ copy's where the fence asked no more than whether a process lives.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.lab import faults
-from tests.lab.ceph import queue_write, write_from_vm
+from tests.lab.ceph import Ceph, queue_write, write_from_vm
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, Ended, assert_refused, assert_started, never_twice
 from tests.lab.proc import wait_until
@@ -86,6 +90,24 @@ def test_a_leftover_whose_storage_answers_is_fenced_without_ado(lab: Lab, array:
     assert "reset" not in ended["attempts"][0]["detail"], ended
 
 
+@pytest.mark.ceph
+@pytest.mark.parametrize("feature", ["layering", "exclusive-lock"])
+def test_nor_does_it_over_ceph_with_a_lock_on_the_image_or_without(lab: Lab, ceph: Ceph, feature: str) -> None:
+    disk = ceph.create_image(feature=feature)
+    vm = lab.start_vm(SUSPECT, "web-01", disk=disk)
+    wait_quiet(lab, vm)
+    assert write_from_vm(lab, vm, OLD) == "ok"
+    admin = AdminNode(lab, fencing={"start_timeout": 20})
+    cut = ceph.cut_storage(SUSPECT)
+    queue_write(lab, vm, LATE)
+    ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    assert "still held bytes" in ended["attempts"][0]["detail"], ended
+    assert write_from_vm(lab, copy_of(lab, vm, ended), NEW, timeout_s=60) == "ok"
+    cut.heal()
+    assert ceph.holds(disk.image, NEW)
+
+
 # ---------------------------------------------------------------- a page cache
 
 
@@ -122,6 +144,20 @@ def test_a_request_that_outlives_its_process_is_waited_for(lab: Lab) -> None:
         assert "under way to its disk, whose path hangs" in ended["message"], ended
         path.returns()
         wait_until(lambda: block_of(path.file) == bytes([LATE]) * 4096, "it lands")
+        ended = admin.start_vm(vm.name)
+        assert_started(admin, vm, ended)
+
+
+def test_where_the_kernel_does_not_count_requests_one_that_outlives_its_process_is_not_seen(lab: Lab) -> None:
+    with loop(make_file(lab.folder / "lv" / "disk.raw")) as device:
+        vm = lab.start_vm(SUSPECT, "web-01", disk=BlockDisk(device, aio="io_uring"))
+        admin = AdminNode(lab)
+        counts = Path(f"/sys/block/{device.name}/queue/iostats")
+        counts.write_text("0")
+        ended = admin.run_json("fence", vm.name, "--yes")
+        assert ended.vms[vm.name]["verdict"] == "ambiguous", ended
+        assert "write 1 to queue/iostats" in ended.vms[vm.name]["message"], ended
+        counts.write_text("1")
         ended = admin.start_vm(vm.name)
         assert_started(admin, vm, ended)
 
