@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import uuid
+from pathlib import Path
 from typing import Any
 
 from . import faults
@@ -197,6 +198,12 @@ class Ceph:
         """A new image, with exclusive-lock. As a disk it names the hosts' own ceph.conf."""
         name = name or f"image-{uuid.uuid4().hex[:8]}"
         self.rbd("create", f"{POOL}/{name}", "--size", f"{size_mib}M", "--image-feature", feature)
+        return RbdDisk(POOL, name)
+
+    def import_image(self, file: Path, feature: str = "exclusive-lock") -> RbdDisk:
+        """A new image that holds what a file does."""
+        name = f"image-{uuid.uuid4().hex[:8]}"
+        self.rbd("import", "--no-progress", "--image-feature", feature, str(file), f"{POOL}/{name}")
         return RbdDisk(POOL, name)
 
     def read(self, image: str, offset: int = 0, length: int = BLOCK) -> bytes:

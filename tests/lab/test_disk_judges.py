@@ -1,0 +1,103 @@
+"""The disk is the judge: a guest that writes (writer.py) runs on each kind of disk, is fenced and started elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.lab.ceph import Ceph
+from tests.lab.cluster import Lab
+from tests.lab.command import AdminNode, assert_started, never_twice
+from tests.lab.fault import Fault
+from tests.lab.proc import LabError, wait_until
+from tests.lab.storage import SIZE, Nbd, loop
+from tests.lab.vm import BlockDisk, Disk, FileDisk
+from tests.lab.writer import SECTOR, SECTORS, Told, boot_sectors, read_told
+
+SUSPECT = "kvm-01"
+
+
+class Judged(NamedTuple):
+    """A disk that is read behind every qemu's back, and how a host loses its way to it."""
+
+    disk: Disk
+    read: Callable[[], bytes]
+    cut: Callable[[], Fault] | None = None
+
+    def told(self) -> Told:
+        return read_told(self.read()[: SECTORS * SECTOR])
+
+
+def new_disk(lab: Lab) -> Path:
+    path = lab.folder / "vms" / "writer.raw"
+    path.write_bytes(boot_sectors().ljust(SIZE, b"\0"))
+    return path
+
+
+@pytest.fixture
+def on_file(lab: Lab) -> Judged:
+    path = new_disk(lab)
+    return Judged(FileDisk(path), path.read_bytes)
+
+
+@pytest.fixture
+def on_block(lab: Lab) -> Iterator[Judged]:
+    path = new_disk(lab)
+    with ExitStack() as stack:
+        device = stack.enter_context(loop(path))
+        yield Judged(BlockDisk(device), path.read_bytes)
+        lab.reset()  # nobody has it open when it goes
+
+
+@pytest.fixture
+def on_nbd(array: Nbd) -> Judged:
+    with array.file.open("r+b") as file:
+        file.write(boot_sectors())
+    return Judged(array.disk, array.file.read_bytes, lambda: array.cut(SUSPECT))
+
+
+@pytest.fixture
+def on_rbd(lab: Lab, ceph: Ceph) -> Judged:
+    disk = ceph.import_image(new_disk(lab), "layering")
+    return Judged(disk, lambda: ceph.read(disk.image, 0, SECTORS * SECTOR), lambda: ceph.cut_storage(SUSPECT))
+
+
+@pytest.mark.parametrize("kind", ["on_file", "on_block", "on_nbd", pytest.param("on_rbd", marks=pytest.mark.ceph)])
+def test_the_new_copys_writes_are_the_last(lab: Lab, request: pytest.FixtureRequest, kind: str) -> None:
+    judged: Judged = request.getfixturevalue(kind)
+    vm = lab.start_vm(SUSPECT, "web-01", disk=judged.disk)
+    wait_until(lambda: judged.told().writes > 10, "the guest writes", 60)
+    admin = AdminNode(lab, fencing={"start_timeout": 20})
+    cut = judged.cut() if judged.cut else None
+    with never_twice(lab):
+        ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    wait_until(lambda: judged.told().last == 2 and judged.told().writes > 10, "the new guest writes", 60)
+    if cut is not None:
+        assert "still held bytes" in ended["attempts"][0]["detail"], ended
+        cut.heal()
+    seen = judged.told()
+    wait_until(lambda: judged.told().writes > seen.writes + 50, "it goes on", 60)
+    told = judged.told()
+    assert (told.begun, told.last, told.mixed) == (2, 2, False), told
+
+
+def test_a_write_of_an_older_copy_is_seen(lab: Lab, on_file: Judged) -> None:
+    """The judge itself."""
+    assert isinstance(on_file.disk, FileDisk)
+    lab.start_vm(SUSPECT, "web-01", disk=on_file.disk)
+    wait_until(lambda: on_file.told().writes > 10, "the guest writes", 60)
+    for _ in range(50):  # one that comes between a look and a write is overwritten unseen
+        with on_file.disk.path.open("r+b", buffering=0) as file:
+            file.seek(2 * SECTOR)
+            file.write(b"\x09\x00\x01\x00".ljust(SECTOR, b"\0"))
+        try:
+            wait_until(lambda: on_file.told().mixed, "it is noticed", 0.5)
+        except LabError:
+            continue
+        return
+    raise AssertionError("no write of another was noticed")
