@@ -91,10 +91,10 @@ def wait_quiet(lab: Lab, vm: LabVm) -> None:
     wait_until(is_quiet, f"the disk of {vm.name} is quiet", 60)
 
 
-def queued_bytes(host: LabHost) -> int:
-    """Bytes that the kernel of a host still sends to the array for processes that are gone."""
+def queued_bytes(host: LabHost, of_the_dead: bool = True) -> int:
+    """Bytes that the kernel of a host still sends to the array, for processes that are gone or for whomever."""
     lines = [line.split() for line in host.net("cat", "/proc/net/tcp").splitlines()[1:]]
-    orphans = [line for line in lines if line[2].endswith(f":{PORT:04X}") and line[9] == "0"]
+    orphans = [line for line in lines if line[2].endswith(f":{PORT:04X}") and (line[9] == "0" or not of_the_dead)]
     return sum(int(line[4].split(":")[0], 16) for line in orphans)
 
 

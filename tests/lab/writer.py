@@ -1,21 +1,22 @@
-"""A guest that writes: a boot sector of our own. What it leaves on its disk tells who wrote, and in which order.
+"""A guest that writes: a boot sector of our own. Its disk tells whether an older copy has written after a newer one.
 
-    sector 0  the program
-    sector 1  how many copies have begun: each reads it, adds one, and takes that for its own number
-    sector 2  (number, writes) of whoever wrote last
-    sector 3  nothing, unless a copy found another's number in sector 2 where it had written its own: (number, writes)
+    sector 0      the program
+    sector 1      how many copies have begun: each reads it, adds one, and takes that for its number
+    sector 1 + n  of copy n: its number, how often it has written, and how often copy n - 1 had when this one began
 
-All numbers are 16 bits, little-endian. A write that a dead copy left under way shows to the copy that lives.
+All numbers are 16 bits, little-endian. A copy does nothing but write once it has begun: what it has under way when it
+dies is a write. One that lands later has changed its copy's sector after the next copy looked there.
 """
 
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import NamedTuple
 
 SECTOR = 512
-SECTORS = 4
-_NUMBER, _FOUND = 0x8000, 0x8200
+SECTORS = 16
+_OWN, _FOUND = 0x8000, 0x8200
 _READ, _WRITE = 0x4200, 0x4300
 _BASE, _DRIVE, _PACKET = 0x7C00, 0x7D00, 0x7D10
 
@@ -25,12 +26,10 @@ class Told(NamedTuple):
 
     begun: int
     """How many copies have begun to write."""
-    last: int
-    """The number of the one that wrote last."""
     writes: int
-    """How often that one has written."""
-    mixed: bool
-    """Whether a copy has found another's write over its own."""
+    """How often the newest of them has written."""
+    is_late: bool
+    """Whether a copy's write has come after the next copy had begun."""
 
 
 def boot_sectors() -> bytes:
@@ -41,35 +40,35 @@ def boot_sectors() -> bytes:
 def read_told(disk: bytes) -> Told:
     """What the first sectors of a disk tell."""
     (begun,) = struct.unpack_from("<H", disk, SECTOR)
-    last, writes = struct.unpack_from("<HH", disk, 2 * SECTOR)
-    (mixed,) = struct.unpack_from("<H", disk, 3 * SECTOR)
-    return Told(begun, last, writes, bool(mixed))
+    copies = [struct.unpack_from("<HHH", disk, (1 + number) * SECTOR) for number in range(1, begun + 1)]
+    is_late = any(older[1] != newer[2] for older, newer in pairwise(copies) if newer[0])
+    return Told(begun, copies[-1][1] if copies else 0, is_late)
 
 
 def _boot_sector() -> bytes:
     """8086 machine code, by hand. It reads and writes by INT 13h with AH 42h and 43h, and waits by INT 15h, AH 86h."""
-    start = bytes.fromhex("fa 31c0 8ed8 8ec0 8ed0 bc007c fb") + b"\x88\x16" + _word(_DRIVE)
-    first = [_disk(_READ, 1, _NUMBER), b"\xff\x06" + _word(_NUMBER), _disk(_WRITE, 1, _NUMBER)]
-    zero = b"\xc7\x06" + _word(_NUMBER + 2) + _word(0)
-    code = [start, *first, zero]
+    counter, own = b"\xbb\x01\x00", b"\x8b\x1e" + _word(_OWN)  # mov bx, 1; mov bx, [own number]
+    code = [
+        bytes.fromhex("fa 31c0 8ed8 8ec0 8ed0 bc007c fb") + b"\x88\x16" + _word(_DRIVE),
+        _disk(_READ, counter, _OWN),
+        b"\xff\x06" + _word(_OWN),  # inc word [own number]
+        _disk(_WRITE, counter, _OWN),
+        _disk(_READ, own, _FOUND),  # of the copy before
+        b"\xa1" + _word(_FOUND + 2) + b"\xa3" + _word(_OWN + 4),  # what it had written, to what this one found
+        b"\xc7\x06" + _word(_OWN + 2) + _word(0),
+    ]
     loop = sum(map(len, code))
-    complain = _disk(_WRITE, 3, _NUMBER)
-    other = b"\xa1" + _word(_FOUND) + b"\x3b\x06" + _word(_NUMBER)  # mov ax, [found]; cmp ax, [number]
-    other += b"\x74" + _byte(len(complain))  # je: past the complaint
-    begun = b"\x83\x3e" + _word(_NUMBER + 2) + b"\x00"  # cmp word [writes], 0
-    begun += b"\x74" + _byte(len(other) + len(complain))  # je: nothing of it is there yet
-    failed = b"\x72" + _byte(len(begun) + len(other) + len(complain))  # jc: nothing was read
-    code += [_disk(_READ, 2, _FOUND), failed, begun, other, complain]
-    again = b"\xff\x06" + _word(_NUMBER + 2)  # inc word [writes]
-    code += [again, b"\x75" + _byte(len(again)), again]  # a writes that has come round is never 0
-    code += [_disk(_WRITE, 2, _NUMBER), bytes.fromhex("b486 b90000 ba204e cd15")]  # and 20 ms of rest
-    code += [b"\xeb" + _byte(loop - sum(map(len, code)) - 2)]  # jmp loop
-    return _linked(b"".join(code))
+    code += [
+        b"\xff\x06" + _word(_OWN + 2),  # inc word [own writes]
+        _disk(_WRITE, own + b"\x43", _OWN),
+        bytes.fromhex("b486 b90000 ba204e cd15"),  # 20 ms of rest
+    ]
+    return _linked(b"".join([*code, b"\xeb", struct.pack("<b", loop - sum(map(len, code)) - 2)]))
 
 
-def _disk(function: int, sector: int, buffer: int) -> bytes:
-    """A call of the subroutine that reads or writes a sector; where it is, is put in at the end."""
-    return b"\xb8" + _word(function) + b"\xbb" + _word(sector) + b"\xb9" + _word(buffer) + b"\xe8??"
+def _disk(function: int, sector: bytes, buffer: int) -> bytes:
+    """A call of the subroutine that reads or writes the sector in bx; where it is, is put in at the end."""
+    return b"\xb8" + _word(function) + sector + b"\xb9" + _word(buffer) + b"\xe8??"
 
 
 def _linked(code: bytes) -> bytes:
@@ -86,7 +85,3 @@ def _linked(code: bytes) -> bytes:
 
 def _word(value: int) -> bytes:
     return struct.pack("<H", value)
-
-
-def _byte(value: int) -> bytes:
-    return struct.pack("<b", value)
