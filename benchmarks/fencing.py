@@ -100,7 +100,7 @@ def fence(lab: Lab, rounds: int) -> bool:
 
 
 def waited_for_writes(inventory: str, run: str) -> float:
-    """Seconds that a fence waited for its flush beyond the settle second, in which it runs (`flush=MS` in its reply)."""
+    """Seconds that a fence waited for its flush beyond the settle second (`flush=MS` in its reply)."""
     story = timed([*HAFENCE, "-i", inventory, "explain", run, "--json"])[1]
     return max((int(ms) / 1000 for ms in re.findall(r'"flush": "([0-9]+)"', story)), default=0.0)
 
