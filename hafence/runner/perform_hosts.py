@@ -123,7 +123,9 @@ class HostPerformer:
         proxy = self._inventory.hosts[order.proxy] if order.proxy else None
         nonce = _nonce()
         settings, names, disks = self._inventory.settings, self._names(order.vms), self._disks(order.vms)
-        program = kvm.fence_program(order, names, nonce, suspect, time.time, settings=settings, disks=disks)
+        named = self._named_paths(order.vms) if order.starts else {}
+        paths = {"disks": disks, "named": named}
+        program = kvm.fence_program(order, names, nonce, suspect, time.time, settings=settings, **paths)
         sent, within_s = time.time(), order.within_s + GRACE_S
         call = partial(self._hosts.run, suspect, program, via=proxy, within_s=within_s)
         run = self._begin_watch(program.on_line, call) if isinstance(program.on_line, kvm.Stay) else call()
@@ -180,6 +182,19 @@ class HostPerformer:
     def _disks(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
         """The paths of the VMs' own disks, as far as the inventory tells: who else has one open is in the way."""
         return {vm: self._disks_of(self._inventory.vms[vm]) for vm in vms if vm in self._inventory.vms}
+
+    def _named_paths(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
+        """Every path that a start elsewhere would use, of the VMs of which all are known."""
+        found = {}
+        for vm in (self._inventory.vms[vm] for vm in vms if vm in self._inventory.vms):
+            try:
+                domain = _definition(vm)
+            except ValueError:  # there is nothing to start it from, which is told elsewhere
+                continue
+            if domain is not None and domain.paths is not None:
+                # "/" is nobody's disk: it stands for a definition that names nothing
+                found[vm.uuid] = ("/", *domain.paths, *(disk for disk in vm.disks if disk.startswith("/")))
+        return found
 
     def _disks_of(self, vm: Vm) -> tuple[str, ...]:
         paths = [disk for disk in vm.disks if disk.startswith("/")]

@@ -134,6 +134,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         machine_id=fencing.view.memory.machine_ids.get(fencing.suspect.name),
         others=_boot_ids(fencing),
         watch=fencing.watch and not fencing.run.dry_run,
+        starts=fencing.watch,
         claim=fencing.run.claim,
     )
     report = yield from _send(fencing, order, meanwhile)
