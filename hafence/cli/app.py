@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "rejoin": "rejoin:rejoin",
     "inventory": "inventory:inventory",
     "store": "store:store",
+    "config": "config:config",
     "simulate": "simulate:simulate",
     "demo": "demo:demo",
     "completion": "completion:completion",
