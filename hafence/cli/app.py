@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "inventory": "inventory:inventory",
     "store": "store:store",
     "config": "config:config",
+    "doctor": "doctor:doctor",
     "simulate": "simulate:simulate",
     "demo": "demo:demo",
     "completion": "completion:completion",
