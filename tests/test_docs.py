@@ -13,6 +13,7 @@ import pytest
 
 from hafence import __version__
 from hafence.cli.app import hafence
+from hafence.cli.context import Options
 from hafence.cli.show.history import RULES
 from hafence.core.attempts import Verdict
 from hafence.core.model import HostState, StartMode, Unreachable
@@ -85,6 +86,29 @@ def test_every_command_says_what_it_does_in_the_list_and_in_its_help(name: str) 
 def test_every_option_is_in_the_man_page(option: str) -> None:
     name = option[1:].replace("-", r"\-", 1) if option.startswith("--") else option[1:]
     assert re.search(rf"Fl {re.escape(name)}(?![\w-])", MAN)
+
+
+TYPED = re.findall(r"^\.Dl hafence (.*)$", section("RUNBOOK"), re.M)
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_every_command_of_the_runbook_can_be_typed(line: str) -> None:
+    words = line.split()
+    name = next(name for name in sorted(ALL, key=len, reverse=True) if line.startswith(name))
+    try:
+        context = ALL[name].make_context(name, words[len(name.split()) :], obj=Options())
+    except click.UsageError as error:
+        pytest.fail(error.format_message())
+    assert not context.args
+
+
+def test_the_runbook_names_the_words_of_its_cases_and_stands_near_the_front() -> None:
+    assert len(TYPED) >= 15
+    titles = re.findall(r"^\.Sh (.*)$", MAN, re.M)
+    assert titles.index("RUNBOOK") < titles.index("OPTIONS")
+    words = set(re.findall(r"\b[a-z]+_[a-z_]+\b", section("RUNBOOK")))
+    assert words == {"ask_on_silence", "two_copies", "split_brain", "start_unknown", "no_sibling", "no_target"}
+    assert words <= {*(reason.value for reason in Reason), *(code.value for code in Code), *FENCING}
 
 
 @pytest.mark.parametrize("code", Exit)

@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, str] = {
     "rejoin": "rejoin:rejoin",
     "inventory": "inventory:inventory",
     "store": "store:store",
+    "config": "config:config",
+    "doctor": "doctor:doctor",
     "simulate": "simulate:simulate",
     "demo": "demo:demo",
     "completion": "completion:completion",

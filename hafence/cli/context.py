@@ -5,7 +5,7 @@ Imports of the adapters stand inside the functions: `--help` and completion must
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +26,8 @@ class Options:
     json: bool = False
     command: str = ""
     """The command's name as far as it is known, for whoever reports an error."""
+    from_environment: set[str] = field(default_factory=set)
+    """Which of these were not typed, but stood in the environment."""
 
 
 def read_inventory(options: Options) -> Inventory:

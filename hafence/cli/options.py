@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from .context import Options, read_inventory
@@ -48,7 +49,11 @@ pass_options = click.make_pass_decorator(Options, ensure=True)
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Put an option's value where it is looked for, wherever on the line it stood."""
     if value and param.name:
-        setattr(ctx.ensure_object(Options), param.name, value)
+        options = ctx.ensure_object(Options)
+        setattr(options, param.name, value)
+        options.from_environment.discard(param.name)
+        if ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
+            options.from_environment.add(param.name)
 
 
 def _common(autoenv: bool) -> tuple[Callable[[F], F], ...]:

@@ -50,6 +50,11 @@ def read_inventory(path: str) -> Inventory:
     Raises InventoryError with all faults at once. The `domain_xml` files are not looked at: that one is missing is the
     trouble of one VM (inventory/domains.py), and must not keep the others from being fenced and started.
     """
+    return read_documents(path)[0]
+
+
+def read_documents(path: str) -> tuple[Inventory, list[tuple[str, Map]]]:
+    """The inventory, and its files' trees, for whoever shows where something is written. Raises InventoryError."""
     was_enabled = gc.isenabled()
     gc.disable()  # a tree of some 100,000 live values makes each collection walk them all and free none
     try:
@@ -59,7 +64,7 @@ def read_inventory(path: str) -> Inventory:
             gc.enable()
 
 
-def _read(path: str) -> Inventory:
+def _read(path: str) -> tuple[Inventory, list[tuple[str, Map]]]:
     faults = Mistakes()
     documents: list[tuple[str, Map]] = []
     whole = True
@@ -72,7 +77,7 @@ def _read(path: str) -> Inventory:
     inventory = check_inventory(path, documents, faults, whole)
     if inventory is None:
         raise faults.error()
-    return inventory
+    return inventory, documents
 
 
 def read_tree(file: str, faults: Mistakes) -> Map | None:

@@ -24,6 +24,19 @@ def is_there(url: str) -> bool:
         return True  # what is wrong with it is for its opening to say
 
 
+def can_be_written(url: str) -> bool | None:
+    """Whether this user may write (or make) the store; None where only a write would tell. Nothing is written.
+
+    Raises StoreError for a place where no store may lie, OSError for one that can't be looked at.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite":
+        return None
+    from .sqlite.place import may_be_written
+
+    return may_be_written(Path.cwd() / rest.removeprefix("//"))
+
+
 def open_store(url: str, *, base: Path | None = None, read_only: bool = False) -> Store:
     """Open the store that `url` names; what follows `sqlite://` (or `sqlite:`) is the path (etcd: stores.url).
 

@@ -19,6 +19,8 @@ def complete(desk: Desk, line: str) -> list[str]:
     [
         ("hafence sta", ["start-vm", "status"]),
         ("hafence inventory ", ["init", "check", "scan-keys"]),
+        ("hafence config ", ["show"]),
+        ("hafence doc", ["doctor"]),
         ("hafence simulate ", ["play", "explore", "compare"]),
         ("hafence simulate play --b", ["--bless"]),
         ("hafence start-vm ", ["db-01", "web-01"]),

@@ -163,7 +163,7 @@ class Link:
         policy = keys.strict(self.host)
         identity = keys.identity(self.host)
         ssh = self.host.ssh
-        no_agent = keys.agent_problem(_ask_agent) if ssh.agent else "no agent may be asked (agent: false)"
+        no_agent = keys.agent_problem(ask_agent) if ssh.agent else "no agent may be asked (agent: false)"
         options: dict[str, Any] = {
             "timeout": timeout_s,
             # Later than `timeout`, so that a banner error always means that the other side closed.
@@ -281,7 +281,8 @@ class Link:
                 sock.close()
 
 
-def _ask_agent(look: Callable[[], str]) -> str:
+def ask_agent(look: Callable[[], str]) -> str:
+    """Ask the agent by `look`, for a while: an agent that hangs would hang every login."""
     try:
         return within(ANSWER_S, look)
     except Overdue:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from ...effects import StoreError
 from .errors import BUSY_S, damaged, speaking
-from .place import beside, check_place, make_folder, status_of, sync_folder
+from .place import beside, check_place, make_folder, may_write, status_of, sync_folder
 from .rows import begin_meta, make_store_id
 from .schema import STATE_TABLES, STEPS, check_version, schema_problems, upgrade
 
@@ -48,7 +48,7 @@ class WritableFile:
             status = self.path.stat()
             if status.st_size == 0:
                 raise damaged(self.path, "it is empty (0 bytes)")
-            if not (_allowed(self.path, os.R_OK | os.W_OK) and _allowed(self.path.parent, os.W_OK)):
+            if not (may_write(self.path, os.R_OK | os.W_OK) and may_write(self.path.parent, os.W_OK)):
                 raise StoreError(
                     f"the store {self.path} cannot be written: check the rights of the file and its folder, and that "
                     "the file system is mounted for writing"
@@ -100,11 +100,6 @@ class WritableFile:
         if status is not None and (status.st_dev, status.st_ino) == self._inode:
             return
         raise StoreError(f"the store {self.path} was moved or replaced while this run had it open: run again")
-
-
-def _allowed(path: Path, mode: int) -> bool:
-    # SQLite would open what it may not write for reading only, and say nothing.
-    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def connect(path: Path, options: str) -> sqlite3.Connection:

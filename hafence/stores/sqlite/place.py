@@ -82,6 +82,23 @@ def status_of(path: Path) -> os.stat_result | None:
         return None
 
 
+def may_write(path: Path, mode: int) -> bool:
+    """Whether this user has such rights; not so on what is mounted for reading only."""
+    # SQLite would open what it may not write for reading only, and say nothing.
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def may_be_written(path: Path) -> bool:
+    """Whether this user may write the store, or make it where it is missing. Raises StoreError or OSError."""
+    path = check_place(path)
+    if status_of(path) is not None:
+        return may_write(path, os.R_OK | os.W_OK) and may_write(path.parent, os.W_OK)
+    folder = path.parent
+    while status_of(folder) is None:
+        folder = folder.parent
+    return stat.S_ISDIR(folder.stat().st_mode) and may_write(folder, os.W_OK | os.X_OK)
+
+
 def _refuse_what_is_no_store(path: Path) -> None:
     wal = beside(path, "-wal")
     log_first = status_of(wal)  # a new store is there before its log: asked in this order, none is missed
