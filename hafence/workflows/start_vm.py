@@ -14,7 +14,7 @@ from ..core.decision import AUDIT, Allowed, Judgement, Refused, held_refusal
 from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hiding, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
-from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
+from ..core.placement import Placement, choose_targets, room_for, ways_to_targets
 from ..core.quarantine import is_planned, quarantine_words
 from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
@@ -278,13 +278,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
     """The targets for the VM, and why not elsewhere. A dry run shows them, whatever it then foretells."""
     inventory = vm_run.run.inventory
     need = vm_run.vm.memory_mib or (yield from do(MemoryNeed(vm_run.vm.uuid)))
-    room = Room(
-        memory_mib=need,
-        neighbours={vm.uuid: vm for vm in inventory.vms.values() if keeps_apart(vm_run.vm, vm)},
-        placed=placed(vm_run.run, memory),
-        sizes_mib=sizes_mib(inventory.vms.values()),
-        vm=vm_run.vm,
-    )
+    room = room_for(vm_run.vm, need, inventory.vms, placed(vm_run.run, memory))
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm
     placement = choose_targets(suspect.name, hosts, room, memory.quarantine, looks, vm_run.run.to, looked)
