@@ -8,7 +8,7 @@ lower one ever takes its place; of one priority the bigger ones come first, whic
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .looks import HostLook, Look
 from .model import Host, HostName, Uuid, Vm
@@ -22,6 +22,8 @@ class Wanted:
     vm: Vm
     memory_mib: int | None
     """What it needs: the inventory's word, else its domain XML's; None where neither says."""
+    looks: Mapping[HostName, Look] = field(default_factory=dict)
+    """What was seen of hosts that were asked about this VM: what it needs and they lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,14 @@ def choose_among(ground: Ground, wanted: Wanted, planned: Mapping[HostName, Sequ
     room = room_for(wanted.vm, wanted.memory_mib, ground.vms, ground.placed)
     coming = {each.vm.uuid: each.memory_mib or 0 for others in planned.values() for each in others}
     room = replace(room, sizes_mib={**room.sizes_mib, **coming})
-    looks = dict(ground.looks)
+    seen = {**ground.looks, **wanted.looks}
+    looks = dict(seen)
     for name, others in planned.items():
         look = looks.get(name)
         if isinstance(look, HostLook):
             looks[name] = with_planned(look, others)
     placement = choose_targets(ground.suspect, ground.hosts, room, ground.quarantined, looks)
-    own = {name: look for name, look in ground.looks.items() if name in placement.looks and isinstance(look, HostLook)}
+    own = {name: look for name, look in seen.items() if name in placement.looks and isinstance(look, HostLook)}
     return replace(placement, looks=own)
 
 
