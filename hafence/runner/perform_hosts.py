@@ -67,26 +67,27 @@ class HostPerformer:
 
     def look_at(self, effect: LookAt) -> Mapping[HostName, Look]:
         """Look into hosts at once; one hung host costs its own time-out."""
-        looks = in_parallel([lambda name=name: self._look(name) for name in effect.hosts])  # type: ignore[misc]
+        vms = effect.about or self._vms
+        looks = in_parallel([lambda name=name: self._look(name, vms) for name in effect.hosts])  # type: ignore[misc]
         return dict(zip(effect.hosts, looks, strict=True))
 
-    def _look(self, name: HostName) -> Look:
+    def _look(self, name: HostName, vms: tuple[Uuid, ...]) -> Look:
         host = self._inventory.hosts.get(name)
         if host is None:
             return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
         settings = self._inventory.settings
         within_s = LOOK_S + settings.libvirt_timeout_s
-        nonce, sent, needs = _nonce(), time.time(), self._needs()
-        program = kvm.look_program(nonce, host, self._vms, needs, settings=settings)
+        nonce, sent, needs = _nonce(), time.time(), self._needs(vms)
+        program = kvm.look_program(nonce, host, vms, needs, settings=settings)
         run = self._hosts.run(host, program, within_s=within_s)
         return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named, needs)
 
-    def _needs(self) -> tuple[Need, ...]:
-        """What a target must have for the one VM that the run is about. A site's own command knows better what it
+    def _needs(self, vms: tuple[Uuid, ...]) -> tuple[Need, ...]:
+        """What a target must have for the one VM that a look is about. A site's own command knows better what it
         needs, and a definition that can't be read is told of by the start."""
-        if len(self._vms) != 1 or self._vms[0] not in self._inventory.vms:
+        if len(vms) != 1 or vms[0] not in self._inventory.vms:
             return ()
-        vm = self._inventory.vms[self._vms[0]]
+        vm = self._inventory.vms[vms[0]]
         if self._inventory.cluster_of(vm.host).start is StartMode.COMMAND:
             return ()
         try:
