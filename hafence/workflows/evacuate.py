@@ -211,7 +211,7 @@ def _show_plan(batch: _Batch) -> Workflow[None]:
 def _fence(batch: _Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workflow[dict[Uuid, Allowed]]:
     """One fence for all. What is refused is ended; the others may start, and the suspect is in quarantine."""
     suspect = batch.suspect
-    judgements = yield from fence_suspect(batch.run, suspect, going, view)
+    judgements = yield from fence_suspect(batch.run, suspect, going, view, starts=True)
     allowed: dict[Uuid, Allowed] = {}
     for vm, vm_run in going.items():
         judgement = with_standing_risks(vm_run, suspect, judgements[vm])

@@ -198,7 +198,7 @@ def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refuse
 
 
 def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | Refused]:
-    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view, watch=True)
+    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view, watch=True, starts=True)
     return with_standing_risks(vm_run, suspect, judgements[vm_run.vm.uuid])
 
 
