@@ -225,7 +225,7 @@ def _fence(batch: _Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workfl
         del allowed[vm_run.vm.uuid]
         batch.end(vm_run, refusal)
     look = view.looks.get(suspect.name)
-    if not all(is_planned(vm, look, going[vm].attempts) for vm in allowed):
+    if allowed and not all(is_planned(vm, look, vm_run.attempts) for vm, vm_run in going.items()):
         yield from do(Quarantine(suspect.name, batch_words(each.reason for each in allowed.values())))
     return allowed
 

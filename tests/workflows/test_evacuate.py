@@ -290,6 +290,9 @@ def test_nothing_is_killed_where_none_has_a_place() -> None:
 
 def test_the_suspect_of_a_planned_move_needs_no_quarantine_and_any_other_does() -> None:
     assert It().end()[0].of(Quarantine) == []
+    assert It(answers={Startable: "no definition"}).end()[0].of(Quarantine) == []
+    stuck, _ = It(alive=(WEB.uuid,)).end()
+    assert [effect.why for effect in stuck.of(Quarantine)] == ["2 VM(s) were fenced there"]
     desk, _ = It(running={WEB.uuid: K1, DB.uuid: K1}).end()
     assert [effect.why for effect in desk.of(Quarantine)] == ["3 VM(s) were fenced there"]
     silent, _ = It(looks=SILENT).end()
