@@ -245,6 +245,7 @@ def _fence(batch: _Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workfl
 def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid, Allowed]) -> Workflow[None]:
     """Start one VM after the other. The plan follows what has come of those before, and so does what is known."""
     places = {vm: placement.targets[0] for vm, placement in batch.plan.items() if vm in allowed}
+    anew = False  # whether a host has fallen silent since the fence was judged, or shown life
     for each in batch.wanted:
         vm = each.vm.uuid
         yield from _keep_leases(batch)
@@ -252,7 +253,8 @@ def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid,
             continue
         vm_run = batch.vm_runs[vm]
         placement = _first(choose_among(ground, each, _planned(batch, places, vm)), places[vm])
-        yield from _start_one(batch, vm_run, view, placement, allowed[vm])
+        yield from _start_one(batch, vm_run, view, placement, allowed[vm], anew)
+        anew = anew or any(shows_life(look) != shows_life(view.looks.get(n, look)) for n, look in vm_run.seen.items())
         view = _heard_since(view, vm_run.seen)
         yield from _check_earlier(batch, vm_run)
         landed = batch.ended[vm].host
@@ -290,13 +292,15 @@ def _heard_since(view: Observed, seen: Mapping[HostName, Look]) -> Observed:
     return replace(view, looks={**view.looks, **{n: look for n, look in seen.items() if n not in before}})
 
 
-def _start_one(batch: _Batch, vm_run: VmRun, view: Observed, placement: Placement, allowed: Allowed) -> Workflow[None]:
+def _start_one(
+    batch: _Batch, vm_run: VmRun, view: Observed, placement: Placement, allowed: Allowed, anew: bool
+) -> Workflow[None]:
     def start(vm_run: VmRun) -> Workflow[Outcome]:
         if not placement.targets:
             return _place_taken(vm_run, placement)
         judgement: Judgement = allowed
-        if allowed.reason not in PROOFS and shows_life(view.looks[batch.suspect.name]):
-            # it was silent when the fence was judged, and the start of another VM has seen it alive since
+        if anew and allowed.reason not in PROOFS:
+            # who is silent now is not who was when silence was judged: the suspect may live, or this run be cut off
             judgement = yield from fence_again(vm_run, batch.suspect, view)
         if isinstance(judgement, Refused):
             return refused_by(vm_run, judgement)

@@ -36,7 +36,7 @@ def test_every_situation_keeps_every_promise_for_both(means: Means) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("situation", ["healthy", "host-dead", "admin-cannot-see", "unkillable", "moved"])
+@pytest.mark.parametrize("situation", ["healthy", "host-dead", "admin-cannot-see", "moved", "two-hosts-dead"])
 @pytest.mark.parametrize("policy", ["confirm", "prove"])
 def test_a_fault_before_any_step_breaks_no_promise(situation: str, policy: str) -> None:
     """Ctrl-C while leases are taken left one VM without an outcome, and a suspect that came back between two starts was

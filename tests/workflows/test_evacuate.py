@@ -470,3 +470,17 @@ def test_a_copy_that_shows_up_after_its_start_is_told_and_one_that_cannot_write_
     assert web.host == K2
     assert (web.exit is Exit.NEEDS_PERSON) == (not shut_out)
     assert db.decision.value == "started"
+
+
+def test_a_run_that_is_cut_off_between_two_starts_calls_nobody_silent_for_the_second() -> None:
+    def cut(effect: LookAt) -> Any:
+        if not desk.of(Start):
+            return None
+        web = replace(look("kvm-02", WEB.uuid), at=desk.clock)
+        return {name: web if name == K2 else silence(name) for name in effect.hosts}
+
+    it = It(looks=SILENT, answers={LookAt: cut})
+    desk = it.desk()
+    outcomes = {outcome.name: outcome.reason.value for outcome in desk.run(it.workflow(desk))}
+    assert outcomes == {"web-01": "unreachable_confirmed", "db-01": "storm_guard", "low-01": "storm_guard"}
+    assert [effect.order.vm for effect in desk.of(Start)] == [WEB.uuid]
