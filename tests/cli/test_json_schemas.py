@@ -11,6 +11,7 @@ from hafence.cli.readiness import Ready
 from hafence.cli.show.documents import outcome_object, outcomes_object
 from hafence.core.attempts import Verdict
 from hafence.core.evidence import Proof
+from hafence.core.live import Seen
 from hafence.core.model import HostState
 from hafence.core.outcome import Decision
 from hafence.core.reasons import Reason
@@ -39,6 +40,8 @@ def test_the_schemas_name_the_words_that_there_are() -> None:
     status = schema("status")["anyOf"][0]["properties"]
     assert status["vms"]["items"]["properties"]["state"]["enum"] == words(VmState)
     assert status["hosts"]["items"]["properties"]["state"]["enum"] == words(HostState)
+    live = status["vms"]["items"]["properties"]["live"]["anyOf"][0]["properties"]
+    assert live["seen"]["enum"] == words(Seen)
     check = schema("doctor")["anyOf"][0]["properties"]["checks"]["items"]["properties"]
     assert check["state"]["enum"] == words(Ready)
 

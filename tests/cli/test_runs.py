@@ -210,3 +210,19 @@ def test_keys_are_scanned_into_a_file_that_may_not_exist_yet(cluster: DemoCluste
     nothing = cluster.folder / "nothing"
     assert cluster.hafence("inventory", "scan-keys", "kvm-04", "-o", str(nothing)).returncode == 3
     assert not nothing.exists(), "no key, no file"
+
+
+def test_a_live_status_names_what_is_not_seen_and_what_to_type_and_writes_nothing(cluster: DemoCluster) -> None:
+    before = sorted(path.name for path in cluster.folder.iterdir())
+    calm = cluster.hafence("status", "--live")
+    assert calm.returncode == 0, calm.stderr
+    assert "✘" not in calm.stdout
+    seen = {vm["name"]: vm["live"] for vm in document(cluster.hafence("status", "--live", "--json"), 0)["vms"]}
+    assert {name: (live["seen"], live["on"]) for name, live in seen.items()} == {
+        vm.name: ("running", [vm.host]) for vm in VMS
+    }
+    cluster.make_fault("kvm-01", "cut")
+    lines = cluster.hafence("status", "web-01", "--live").stdout.splitlines()
+    assert lines[0].startswith("✘ web-01  not seen   recorded on kvm-01, which does not answer: ")
+    assert lines[1].split() == ["hafence", "start-vm", "web-01"]
+    assert sorted(path.name for path in cluster.folder.iterdir()) == before
