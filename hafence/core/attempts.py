@@ -12,7 +12,7 @@ from .marks import Claim
 from .model import HostName, Uuid
 from .owners import Owner, owner_words
 from .troubles import SIBLING_SIDE, Trouble
-from .whys import ANOTHER_STORE, BARRING, another_store, sentence
+from .whys import ANOTHER_STORE, BARRING, DISKS_DIFFER, another_store, sentence
 from .wire import Faulty, ReplyFault
 
 
@@ -38,6 +38,8 @@ class FenceOrder:
     `others` are the hosts beside it that answered in this round, each with the id of its boot: one of them may have
     taken over the suspect's address, and shows the same host key and machine-id where all are clones of one image.
     `watch`: where every VM is dead, the session stays until EndWatch and ends what is started there anew.
+    `starts`: a start elsewhere follows, so that a VM whose process writes to other disks than those from which it would
+    be started is left alone.
     `claim`: the mark that it leaves on the suspect, and that keeps it from VMs at which another store's run is.
     """
 
@@ -51,6 +53,7 @@ class FenceOrder:
     machine_id: str | None = None
     others: tuple[tuple[HostName, str], ...] = ()
     watch: bool = False
+    starts: bool = False
     claim: Claim | None = None
 
 
@@ -146,6 +149,11 @@ class Reading:
     def barred(self) -> bool:
         """Whether another store's run may be at it, so that nothing was done."""
         return self.facts.why in BARRING
+
+    @property
+    def differs(self) -> bool:
+        """Whether the process writes to other disks than its definition names, and was left alone for it."""
+        return self.facts.why == DISKS_DIFFER
 
     @property
     def detail(self) -> str:

@@ -26,7 +26,7 @@ from typing import assert_never
 from .attempts import Attempt, Verdict, weigh
 from .evidence import CutOff, Evidence, NotSeen, Proof, WitnessReport
 from .marks import Mark
-from .model import HostName, Unreachable
+from .model import DUMP, HostName, Unreachable
 from .reasons import Reason
 from .risks import Risk, RiskKind, listed, risks_of
 from .second_level import FenceTried, SecondLevelKind
@@ -129,6 +129,17 @@ def barred_by(case: Case) -> Attempt | None:
     return next((attempt for attempt in case.attempts if attempt.reading.barred), None)
 
 
+def differing(case: Case) -> Attempt | None:
+    """The attempt that met a process with other disks than those from which the VM would be started. Whatever ends that
+    process, the start would be from an older disk: nothing overrules it."""
+    return next((attempt for attempt in case.attempts if attempt.reading.differs), None)
+
+
+def is_final(case: Case) -> bool:
+    """Whether no power or storage fence would change a refusal."""
+    return barred_by(case) is not None or differing(case) is not None
+
+
 def held_refusal(host: HostName, mark: Mark) -> Refused:
     """The refusal where another store's young mark is seen on a host, right before a start."""
     return _of_another_run(host, sentence(ANOTHER_STORE, mark.about))
@@ -167,6 +178,9 @@ def _judge(case: Case) -> Judgement:
     proofs, verdict = case.proofs, case.verdict
     if barred := barred_by(case):
         return _of_another_run(case.suspect, f"{barred.reading.detail} (through {barred.proxy})")
+    if attempt := differing(case):
+        message = f"the VM lives on {case.suspect}, and nothing was killed: {attempt.says} (through {attempt.proxy})"
+        return Refused(Reason.DISKS_DIFFER, message, _TO_THE_NEWEST, case.suspect)
     if verdict is Verdict.CONFIRMED_DEAD:
         return Allowed(Reason.CONFIRMED_DEAD, f"no living task of the VM is left on {case.suspect}")
     if Proof.HOST_OFF in proofs:
@@ -186,6 +200,13 @@ def _judge(case: Case) -> Judgement:
     if verdict is None:
         return _no_sibling(case)
     return _judge_silence(case, Proof.STATEMENT in proofs)
+
+
+_TO_THE_NEWEST = (
+    f"take its definition anew into the inventory ('{DUMP}'), or end the snapshot or copy ('virsh blockcommit', 'virsh"
+    " blockjob --abort'), then run the command again",
+    "where that file holds none of its data (a log, a backup's scratch file), name it under 'disks:' of the VM",
+)
 
 
 def _judge_silence(case: Case, stated: bool) -> Judgement:

@@ -99,6 +99,14 @@ def keeps_apart(vm: Vm, other: Vm) -> bool:
     return bool(groups & set(other.anti_affinity)) or other.name in groups or vm.name in other.anti_affinity
 
 
+def room_for(
+    vm: Vm, memory_mib: int | None, vms: Mapping[Uuid, Vm], placed: Mapping[HostName, frozenset[Uuid]]
+) -> Room:
+    """What a start of the VM needs, and what stands in its way. `vms` are all of the inventory."""
+    neighbours = {other.uuid: other for other in vms.values() if keeps_apart(vm, other)}
+    return Room(memory_mib, neighbours, placed, sizes_mib(vms.values()), vm)
+
+
 def reason_against(
     host: Host, suspect: HostName, room: Room, quarantined: Mapping[HostName, str], look: Look | None, looked: bool
 ) -> Unfit | None:

@@ -23,3 +23,12 @@ def quarantine_words(vm: str, reason: Reason) -> str:
     if reason in PROOFS:
         return f"{vm} was fenced there ({reason.value})"
     return f"{vm} was started elsewhere, not seen dead there ({reason.value})"
+
+
+def batch_words(reasons: Iterable[Reason]) -> str:
+    """The same of several VMs that were fenced at once."""
+    every = list(reasons)
+    proven = sum(reason in PROOFS for reason in every)
+    words = [f"{proven} VM(s) were fenced there"] if proven else []
+    words += [f"{len(every) - proven} VM(s) were not seen dead there"] if len(every) > proven else []
+    return ", ".join(words)

@@ -34,6 +34,7 @@ class Reason(Enum):
     INTERRUPTED = "interrupted"
     START_UNKNOWN = "start_unknown"
     TWO_COPIES = "two_copies"
+    DISKS_DIFFER = "disks_differ"
 
 
 PROOFS = frozenset({Reason.CONFIRMED_DEAD, Reason.POWERED_OFF, Reason.STORAGE_FENCED})

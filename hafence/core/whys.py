@@ -11,10 +11,11 @@ from types import MappingProxyType
 from . import last_writes
 
 ANOTHER_STORE = "another-store-is-at-it"
+DISKS_DIFFER = "disks-differ"
 BARRING = frozenset({ANOTHER_STORE, "mark-unreadable"})
 """Another store's run may be at it: what it does elsewhere meanwhile, no fence of this run can prevent."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
-_UNTOLD = {"program": "a program", "pid": "?", "store": "?", "run": "?", "age": "?"}
+_UNTOLD = {"differs": "a file", "program": "a program", "pid": "?", "store": "?", "run": "?", "age": "?"}
 _WHO = "{program} (process {pid})"
 
 SENTENCES: Mapping[str, str] = {
@@ -44,6 +45,10 @@ SENTENCES: Mapping[str, str] = {
         " end it, or wait until it has ended"
     ),
     "another-program-writes-to-its-disk": f"{_WHO} has a disk of it open for writing; end it there",
+    DISKS_DIFFER: (
+        "its process writes to {differs}, which its definition in the inventory does not name: a start elsewhere would"
+        " go on from an older disk"
+    ),
     "the-kernel-holds-its-disk": (
         "{program} holds a disk of it there: a loop device, a mapping or a mount on it; release that"
     ),

@@ -25,6 +25,8 @@ class LookAt(
     """Look into hosts, all at once, straight from the admin node, read-only."""
 
     hosts: tuple[HostName, ...]
+    about: tuple[Uuid, ...] = ()
+    """The VMs that it is about, where the run is about more; () where it is about those of the run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,9 @@ _HUGEPAGES = ("domain", "memoryBacking", "hugepages")
 _TEXTS = ("uuid", "name", "memory")
 _BLANK = " \t\r\n"
 """What XML calls white space; libvirt takes no other around a UUID."""
+_WITH_A_NAME = frozenset({"file", "block", "network"})
+"""Kinds of disks whose source is a path that the definition names, or no path at all."""
+_IN_ARGUMENTS = re.compile(r"(?:^|[=,])(/[^,]+)")
 _PATH_ATTRIBUTE = {"file": "file", "block": "dev", "dir": "dir"}
 
 
@@ -115,6 +118,8 @@ class Domain:
     """Whether its memory lies in huge pages, and not in what the host has free."""
     bound: tuple[str, ...] = ()
     """What of it is kept on its host alone, in words."""
+    paths: tuple[str, ...] | None = None
+    """Every path that it names, wherever; None where one of its disks is named otherwise (a volume of a pool)."""
     xml: str = field(default="", repr=False, compare=False)
     """The document as it is sent to libvirt: its characters, without a declaration of how they are encoded."""
 
@@ -179,6 +184,8 @@ class _OpenDisk:
     target: str = ""
     readonly: bool = False
     shareable: bool = False
+    transient: bool = False
+    """Whether what the VM writes goes to a file of libvirt's own, and is thrown away."""
     optional: bool = False
     """Whether libvirt starts the VM without it where its source is missing."""
 
@@ -200,6 +207,8 @@ class _Reading:
         self._emulator = ""
         self._nvram = ""
         self._page_kib: int | None = None
+        self._paths: list[str] = []
+        self._has_nameless = False
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -220,6 +229,8 @@ class _Reading:
         if (what := writer_of(path, attributes)) is not None:
             self._also.append(what)
         self._note_need(path, attributes)
+        for value in attributes.values():
+            self._paths += paths_in(value)
         self._bound.append(bound_by(path, attributes))
         if path == _DISK:
             self._disk = _OpenDisk(attributes.get("type", "file"), attributes.get("device", "disk"))
@@ -246,6 +257,7 @@ class _Reading:
             hosts = tuple(disk.hosts)
             source = disk.source or ""
             kind, target = _for_people(disk.kind), _for_people(disk.target)
+            self._has_nameless |= disk.transient or (bool(source) and kind not in _WITH_A_NAME)
             self._disks.append(Disk(kind, disk.device, source, hosts, target, disk.readonly, disk.shareable))
             if not disk.optional:
                 self._needs.append(need_of_disk(kind, source, self._disks[-1].writable))
@@ -253,6 +265,7 @@ class _Reading:
 
     def text(self, text: str) -> None:
         """Characters between elements."""
+        self._paths += paths_in(text)
         if len(self._path) == 2 and self._path[1] in self._texts:
             self._texts[self._path[1]] += text
         elif self._path == _EMULATOR:
@@ -278,7 +291,8 @@ class _Reading:
         also, pages = tuple(dict.fromkeys(self._also)), self._page_kib is not None
         kept = bound(self._bound)
         needs = self._all_needs(uuid, name, memory, kept)
-        return Domain(uuid, name, memory, tuple(self._disks), also, consoles, needs, pages, kept, xml)
+        paths = None if self._has_nameless else tuple(dict.fromkeys(self._paths))
+        return Domain(uuid, name, memory, tuple(self._disks), also, consoles, needs, pages, kept, paths, xml)
 
     def _all_needs(self, uuid: Uuid, name: str, memory_mib: int | None, kept: tuple[str, ...]) -> tuple[Need, ...]:
         found = [*self._needs, need_of_emulator(self._emulator), need_of_name(name)]
@@ -315,6 +329,15 @@ def _inside_disk(disk: _OpenDisk, path: tuple[str, ...], attributes: Mapping[str
         disk.readonly = True
     elif path == ("shareable",):
         disk.shareable = True
+    elif path == ("transient",):
+        disk.transient = True
+
+
+def paths_in(text: str) -> list[str]:
+    """The absolute paths in an attribute, or a text between elements: the whole of it, or what stands in arguments for
+    qemu (`file=/a,format=raw`)."""
+    whole = text.strip(_BLANK)
+    return [whole, *_IN_ARGUMENTS.findall(whole)] if "/" in whole else []
 
 
 def _page_kib(attributes: Mapping[str, str]) -> int:

@@ -67,26 +67,27 @@ class HostPerformer:
 
     def look_at(self, effect: LookAt) -> Mapping[HostName, Look]:
         """Look into hosts at once; one hung host costs its own time-out."""
-        looks = in_parallel([lambda name=name: self._look(name) for name in effect.hosts])  # type: ignore[misc]
+        vms = effect.about or self._vms
+        looks = in_parallel([lambda name=name: self._look(name, vms) for name in effect.hosts])  # type: ignore[misc]
         return dict(zip(effect.hosts, looks, strict=True))
 
-    def _look(self, name: HostName) -> Look:
+    def _look(self, name: HostName, vms: tuple[Uuid, ...]) -> Look:
         host = self._inventory.hosts.get(name)
         if host is None:
             return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
         settings = self._inventory.settings
         within_s = LOOK_S + settings.libvirt_timeout_s
-        nonce, sent, needs = _nonce(), time.time(), self._needs()
-        program = kvm.look_program(nonce, host, self._vms, needs, settings=settings)
+        nonce, sent, needs = _nonce(), time.time(), self._needs(vms)
+        program = kvm.look_program(nonce, host, vms, needs, settings=settings)
         run = self._hosts.run(host, program, within_s=within_s)
         return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named, needs)
 
-    def _needs(self) -> tuple[Need, ...]:
-        """What a target must have for the one VM that the run is about. A site's own command knows better what it
+    def _needs(self, vms: tuple[Uuid, ...]) -> tuple[Need, ...]:
+        """What a target must have for the one VM that a look is about. A site's own command knows better what it
         needs, and a definition that can't be read is told of by the start."""
-        if len(self._vms) != 1 or self._vms[0] not in self._inventory.vms:
+        if len(vms) != 1 or vms[0] not in self._inventory.vms:
             return ()
-        vm = self._inventory.vms[self._vms[0]]
+        vm = self._inventory.vms[vms[0]]
         if self._inventory.cluster_of(vm.host).start is StartMode.COMMAND:
             return ()
         try:
@@ -123,7 +124,9 @@ class HostPerformer:
         proxy = self._inventory.hosts[order.proxy] if order.proxy else None
         nonce = _nonce()
         settings, names, disks = self._inventory.settings, self._names(order.vms), self._disks(order.vms)
-        program = kvm.fence_program(order, names, nonce, suspect, time.time, settings=settings, disks=disks)
+        named = self._named_paths(order.vms) if order.starts else {}
+        paths = {"disks": disks, "named": named}
+        program = kvm.fence_program(order, names, nonce, suspect, time.time, settings=settings, **paths)
         sent, within_s = time.time(), order.within_s + GRACE_S
         call = partial(self._hosts.run, suspect, program, via=proxy, within_s=within_s)
         run = self._begin_watch(program.on_line, call) if isinstance(program.on_line, kvm.Stay) else call()
@@ -180,6 +183,19 @@ class HostPerformer:
     def _disks(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
         """The paths of the VMs' own disks, as far as the inventory tells: who else has one open is in the way."""
         return {vm: self._disks_of(self._inventory.vms[vm]) for vm in vms if vm in self._inventory.vms}
+
+    def _named_paths(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
+        """Every path that a start elsewhere would use, of the VMs of which all are known."""
+        found = {}
+        for vm in (self._inventory.vms[vm] for vm in vms if vm in self._inventory.vms):
+            try:
+                domain = _definition(vm)
+            except ValueError:  # there is nothing to start it from, which is told elsewhere
+                continue
+            if domain is not None and domain.paths is not None:
+                # "/" is nobody's disk: it stands for a definition that names nothing
+                found[vm.uuid] = ("/", *domain.paths, *(disk for disk in vm.disks if disk.startswith("/")))
+        return found
 
     def _disks_of(self, vm: Vm) -> tuple[str, ...]:
         paths = [disk for disk in vm.disks if disk.startswith("/")]

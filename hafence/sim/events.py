@@ -158,6 +158,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
         host.memory_free_mib = 32768
         for qemu in list(host.qemus):
             qemu.respawns_after_s = None
+            qemu.differs = False
             if qemu.hidden:
                 world.end_qemu(qemu)
         world.thaw(host)

@@ -203,6 +203,12 @@ def _hides(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
         world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} runs as {HIDDEN_PROGRAM}")
 
 
+def _differs(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    for process in host.living(vm):
+        process.differs = True
+        world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} writes to disks of no definition")
+
+
 def _leaves(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
     if more[0] not in KINDS:
         raise BadEvent(f"{more[0]!r}: what a process leaves under way is one of {', '.join(KINDS)}")
@@ -251,6 +257,7 @@ _DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] 
     "unit": (1, _run_by(UNIT, "a systemd unit")),
     "managed": (1, _run_by(MANAGED, "another manager, which runs it,")),
     "hidden": (0, _hides),
+    "differs": (0, _differs),
     "leaves": (1, _leaves),
     "starts-slowly": (0, _starts_slowly),
     "migrates": (2, _migrates),
@@ -262,7 +269,7 @@ _DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] 
 """What can happen to a VM's process on a host, and how many words follow."""
 _KNOWN = (
     "begins, dies, autostarts, is saved, starts-slowly, respawns SECONDS, is run by a unit SECONDS or managed SECONDS,"
-    f" migrates HOST SECONDS, is hidden, leaves a KIND of write under way,"
+    f" migrates HOST SECONDS, is hidden, differs in its disks, leaves a KIND of write under way,"
     f" is defined or undefined there, or is {', '.join(_STATES)}"
 )
 

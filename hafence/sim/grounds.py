@@ -163,6 +163,8 @@ _WITHOUT_PROOF = {Reason.UNREACHABLE_CONFIRMED: Excuse.SILENCE, Reason.OPERATOR_
 
 def lacks(inventory: Inventory, notes: Notes, sent: Sent) -> str:
     """What the grounds of a start lacked, in words; '' where they held."""
+    if any((scan.run, scan.host) == (sent.run, sent.suspect) and sent.vm in scan.newer for scan in notes.scans):
+        return "it was from an older disk than the one that its process had written to, where the run had looked"
     match sent.grounds:
         case Reason.CONFIRMED_DEAD:
             scan = _last(notes.scans, sent)

@@ -19,6 +19,7 @@ class Qemu:
         "alive",
         "born_at",
         "by",
+        "differs",
         "hidden",
         "host",
         "idle_s",
@@ -53,6 +54,8 @@ class Qemu:
         """Who runs it where that can be seen and is not libvirt: unit | managed (managers.py), or ''."""
         self.incoming = False
         """The copy of a migration that has not taken over: it does not write yet."""
+        self.differs = False
+        """Whether it writes to newer disks than its definition in the inventory names (a snapshot, a pivot)."""
         self.leaves = ""
         """'' | queue | request | cache: what it has under way when it dies (late_writes.py)."""
         self.hidden = False

@@ -79,6 +79,7 @@ def bring_to_an_end(world: World, host: SimHost, vm: Uuid) -> int:
     for late in list(left_on(world, host, vm)):
         if late.kind == QUEUE and host.lacks != "ss":
             world.late.remove(late)
+            world.say(host.name, f"resets the connection of qemu {late.writer.pid}: its last bytes never arrive")
             reset += 1
         elif late.kind == CACHE and _passes(world, host):
             _land(world, late)

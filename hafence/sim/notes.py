@@ -76,6 +76,8 @@ class Scan(NamedTuple):
     """Who answered: a clone of that host, where it has taken over its address."""
     living: frozenset[Uuid]
     """The VMs of the order of which a process lived, or was being started."""
+    newer: frozenset[Uuid] = frozenset()
+    """Those of which a process wrote, when the script began, to newer disks than a start elsewhere would be from."""
 
 
 class Sent(NamedTuple):

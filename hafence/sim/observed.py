@@ -20,7 +20,7 @@ from .late_writes import left_on
 from .network import STORAGE, Network, signs_seen, trouble_reaching
 from .notes import Attempt, Looks, Observer, Scan, Sent, Sign, Watch
 from .run import SimRun
-from .scripts import is_refused
+from .scripts import Printed, is_refused
 from .world import EPOCH, World
 
 RUNS_NOTHING = frozenset({"forced", "nosession"})
@@ -84,9 +84,10 @@ def note_clients(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
         world.notes.signs.append(Sign(world.now, run.id, host, STORAGE))
 
 
-def note_scan(world: World, run: SimRun, host: HostName, machine: SimHost, at: float, living: frozenset[Uuid]) -> None:
+def note_scan(world: World, run: SimRun, host: HostName, machine: SimHost, printed: Printed) -> None:
     """The report of a fence script has arrived."""
-    world.notes.scans.append(Scan(at, run.id, host, HostName(machine.name), living))
+    name = HostName(machine.name)
+    world.notes.scans.append(Scan(printed.looked_at, run.id, host, name, printed.living, printed.newer))
 
 
 def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> None:

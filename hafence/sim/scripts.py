@@ -16,7 +16,7 @@ from ..core.model import HostName, Uuid
 from ..core.owners import UnitStop, owner_words
 from ..core.replies import STATUS_ALIVE, STATUS_DEAD, STATUS_UNKNOWN, wrong_machine
 from ..core.starts import StartOrder, StartResult
-from ..core.whys import ANOTHER_STORE, another_store, sentence
+from ..core.whys import ANOTHER_STORE, DISKS_DIFFER, another_store, sentence
 from ..core.wire import PROTOCOL, Hello
 from .hosts import Qemu, SimHost
 from .kernel import Act
@@ -44,6 +44,8 @@ class Printed(NamedTuple):
     status: int
     looked_at: float
     living: frozenset[Uuid]
+    newer: frozenset[Uuid] = frozenset()
+    """Of which it met a process that writes to newer disks than the definition names."""
 
 
 class Settled(NamedTuple):
@@ -80,9 +82,11 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
         return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
     marks = {vm: _anothers_mark(world, host, order.claim, vm) for vm in order.vms}
     barred = {vm for vm, mark in marks.items() if _bars(order.claim, mark)}
-    first = {vm: host.found(vm) for vm in order.vms if vm not in barred}
+    newer = frozenset(vm for vm in order.vms if any(qemu.differs for qemu in host.living(vm)))
+    spared = {vm: host.found(vm) for vm in newer if _is_spared(order) and vm not in barred}
+    first = {vm: host.found(vm) for vm in order.vms if vm not in barred and vm not in spared}
     if not order.rehearse and world.now < until:
-        for vm in first:
+        for vm in (*first, *spared):
             _leave_mark(world, host, order.claim, vm)
             host.permits.discard(vm)
     stop = UnitStop.FORETOLD if order.rehearse else UnitStop.STOPPED if world.now < until else UnitStop.FAILED
@@ -95,10 +99,12 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
         ends = yield from _end_leftovers(world, host, order, until, first)
     lines = [hello]
     ends |= dict.fromkeys(barred, Leftovers("unknown", 0, 0, "", ANOTHER_STORE))
+    ends |= {vm: Leftovers("alive", len(living), 0, "", DISKS_DIFFER) for vm, living in spared.items()}
     for vm, (verdict, found, killed, state, why, reset) in ends.items():
         facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
-        aside = {} if vm in barred else _set_aside(world, host, order, vm, verdict, until)
+        aside = {} if vm in barred or vm in spared else _set_aside(world, host, order, vm, verdict, until)
         ended = {"reset": str(reset)} if reset else {}
+        ended |= {"differs": "newer.qcow2"} if vm in spared else {}
         about = {**aside, **ended, **(owner_words(owners[vm]) if vm in owners else {}), **_about(marks[vm])}
         facts += "".join(f" {key}={value}" for key, value in about.items())
         lines.append(f"{PROTOCOL} {nonce} vm {vm} {verdict} {facts}")
@@ -106,11 +112,16 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     words = {each.verdict for each in ends.values()}
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
     living = frozenset(vm for vm in order.vms if vm in barred or _may_still_write(world, host, vm))
-    return Printed("\n".join(lines), status, world.now, living)
+    return Printed("\n".join(lines), status, world.now, living, newer)
 
 
 def _may_still_write(world: World, host: SimHost, vm: Uuid) -> bool:
     return bool(host.living(vm)) or vm in host.jobs or any(left_on(world, host, vm))
+
+
+def _is_spared(order: FenceOrder) -> bool:
+    """Whether a process that writes to newer disks is left alone: a start elsewhere would be from older ones."""
+    return order.starts
 
 
 def _set_aside(world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float) -> dict[str, str]:

@@ -88,7 +88,7 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
     printed: Printed | None = None if trouble else task.value
     if printed is not None and not order.rehearse:
-        note_scan(world, run, order.suspect, suspect, printed.looked_at, printed.living)
+        note_scan(world, run, order.suspect, suspect, printed)
     text, status = (printed.stdout, printed.status) if printed else ("", None)
     return Reply(nonce, trouble, status, text, world.now - begun, clock(world, run))
 

@@ -194,6 +194,8 @@ COMBINED: dict[str, tuple[Event, ...]] = {
     "host-dead-autostarts-guarded": _at_first(
         f"guard {SUSPECT}=on", f"qemu {VM} {SUSPECT} autostarts", f"power_off {SUSPECT}"
     ),
+    "newer-disks": _at_first(f"qemu {VM} {SUSPECT} differs"),
+    "newer-disks-unseen": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} differs"),
     "bytes-queued": _at_first(*_QUEUED),
     "bytes-queued-unseen": _at_first(*_UNSEEN, *_QUEUED),
     "bytes-queued-without-ss": _at_first(f"lacks {SUSPECT}=ss", *_QUEUED),

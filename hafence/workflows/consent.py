@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from ..core.decision import Allowed, state_it
-from ..core.model import HostName
+from ..core.model import HostName, Uuid
 from ..core.outcome import Outcome
 from ..core.reasons import Reason
 from ..effects import Answer, Ask, Workflow, do
-from .vm_run import VmRun, refuse
+from .vm_run import Request, VmRun, refuse
 
 
 def agree_to_silence(vm_run: VmRun, suspect: HostName, allowed: Allowed, target: HostName) -> Workflow[Outcome | None]:
@@ -17,7 +19,7 @@ def agree_to_silence(vm_run: VmRun, suspect: HostName, allowed: Allowed, target:
     things that no policy does: that the rack is being rewired, say.
     """
     run = vm_run.run
-    if allowed.reason is not Reason.UNREACHABLE_CONFIRMED or run.yes or not run.inventory.settings.ask_on_silence:
+    if not _has_to_be_asked(run, allowed):
         return None
     question = (
         f"NOT PROVEN: {suspect} may still run {vm_run.vm.name}. If it does and reaches the storage, both copies write"
@@ -26,6 +28,38 @@ def agree_to_silence(vm_run: VmRun, suspect: HostName, allowed: Allowed, target:
     )
     if (yield from do(Ask(question))) is not Answer.NO:
         return None
+    return _declined(vm_run, suspect)
+
+
+def agree_to_silence_of_all(
+    run: Request, suspect: HostName, vm_runs: Mapping[Uuid, VmRun], allowed: Mapping[Uuid, Allowed]
+) -> Workflow[list[tuple[VmRun, Outcome]]]:
+    """The same for several VMs of one suspect, in one question; the refusals after a no."""
+    silent = [vm_runs[vm] for vm, judgement in allowed.items() if _has_to_be_asked(run, judgement)]
+    if not silent:
+        return []
+    names = some_of([vm_run.vm.name for vm_run in silent])
+    question = (
+        f"NOT PROVEN: {suspect} may still run {names}. If it does and reaches the storage, both copies of each write"
+        f" to the same disks. Start {'them' if len(silent) > 1 else 'it'} elsewhere all the same?"
+        f" (policy: {run.inventory.settings.unreachable.value})"
+    )
+    if (yield from do(Ask(question))) is not Answer.NO:
+        return []
+    return [(vm_run, _declined(vm_run, suspect)) for vm_run in silent]
+
+
+def _has_to_be_asked(run: Request, allowed: Allowed) -> bool:
+    on_silence = allowed.reason is Reason.UNREACHABLE_CONFIRMED
+    return on_silence and not run.yes and run.inventory.settings.ask_on_silence
+
+
+def _declined(vm_run: VmRun, suspect: HostName) -> Outcome:
     vm_run.risks = ()  # none is taken
     message = f"{suspect} is silent, {vm_run.vm.name} was not seen dead there, and the admin said no"
     return refuse(vm_run, Reason.UNREACHABLE_UNCONFIRMED, message, (state_it(suspect),))
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names of many, for a question that has to stay readable."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,24 +12,22 @@ from ..core.decision import Allowed, Judgement
 from ..core.looks import HostLook, Look, Silence
 from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
+from ..core.quarantine import batch_words
 from ..core.reasons import PROOFS, Reason
 from ..core.record import VmRecord, VmState, mark_clean, mark_running, mark_stopped, record_of
-from ..core.stored import Busy, Recollection
+from ..core.stored import Recollection
 from ..effects import (
     Answer,
     Ask,
-    Interrupted,
-    LeaseLost,
     LookAt,
     Quarantine,
     Recall,
     Sleep,
-    StoreError,
-    TakeLease,
     Tell,
     Workflow,
     do,
 )
+from .consent import some_of
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
@@ -38,14 +36,12 @@ from .starting import settle_earlier
 from .vm_run import (
     Request,
     VmRun,
-    busy,
     conclude,
-    ended_early,
-    give_back,
     refuse,
     refused_by,
     rival_copies,
     shut_out_hosts,
+    under_leases,
 )
 
 WAITS = 8
@@ -99,23 +95,12 @@ def _vms_of(inventory: Inventory, memory: Recollection, host: HostName) -> Workf
 
 
 def _under_leases(run: Request, suspect: HostName, vm_runs: list[VmRun]) -> Workflow[dict[Uuid, Outcome]]:
-    """The VMs of one suspect, each under its own lease; one that another run handles is left to that run."""
-    outcomes: dict[Uuid, Outcome] = {}
-    held: list[VmRun] = []
-    try:
-        for vm_run in sorted(vm_runs, key=lambda c: c.vm.uuid):
-            taken = None if run.dry_run else (yield from do(TakeLease(vm_run.vm.uuid, run.wait_s)))
-            if isinstance(taken, Busy):
-                outcomes[vm_run.vm.uuid] = busy(vm_run, taken)
-                continue
-            vm_run.lease = taken
-            held.append(vm_run)
+    """The VMs of one suspect, each under its own lease."""
+
+    def fence_them(held: list[VmRun], outcomes: dict[Uuid, Outcome]) -> Workflow[None]:
         outcomes.update((yield from _fence_all(run, suspect, held)))
-    except (LeaseLost, StoreError, Interrupted) as why:
-        outcomes.update((c.vm.uuid, ended_early(c, why)) for c in held if c.vm.uuid not in outcomes)
-    for vm_run in held:
-        yield from give_back(vm_run)
-    return outcomes
+
+    return (yield from under_leases(run, vm_runs, fence_them))
 
 
 def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[dict[Uuid, Outcome]]:
@@ -141,18 +126,15 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     going = {vm: vm_run for vm, vm_run in going.items() if vm not in outcomes}
     if not going:
         return outcomes
-    refusal = yield from _ask(run, name, going, looks)
+    refusal = yield from agree_to_kill(run, name, going, looks)
     if refusal:
         if run.dry_run:
             note_plan(run, suspect, going, Observed(memory, looks))
         return outcomes | {vm: refuse(vm_run, Reason.SUSPECT_HEALTHY, *refusal) for vm, vm_run in going.items()}
     judgements = yield from fence_suspect(run, suspect, going, Observed(memory, looks))
-    fenced = sum(isinstance(judgement, Allowed) for judgement in judgements.values())
+    fenced = [judgement.reason for judgement in judgements.values() if isinstance(judgement, Allowed)]
     if fenced and not run.dry_run:
-        proven = sum(judgement.reason in PROOFS for judgement in judgements.values())
-        words = [f"{proven} VM(s) were fenced there"] if proven else []
-        words += [f"{fenced - proven} VM(s) were not seen dead there"] if fenced > proven else []
-        yield from do(Quarantine(name, ", ".join(words)))
+        yield from do(Quarantine(name, batch_words(fenced)))
         # what says that a VM runs elsewhere is younger than what says that it is dead here: it may have been moved
         looks = yield from do(LookAt(tuple(host for host, look in looks.items() if not isinstance(look, Silence))))
     for vm, vm_run in going.items():
@@ -180,19 +162,22 @@ def _before(vm_run: VmRun, name: HostName) -> Workflow[Outcome | None]:
     return None
 
 
-def _ask(
-    run: Request, name: HostName, vm_runs: Mapping[Uuid, VmRun], looks: Mapping[HostName, Look]
+def agree_to_kill(
+    run: Request, name: HostName, vm_runs: Mapping[Uuid, VmRun], looks: Mapping[HostName, Look], then: str = ""
 ) -> Workflow[tuple[str, tuple[str, ...]] | None]:
-    """Show that a suspect answers and what runs there, and ask. The refusal's words and ways out, or None."""
+    """Show that a suspect answers and what runs there, and ask. The refusal's words and ways out, or None.
+
+    `then` is what follows upon the kill, in words.
+    """
     look = looks.get(name)
     if not isinstance(look, HostLook):
         return None
     running = [vm_run.vm.name for vm, vm_run in vm_runs.items() if look.runs(vm)]
     if not running or run.yes:
         return None
-    what = ", ".join(running[:5]) + (f" and {len(running) - 5} more" if len(running) > 5 else "")
+    what = some_of(running)
     runs, them = ("runs", "it") if len(running) == 1 else ("run", "them")
-    question = f"{name} answers and {what} {runs} there. Kill {them}?"
+    question = f"{name} answers and {what} {runs} there. Kill {them}{then}?"
     answer = Answer.NOBODY if run.dry_run else (yield from do(Ask(question)))
     if answer is Answer.YES:
         return None

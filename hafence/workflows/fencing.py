@@ -40,15 +40,21 @@ MAX_SEEING = 2
 
 
 def fence_suspect(
-    run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed, watch: bool = False
+    run: Request,
+    suspect: Host,
+    vm_runs: Mapping[Uuid, VmRun],
+    view: Observed,
+    watch: bool = False,
+    starts: bool = False,
 ) -> Workflow[dict[Uuid, Judgement]]:
     """Fence the VMs of `vm_runs` on `suspect`; each run of a VM gets its attempts, evidence and verdict written in.
 
-    With `watch` the session of a fence that has proved them dead stays there, until end_watch().
+    With `watch` the session of a fence that has proved them dead stays there, until end_watch(). With `starts` a start
+    elsewhere follows, and a VM that would be started from an older disk is left alone.
     """
     hosts = run.inventory.members(suspect.cluster)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
-    fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)), watch)
+    fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)), watch, starts)
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
     yield from _second_look(fencing)
@@ -134,6 +140,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         machine_id=fencing.view.memory.machine_ids.get(fencing.suspect.name),
         others=_boot_ids(fencing),
         watch=fencing.watch and not fencing.run.dry_run,
+        starts=fencing.starts,
         claim=fencing.run.claim,
     )
     report = yield from _send(fencing, order, meanwhile)

@@ -35,7 +35,9 @@ class Fencing:
     grace: str
     """Why it is too early to call anyone silent, or ''."""
     watch: bool = False
-    """Whether a start follows, until whose end the suspect is watched."""
+    """Whether a start follows right away, until whose end the suspect is watched."""
+    starts: bool = False
+    """Whether a start elsewhere follows at all."""
     attempts: dict[Uuid, list[Attempt]] = field(default_factory=dict)
     reports: tuple[WitnessReport, ...] = ()
     extra: dict[Uuid, list[Evidence]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.attempts import Verdict
-from ..core.decision import Refused, barred_by, judge, signs_of_life
+from ..core.decision import Refused, is_final, judge, signs_of_life
 from ..core.evidence import Observation, Proof
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
@@ -58,7 +58,7 @@ def second_level(fencing: Fencing) -> Workflow[None]:
 def _refused(fencing: Fencing, vm: Uuid) -> bool:
     """Whether the VM is refused so far, and a fence of the second level could change that."""
     case = fencing.case(vm)
-    return isinstance(judge(case), Refused) and barred_by(case) is None
+    return isinstance(judge(case), Refused) and not is_final(case)
 
 
 def _unreachable(fencing: Fencing, vm: Uuid) -> bool:

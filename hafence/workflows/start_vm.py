@@ -14,7 +14,7 @@ from ..core.decision import AUDIT, Allowed, Judgement, Refused, held_refusal
 from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hiding, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
-from ..core.placement import Placement, Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
+from ..core.placement import Placement, choose_targets, room_for, ways_to_targets
 from ..core.quarantine import is_planned, quarantine_words
 from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
@@ -58,19 +58,31 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
         if vm_run.run.dry_run and early.reason is Reason.SUSPECT_HEALTHY:
             return (yield from _with_plan(vm_run, early, Observed(memory, looks), suspect))
         return early
-    nothing = yield from do(Startable(vm_run.vm.uuid))
-    if nothing:
-        message = f"no host could start {vm_run.vm.name}: {nothing}"
-        return refuse(
-            vm_run, Reason.NO_TARGET, message, ("correct its domain_xml; 'hafence inventory check' shows all",)
-        )
+    early = yield from not_startable(vm_run)
+    if early is not None:
+        return early
     placement = yield from place(vm_run, memory, looks, suspect)
     if not placement.targets:
-        siblings = choose_siblings(suspect, members, vm_run.run.siblings, memory.quarantine, looks)
-        return no_target(vm_run, placement) if siblings.chosen else no_sibling(vm_run, siblings)
+        return no_place(vm_run, suspect, Observed(memory, looks), placement)
     if not vm_run.run.inventory.settings.pre_fence:
         return (yield from start_unfenced(vm_run, memory, Reason.PRE_FENCE_OFF))
     return (yield from fence_and_start(vm_run, suspect, Observed(memory, looks), placement))
+
+
+def not_startable(vm_run: VmRun) -> Workflow[Outcome | None]:
+    """The refusal where no target could start the VM from what is known of it."""
+    nothing = yield from do(Startable(vm_run.vm.uuid))
+    if not nothing:
+        return None
+    message = f"no host could start {vm_run.vm.name}: {nothing}"
+    return refuse(vm_run, Reason.NO_TARGET, message, ("correct its domain_xml; 'hafence inventory check' shows all",))
+
+
+def no_place(vm_run: VmRun, suspect: Host, view: Observed, placement: Placement) -> Outcome:
+    """The refusal where no host can take the VM: since there is none to fence through either, or for its reasons."""
+    members = vm_run.run.inventory.members(suspect.cluster)
+    siblings = choose_siblings(suspect, members, vm_run.run.siblings, view.memory.quarantine, view.looks)
+    return no_target(vm_run, placement) if siblings.chosen else no_sibling(vm_run, siblings)
 
 
 def _with_plan(vm_run: VmRun, refusal: Outcome, view: Observed, suspect: Host) -> Workflow[Outcome]:
@@ -81,14 +93,22 @@ def _with_plan(vm_run: VmRun, refusal: Outcome, view: Observed, suspect: Host) -
 
 
 def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Placement) -> Workflow[Outcome]:
-    """From the fence on. Evidence that grew old while hooks ran is taken anew before anything is marked."""
+    """From the fence on."""
     judgement = yield from _fence(vm_run, suspect, view)
     if isinstance(judgement, Refused):
         return refused_by(vm_run, judgement)
     if vm_run.run.dry_run:
-        return _foretold(vm_run, judgement, placement)
+        return foretold(vm_run, judgement, placement)
     refusal = yield from agree_to_silence(vm_run, suspect.name, judgement, placement.targets[0])
-    refusal = refusal or (yield from _hooks(vm_run, suspect, placement.targets[0]))
+    return refusal or (yield from start_fenced(vm_run, suspect, view, placement, judgement))
+
+
+def start_fenced(
+    vm_run: VmRun, suspect: Host, view: Observed, placement: Placement, allowed: Allowed
+) -> Workflow[Outcome]:
+    """From a fence on that allows the start. Evidence that grew old while hooks ran is taken anew before anything is
+    marked. For one VM of many the suspect is in quarantine already, where it has to be."""
+    refusal = yield from _hooks(vm_run, suspect, placement.targets[0])
     if refusal is not None:
         return refusal
     if (yield from evidence_is_old(vm_run, view.looks)):
@@ -99,11 +119,12 @@ def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Pla
         judgement = yield from _fence(vm_run, suspect, view)
         if isinstance(judgement, Refused):
             return refused_by(vm_run, judgement)
-    judgement = yield from nowhere_else(vm_run, suspect, view, judgement)
+        allowed = judgement
+    judgement = yield from nowhere_else(vm_run, suspect, view, allowed)
     if isinstance(judgement, Refused):
         return refused_by(vm_run, judgement)
     yield from vm_run.renew()
-    if not is_planned(vm_run.vm.uuid, view.looks.get(suspect.name), vm_run.attempts):
+    if not vm_run.one_of_many and not is_planned(vm_run.vm.uuid, view.looks.get(suspect.name), vm_run.attempts):
         yield from do(Quarantine(suspect.name, quarantine_words(vm_run.vm.name, judgement.reason)))
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
     return (yield from start_somewhere(vm_run, placement, judgement, lambda: _fence_again(vm_run, suspect, view)))
@@ -120,7 +141,7 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
     answered = [name for name, look in view.looks.items() if not isinstance(look, Silence) and name not in off]
     found = any(attempt.reading.found_something for attempt in vm_run.attempts)
     others = [] if found else _of_other_clusters(vm_run, suspect)
-    looks = yield from do(LookAt((*answered, *others)))
+    looks = yield from vm_run.look_at((*answered, *others))
     kept_out = {suspect.name} if allowed.reason is Reason.STORAGE_FENCED else set()
     harmless = (yield from shut_out_hosts(vm_run, view.memory)) | kept_out
     copies = rival_copies(vm_run, looks, harmless)
@@ -177,8 +198,12 @@ def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refuse
 
 
 def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | Refused]:
-    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view, watch=True)
-    judgement = judgements[vm_run.vm.uuid]
+    judgements = yield from fence_suspect(vm_run.run, suspect, {vm_run.vm.uuid: vm_run}, view, watch=True, starts=True)
+    return with_standing_risks(vm_run, suspect, judgements[vm_run.vm.uuid])
+
+
+def with_standing_risks(vm_run: VmRun, suspect: Host, judgement: Judgement) -> Allowed | Refused:
+    """The judgement on one VM, with the risks that no fence changes."""
     if isinstance(judgement, Refused):
         return judgement
     vm_run.risks = _with_standing(vm_run, judgement.risks, suspect.name)
@@ -188,7 +213,7 @@ def _fence(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Allowed | R
 def _look_again(vm_run: VmRun, view: Observed) -> Workflow[Observed]:
     """What the store says and what is seen, anew: this very run may have refuted a person's statement since."""
     memory = yield from do(Recall())
-    looks = yield from do(LookAt(tuple(view.looks)))
+    looks = yield from vm_run.look_at(view.looks)
     vm_run.record = looked_into(vm_run.record, looks)
     yield from spend_refuted(vm_run.run, memory, looks)
     return Observed(memory, looks)
@@ -230,7 +255,16 @@ def same_machine(vm_run: VmRun, suspect: HostName, looks: Mapping[HostName, Look
 
 
 def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[Outcome | None]:
-    """What the round of looks says of the VM itself: two copies, a copy elsewhere, or a healthy one."""
+    """What the round of looks says of the VM itself: two copies, a copy elsewhere, or a healthy one, which is asked
+    for."""
+    found = yield from judge_copies(vm_run, memory, looks)
+    if isinstance(found, Outcome) or not found:
+        return found or None
+    return (yield from _agree(vm_run))
+
+
+def judge_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look]) -> Workflow[Outcome | bool]:
+    """The same but for the question: whether a healthy copy runs on the suspect, or what ends the run."""
     suspect = vm_run.record.suspect
     harmless = (yield from shut_out_hosts(vm_run, memory)) - {suspect}
     copies = rival_copies(vm_run, looks, harmless)
@@ -243,7 +277,7 @@ def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, L
     if elsewhere:
         return refused_by(vm_run, _runs_elsewhere(vm_run, suspect, elsewhere[0]))
     if not copies:
-        return None
+        return False
     if (yield from _started_just_now(vm_run)):
         message = f"{vm_run.vm.name} runs on {suspect}; run {vm_run.record.run} started it a moment ago"
         return conclude(vm_run, Decision.UNCHANGED, Reason.ALREADY_RUNNING, message, host=suspect)
@@ -252,6 +286,11 @@ def check_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, L
         message = f"{suspect} answers and {vm_run.vm.name} runs there, and with pre_fence off nothing would end it"
         ways = (f"end it first, with 'hafence fence {vm_run.vm.name}' or by hand, then run the command again",)
         return refuse(vm_run, Reason.SUSPECT_HEALTHY, message, ways, host=suspect)
+    return True
+
+
+def _agree(vm_run: VmRun) -> Workflow[Outcome | None]:
+    suspect = vm_run.record.suspect
     if vm_run.run.yes:
         vm_run.notes.append(f"{suspect} answers and the VM runs there; --yes agreed to fence it")
         return None
@@ -278,13 +317,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
     """The targets for the VM, and why not elsewhere. A dry run shows them, whatever it then foretells."""
     inventory = vm_run.run.inventory
     need = vm_run.vm.memory_mib or (yield from do(MemoryNeed(vm_run.vm.uuid)))
-    room = Room(
-        memory_mib=need,
-        neighbours={vm.uuid: vm for vm in inventory.vms.values() if keeps_apart(vm_run.vm, vm)},
-        placed=placed(vm_run.run, memory),
-        sizes_mib=sizes_mib(inventory.vms.values()),
-        vm=vm_run.vm,
-    )
+    room = room_for(vm_run.vm, need, inventory.vms, placed(vm_run.run, memory))
     hosts = inventory.members(suspect.cluster)
     looked = inventory.cluster_of(suspect.name).is_kvm
     placement = choose_targets(suspect.name, hosts, room, memory.quarantine, looks, vm_run.run.to, looked)
@@ -339,7 +372,7 @@ def _hooks(vm_run: VmRun, suspect: Host, target: HostName) -> Workflow[Outcome |
     return refuse(vm_run, Reason.HOOK_FAILED, message, ("mend what the hooks complain of and run the command again",))
 
 
-def _foretold(vm_run: VmRun, judgement: Allowed, placement: Placement) -> Outcome:
+def foretold(vm_run: VmRun, judgement: Allowed, placement: Placement) -> Outcome:
     """The predicted decision of a dry run."""
     message = f"would start {vm_run.vm.name} on {placement.targets[0]}: {judgement.message}"
     return conclude(vm_run, Decision.STARTED, judgement.reason, message, host=placement.targets[0])
@@ -361,7 +394,7 @@ def start_unfenced(vm_run: VmRun, memory: Recollection, reason: Reason) -> Workf
     vm_run.risks = _with_standing(vm_run, risks_of(reason, suspect.name), suspect.name)
     judgement = Allowed(reason, f"no fencing in this cluster ({why})", vm_run.risks)
     if vm_run.run.dry_run:
-        return _foretold(vm_run, judgement, placement)
+        return foretold(vm_run, judgement, placement)
     refusal = yield from _hooks(vm_run, suspect, placement.targets[0])
     if refusal is not None:
         return refusal

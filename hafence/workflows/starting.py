@@ -19,7 +19,7 @@ from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, mark_clean, mark_running, mark_starting, restore
 from ..core.risks import risks_of, with_unproven
 from ..core.starts import StartOrder, StartReply, StartResult
-from ..effects import Fence, Interrupted, LookAt, Now, Settle, Start, Tell, Workflow, do
+from ..effects import Fence, Interrupted, Now, Settle, Start, Tell, Workflow, do
 from .fencing import evidence_ends, evidence_is_old
 from .vm_run import VmRun, conclude, end_watch, rival_copies, shut_out_hosts
 
@@ -152,13 +152,13 @@ def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcom
     cluster = inventory.cluster_of(target)
     copies = {target: 1}
     if cluster.is_kvm:
-        looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
+        looks = yield from vm_run.look_at(host.name for host in inventory.members(cluster.name))
         vm_run.record = looked_into(vm_run.record, looks)
         copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
         if target in copies and vm_run.watched in copies and vm_run.watched != target:
             # Started there anew a moment ago, and about to be ended: the watch's end tells whether it is.
             yield from end_watch(vm_run)
-            looks = yield from do(LookAt(tuple(host.name for host in inventory.members(cluster.name))))
+            looks = yield from vm_run.look_at(host.name for host in inventory.members(cluster.name))
             copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
     if copies not in ({}, {target: 1}):
         return (yield from _two_copies(vm_run, target, copies))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -13,7 +13,7 @@ from ..core.decision import Refused
 from ..core.evidence import Evidence
 from ..core.looks import Look, copies_of
 from ..core.marks import Claim
-from ..core.model import HostName, Inventory, Vm
+from ..core.model import HostName, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.reasons import Reason
 from ..core.record import VmRecord, kept_from_writing
@@ -24,6 +24,7 @@ from ..effects import (
     EndWatch,
     Interrupted,
     LeaseLost,
+    LookAt,
     Now,
     Recall,
     RenewLease,
@@ -83,6 +84,8 @@ class VmRun:
     """The suspect's clients that this run has seen on each volume: one that was shut out is no watcher any more."""
     without_state: tuple[HostName, ...] = ()
     """The targets on which a start makes a part of the VM's state anew."""
+    one_of_many: bool = False
+    """The run is about other VMs too: what it asks for has to say which one is meant."""
     in_flight: HostName | None = None
     """Where a start has been sent whose outcome is not settled yet."""
 
@@ -93,6 +96,10 @@ class VmRun:
             return
         assert self.lease is not None, "records are written under a lease"
         self.record = yield from do(WriteRecord(record, self.lease))
+
+    def look_at(self, hosts: Iterable[HostName]) -> Workflow[Mapping[HostName, Look]]:
+        """Look into hosts, for this VM."""
+        return (yield from do(LookAt(tuple(hosts), (self.vm.uuid,) if self.one_of_many else ())))
 
     def renew(self) -> Workflow[float]:
         """Renew the lease; the answer is the moment after which nothing of this run may act."""
@@ -183,6 +190,11 @@ def under_lease(vm_run: VmRun, body: Callable[[VmRun], Workflow[Outcome]]) -> Wo
     if isinstance(lease, Busy):
         return busy(vm_run, lease)
     vm_run.lease = lease
+    return (yield from under_its_lease(vm_run, body))
+
+
+def under_its_lease(vm_run: VmRun, body: Callable[[VmRun], Workflow[Outcome]]) -> Workflow[Outcome]:
+    """The same where the lease has been taken. It is given back."""
     try:
         outcome = yield from body(vm_run)
         if outcome.decision is Decision.REFUSED:
@@ -194,6 +206,32 @@ def under_lease(vm_run: VmRun, body: Callable[[VmRun], Workflow[Outcome]]) -> Wo
         yield from end_watch(vm_run)
     yield from give_back(vm_run)
     return outcome
+
+
+def under_leases(
+    run: Request, vm_runs: Iterable[VmRun], body: Callable[[list[VmRun], dict[Uuid, Outcome]], Workflow[None]]
+) -> Workflow[dict[Uuid, Outcome]]:
+    """Run `body` for several VMs at once, each under its own lease; one that another run handles is left to that run.
+
+    `body` puts each VM's outcome into the dict that it is given as soon as it is known: what ends all others early
+    leaves it as it is.
+    """
+    outcomes: dict[Uuid, Outcome] = {}
+    held: list[VmRun] = []
+    try:
+        for vm_run in sorted(vm_runs, key=lambda c: c.vm.uuid):
+            taken = None if run.dry_run else (yield from do(TakeLease(vm_run.vm.uuid, run.wait_s)))
+            if isinstance(taken, Busy):
+                outcomes[vm_run.vm.uuid] = busy(vm_run, taken)
+                continue
+            vm_run.lease = taken
+            held.append(vm_run)
+        yield from body(held, outcomes)
+    except (LeaseLost, StoreError, Interrupted) as why:
+        outcomes.update((c.vm.uuid, ended_early(c, why)) for c in held if c.vm.uuid not in outcomes)
+    for vm_run in held:
+        yield from give_back(vm_run)
+    return outcomes
 
 
 def end_watch(vm_run: VmRun) -> Workflow[None]:
@@ -229,8 +267,9 @@ def give_back(vm_run: VmRun) -> Workflow[None]:
     """Drop the lease. A store that fails now changes nothing: the lease expires by itself."""
     if vm_run.lease is None:
         return
+    lease, vm_run.lease = vm_run.lease, None
     with suppress(LeaseLost, StoreError, Interrupted):
-        yield from do(DropLease(vm_run.lease))
+        yield from do(DropLease(lease))
 
 
 def _state(vm_run: VmRun) -> str:

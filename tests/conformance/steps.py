@@ -116,6 +116,7 @@ def fence(
     within_s: float = 6.0,
     rehearse: bool = False,
     lease_s: float = LEASE_S,
+    starts: bool = False,
 ) -> Ask:
     """Fence VMs (those whose home is the suspect, where none are named)."""
 
@@ -123,10 +124,8 @@ def fence(
         named = tuple(uuid_of(inventory, name) for name in vms)
         there = tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect)
         proxy = HostName(through) if through else None
-        order = FenceOrder(
-            HostName(suspect), proxy, named or there, within_s, SETTLE_S, now + lease_s, rehearse=rehearse
-        )
-        return Fence(order)
+        order = FenceOrder(HostName(suspect), proxy, named or there, within_s, SETTLE_S, now + lease_s)
+        return Fence(replace(order, rehearse=rehearse, starts=starts))
 
     return make
 

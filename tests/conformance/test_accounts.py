@@ -94,7 +94,7 @@ def test_every_value_of_a_bmc_is_compared() -> None:
         "unkillable",
         "zombie-leader",
         *("defined", "respawns", "unit", "managed", "hidden", "starts-slowly"),
-        *("leaves queue", "leaves request", "leaves cache"),
+        *("leaves queue", "leaves request", "leaves cache", "differs"),
     ],
 )
 def test_every_state_of_a_process_is_compared(does: str) -> None:

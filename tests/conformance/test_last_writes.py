@@ -10,7 +10,7 @@ from tests.lab.ceph import queue_write, write_from_vm
 from tests.lab.cluster import Lab
 from tests.lab.proc import wait_until
 from tests.lab.storage import HangingPath, Nbd, hanging_path, loop, make_file, wait_quiet
-from tests.lab.vm import BlockDisk
+from tests.lab.vm import BlockDisk, FileDisk
 
 SUSPECT, PROXY, VM = "kvm-01", "kvm-02", "web-01"
 CUT = "cut kvm-01 - storage"
@@ -54,6 +54,20 @@ def test_a_request_that_goes_on_without_its_process(lab: Lab) -> None:
             fence(SUSPECT, PROXY),
         ]
         compare(lab, [Placed(VM, SUSPECT)], steps, {VM: BlockDisk(path.device, aio="io_uring")})
+
+
+def test_a_process_that_writes_to_newer_disks(lab: Lab) -> None:
+    path = make_file(lab.folder / "vms" / "first.raw")
+    newer = path.with_name("newer.qcow2")
+    newer.unlink(missing_ok=True)
+    words = f"snapshot-create-as {VM} one --disk-only --no-metadata --diskspec vda,file={newer}"
+    steps: list[Step] = [
+        does(lambda real: real.lab.hosts[SUSPECT].virsh(words), "qemu web-01 kvm-01 differs"),
+        fence(SUSPECT, PROXY, rehearse=True, starts=True),
+        fence(SUSPECT, PROXY, starts=True),
+        fence(SUSPECT, PROXY),
+    ]
+    compare(lab, [Placed(VM, SUSPECT)], steps, {VM: FileDisk(path)})
 
 
 def returned(path: HangingPath) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from hafence.workflows.host_status import rejoin
 from tests.core.telling import assert_told
 
-from . import stage, test_fence, test_people, test_start_vm
+from . import stage, test_evacuate, test_fence, test_people, test_start_vm
 
 
 def dialogues() -> Iterator[tuple[str, list[str]]]:
@@ -19,6 +19,8 @@ def dialogues() -> Iterator[tuple[str, list[str]]]:
         yield f"start-vm: {name}", starting.play(stage.said)
     for name, fencing in test_fence.CASES.items():
         yield f"fence: {name}", fencing.play(stage.said)
+    for name, leaving in test_evacuate.CASES.items():
+        yield f"evacuate: {name}", leaving.play(stage.said)
     for name, stating in test_people.STATEMENTS.items():
         yield f"confirm-dead: {name}", stating.play(test_people.state, stage.said)
     for name, returning in test_people.BACK.items():

@@ -35,6 +35,8 @@ __all__ = [
     "witness_program",
 ]
 
+_PARTS = ("mark", "holders", "facts", "aside", "owners", "kill", "sockets", "writes", "newest", "proof", "watch")
+"""The scripts of which the fence is made, beside those of every search."""
 MOST_DESTROY_S = 4
 """How long libvirt may take to destroy a VM before SIGKILL is sent anyway. libvirt itself sends SIGKILL after 10 s."""
 
@@ -48,14 +50,17 @@ def fence_program(
     *,
     settings: Settings = DEFAULTS,
     disks: Mapping[Uuid, Iterable[str]] = MappingProxyType({}),
+    named: Mapping[Uuid, Iterable[str]] = MappingProxyType({}),
 ) -> Program:
     """Fence every VM of `order` on `host`; its reply is read by `core.replies.interpret`.
 
     `names` holds the VMs' names as far as they are known, `disks` the paths of files and block devices to which they,
-    and nobody else, may write. `clock` is the admin node's, in seconds since the epoch.
+    and nobody else, may write. Where a start elsewhere is to follow, `named` holds every path in the definition from
+    which it would be made: a VM that writes to anything else is left alone. `clock` is the admin node's, in seconds
+    since the epoch.
     """
     text = compose(
-        (*SCAN, "mark", "holders", "facts", "aside", "owners", "kill", "sockets", "writes", "proof", "watch", "fence"),
+        (*SCAN, *_PARTS, "fence"),
         nonce,
         host.root,
         **ground(settings),
@@ -63,7 +68,8 @@ def fence_program(
         VMS=" ".join(order.vms),
         NAMES=name_list(order.vms, names),
         ANY_NAME="",
-        DISKS="".join(f"{vm} {path}\n" for vm in order.vms for path in disks.get(vm, ()) if _is_plain(path)),
+        DISKS=_lines(order.vms, disks),
+        NAMED=_lines(order.vms, named),
         SETTLE_S=f"{order.settle_s:.3f}",
         SETTLE_MS=str(round(order.settle_s * 1000)),
         DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),
@@ -79,6 +85,11 @@ def fence_program(
         return Program(text, go)
     stay = Stay(order, nonce, go, clock)
     return Program(text, stay, stays_s=WATCH_S, stays=stay.stays)
+
+
+def _lines(vms: Iterable[Uuid], paths: Mapping[Uuid, Iterable[str]]) -> str:
+    """`UUID PATH` a line."""
+    return "".join(f"{vm} {path}\n" for vm in vms for path in paths.get(vm, ()) if _is_plain(path))
 
 
 def _is_plain(path: str) -> bool:

@@ -126,5 +126,6 @@ RULES: Mapping[str, str] = {
     "interrupted": "the admin ended the run",
     "start_unknown": "a start was sent and its outcome could not be settled: nothing is started elsewhere before it is",
     "two_copies": "two copies of the VM were seen",
+    "disks_differ": "the VM's process writes to newer disks than a start would be from, so nothing was killed",
 }
 """The rule behind each reason, in one sentence; core/decision.py is where they are rules."""

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, owners.sh, proof.sh, watch.sh,
-# facts.sh, aside.sh, sockets.sh, writes.sh, mark.sh and what these need.
+# facts.sh, aside.sh, sockets.sh, writes.sh, newest.sh, mark.sh and what these need.
 #
 # VMS        UUIDs apart by blanks
 # NAMES      their names, as far as they are known (see identity.sh)
@@ -15,7 +15,7 @@
 # process was found who runs it: by, and of anything but libvirt unit, parent and stop (owners.sh); where there is one, what
 # became of its managed save image, saved (on: a rehearsal, or no proof; aside, failed), and of its entry in the list of
 # libvirt-guests, guests (on, out, failed); where it was waited for its last writes, flush (ms), and where connections of it
-# still held bytes, reset (how many were).
+# still held bytes, reset (how many were); where it writes to what its definition does not name, differs (its name).
 
 # ---------------------------------------------------------------- whose it is
 
@@ -163,6 +163,7 @@ report() {
         get_fact "$report_vm" BARRED
         if [ -n "$FACT" ]; then
             VERDICT=unknown VM_WHY=$FACT WHO=''
+            [ "$FACT" != disks-differ ] || VERDICT=alive
         elif [ "$REHEARSE" = 1 ]; then
             rehearsal "$report_vm"
         else
@@ -178,6 +179,8 @@ report() {
         [ -z "$WHO" ] || report_line="$report_line program=${WHO#*:} pid=${WHO%%:*}"
         report_aside "$report_vm"
         report_writes "$report_vm"
+        get_fact "$report_vm" DIFFERS
+        report_line="$report_line${FACT:+ differs=$FACT}"
         report_owner "$report_vm"
         get_fact "$report_vm" MARK
         say "$report_line${FACT:+ $FACT}"
@@ -213,11 +216,13 @@ fence() {
     bar_vms || return
     [ -n "$VMS" ] || return
     first_look || return
+    note_disks
+    spare_vms
+    [ -n "$VMS" ] || return
     find_autostart
     note_autostart on
     note_aside
     note_owners
-    note_disks
     if [ "$REHEARSE" = 1 ]; then
         note_states
         read_proof "$(tell_disks; tell_units; tell_libvirt "$(bounded "$LIBVIRT_S")")"

@@ -1,0 +1,297 @@
+"""`hafence evacuate HOST`: the HA start of every HA VM of a suspect, with one fence for all of them.
+
+The order: take the leases → settle what earlier runs left in flight → look into every host → see what each VM runs as
+and what it needs → place all of them → show the plan, and ask → fence the suspect once → start one VM after the other,
+the highest priority first, each as `start-vm` does from its fence on. A VM that is refused holds up no other, and what
+was left is finished by running the command again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ..core.batch import Ground, Wanted, choose_among, choose_batch, in_order
+from ..core.decision import Allowed, Refused
+from ..core.looks import HostLook, Look
+from ..core.model import Host, HostName, HostState, Uuid, Vm
+from ..core.outcome import Decision, Exit, Outcome
+from ..core.placement import Placement
+from ..core.quarantine import batch_words, is_planned
+from ..core.reasons import Reason
+from ..core.record import VmState, looked_into, record_of
+from ..core.stored import Recollection
+from ..effects import Interrupted, LeaseLost, LookAt, MemoryNeed, Now, Quarantine, Recall, Tell, Together, Workflow, do
+from .consent import agree_to_silence_of_all
+from .fence import agree_to_kill
+from .fencing import fence_suspect, note_plan
+from .fencing_state import Observed
+from .power_and_storage import spend_refuted
+from .start_vm import (
+    foretold,
+    judge_copies,
+    no_place,
+    not_startable,
+    placed,
+    same_machine,
+    start_fenced,
+    with_standing_risks,
+)
+from .starting import settle_earlier
+from .vm_run import Request, VmRun, conclude, ended_early, refuse, refused_by, under_its_lease, under_leases
+
+LOOKS_AT_ONCE = 8
+"""For how many VMs at a time hosts are asked what they lack."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The evacuation under way. `ended`: what has come of a VM; it is open until then."""
+
+    run: Request
+    suspect: Host
+    vm_runs: dict[Uuid, VmRun]
+    ended: dict[Uuid, Outcome]
+    wanted: list[Wanted] = field(default_factory=list)
+    """The open VMs, in the order in which they start."""
+    plan: dict[Uuid, Placement] = field(default_factory=dict)
+
+    def open(self) -> list[VmRun]:
+        """The VMs of which nothing has come yet."""
+        return [vm_run for vm, vm_run in self.vm_runs.items() if vm not in self.ended]
+
+    def end(self, vm_run: VmRun, outcome: Outcome) -> None:
+        self.ended[vm_run.vm.uuid] = outcome
+
+
+def evacuate(run: Request, suspect: Host) -> Workflow[tuple[Outcome, ...]]:
+    """Fence and start every HA VM that is recorded on a host; the outcomes by priority. None where there is nothing to
+    do: no HA VM is recorded there any more."""
+    memory = yield from do(Recall())
+    here = [vm for vm in run.inventory.vms.values() if _concerns(vm, suspect.name, memory)]
+    others = sorted(vm.name for vm in here if not vm.ha)
+    if others:
+        yield from do(Tell(f"{_names(others)}: not HA (ha: false), left as recorded"))
+    vms = [each.vm for each in in_order(Wanted(vm, vm.memory_mib) for vm in here if vm.ha)]
+    vm_runs = [VmRun(run, vm, record_of(vm, memory.records), one_of_many=True) for vm in vms]
+
+    def go(held: list[VmRun], ended: dict[Uuid, Outcome]) -> Workflow[None]:
+        taken = {vm_run.vm.uuid for vm_run in held}
+        of = {vm_run.vm.uuid: vm_run for vm_run in vm_runs if vm_run.vm.uuid in taken}
+        yield from _evacuate(_Batch(run, suspect, of, ended))
+
+    outcomes = yield from under_leases(run, vm_runs, go)
+    return tuple(outcomes[vm.uuid] for vm in vms)
+
+
+def _concerns(vm: Vm, suspect: HostName, memory: Recollection) -> bool:
+    """Whether a VM is recorded on the suspect, or a start there is in flight."""
+    record = record_of(vm, memory.records)
+    return suspect in (record.suspect, record.host)
+
+
+def _evacuate(batch: _Batch) -> Workflow[None]:
+    run, suspect = batch.run, batch.suspect
+    memory = yield from do(Recall())
+    for vm_run in batch.open():
+        vm_run.record = memory.records.get(vm_run.vm.uuid, vm_run.record)
+        early = yield from _before(vm_run, suspect)
+        if early is not None:
+            batch.end(vm_run, early)
+    if not batch.open():
+        return
+    members = tuple(host.name for host in run.inventory.members(suspect.cluster))
+    looks = yield from do(LookAt(members, tuple(vm_run.vm.uuid for vm_run in batch.open())))
+    yield from spend_refuted(run, memory, looks)
+    view = Observed(memory, looks)
+    yield from _judge_looks(batch, view)
+    ground = yield from _place(batch, view)
+    yield from _show_plan(batch)
+    going = {vm_run.vm.uuid: vm_run for vm_run in batch.open()}
+    if not going:
+        return
+    refusal = yield from agree_to_kill(run, suspect.name, going, looks, " and start what has a place elsewhere")
+    if refusal:
+        if run.dry_run:
+            note_plan(run, suspect, going, view)
+        for vm_run in going.values():
+            batch.end(vm_run, refuse(vm_run, Reason.SUSPECT_HEALTHY, *refusal))
+        return
+    allowed = yield from _fence(batch, going, view)
+    yield from _start(batch, ground, view, allowed)
+
+
+def _before(vm_run: VmRun, suspect: Host) -> Workflow[Outcome | None]:
+    """What keeps a VM from being evacuated at all: a suspect that is not fenced, a start in flight, another run."""
+    name, inventory = suspect.name, vm_run.run.inventory
+    if suspect.state is HostState.MAINTENANCE:
+        message = f"{name} is in maintenance: people are at work there"
+        return refuse(vm_run, Reason.MAINTENANCE, message, (f"end the maintenance of {name} in the inventory",))
+    ways = (f"'hafence start-vm {vm_run.vm.name}' starts it without a fence",)
+    if not inventory.cluster_of(name).is_kvm:
+        return refuse(vm_run, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't fence there", ways)
+    if not inventory.settings.pre_fence:
+        return refuse(vm_run, Reason.PRE_FENCE_OFF, "pre_fence is off: nothing would be fenced", ways)
+    settled = yield from settle_earlier(vm_run)
+    record = vm_run.record
+    if settled is not None and (settled.decision is not Decision.STARTED or record.host != name):
+        return settled
+    if record.suspect == name:
+        return None
+    if record.state is VmState.RUNNING:
+        message = f"{vm_run.vm.name} is recorded on {record.host} by now: nothing to do"
+        return conclude(vm_run, Decision.UNCHANGED, Reason.ALREADY_RUNNING, message, host=record.host)
+    message = f"{vm_run.vm.name} was being started on {name}; that came to nothing. It is recorded as {record.words}."
+    ways = (f"'hafence start-vm {vm_run.vm.name}'",)
+    return conclude(vm_run, Decision.FAILED, Reason.START_FAILED, message, ways_out=ways, exit=Exit.START_FAILED)
+
+
+def _judge_looks(batch: _Batch, view: Observed) -> Workflow[None]:
+    """End what a start-vm would end too, before it chooses a target."""
+    for vm_run in batch.open():
+        vm_run.record = looked_into(vm_run.record, view.looks)
+        early: Outcome | bool | None = same_machine(vm_run, batch.suspect.name, view.looks)
+        early = early or (yield from judge_copies(vm_run, view.memory, view.looks))
+        if not isinstance(early, Outcome):
+            early = yield from not_startable(vm_run)
+        if early is not None:
+            batch.end(vm_run, early)
+
+
+def _place(batch: _Batch, view: Observed) -> Workflow[Ground]:
+    """Find a place for each open VM; one without is ended, before anything is touched."""
+    inventory = batch.run.inventory
+    hosts = inventory.members(batch.suspect.cluster)
+    where, quarantined = placed(batch.run, view.memory), view.memory.quarantine
+    ground = Ground(batch.suspect.name, hosts, inventory.vms, where, quarantined, view.looks)
+    vm_runs = batch.open()
+    seen = yield from _look_for_needs(batch, vm_runs, view)
+    wanted = []
+    for vm_run in vm_runs:
+        need = vm_run.vm.memory_mib or (yield from do(MemoryNeed(vm_run.vm.uuid)))
+        wanted.append(Wanted(vm_run.vm, need, seen.get(vm_run.vm.uuid, {})))
+    batch.plan = choose_batch(ground, wanted)
+    for vm_run in vm_runs:
+        placement = batch.plan[vm_run.vm.uuid]
+        vm_run.without_state = placement.without_state
+        if batch.run.dry_run:
+            vm_run.notes.append(f"targets in order: {', '.join(placement.targets) or 'none'}")
+            vm_run.notes += [f"target {name} not chosen: {unfit.says}" for name, unfit in placement.excluded]
+        if not placement.targets:
+            batch.end(vm_run, no_place(vm_run, batch.suspect, view, placement))
+    batch.wanted = [each for each in in_order(wanted) if each.vm.uuid not in batch.ended]
+    return ground
+
+
+def _look_for_needs(
+    batch: _Batch, vm_runs: list[VmRun], view: Observed
+) -> Workflow[dict[Uuid, Mapping[HostName, Look]]]:
+    """Ask the hosts that answered what they lack of what each VM needs: nothing is killed that could not start."""
+    answered = [n for n, look in view.looks.items() if isinstance(look, HostLook) and n != batch.suspect.name]
+    seen: dict[Uuid, Mapping[HostName, Look]] = {}
+    for first in range(0, len(vm_runs) if answered else 0, LOOKS_AT_ONCE):
+        some = [vm_run.vm.uuid for vm_run in vm_runs[first : first + LOOKS_AT_ONCE]]
+        answers = yield from do(Together(tuple(LookAt(tuple(answered), (vm,)) for vm in some)))
+        seen.update(zip(some, answers, strict=True))
+    return seen
+
+
+def _show_plan(batch: _Batch) -> Workflow[None]:
+    """Say before the question where everything would go, and what is left out, and why."""
+    homes: dict[HostName, list[str]] = {}
+    for each in batch.wanted:
+        homes.setdefault(batch.plan[each.vm.uuid].targets[0], []).append(each.vm.name)
+    for target, names in sorted(homes.items()):
+        yield from do(Tell(f"place on {target}: {len(names)} ({_names(names)})"))
+    for outcome in batch.ended.values():
+        if outcome.decision is Decision.REFUSED:
+            yield from do(Tell(f"left out: {outcome.says}"))
+
+
+def _fence(batch: _Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workflow[dict[Uuid, Allowed]]:
+    """One fence for all. What is refused is ended; the others may start, and the suspect is in quarantine."""
+    suspect = batch.suspect
+    judgements = yield from fence_suspect(batch.run, suspect, going, view, starts=True)
+    allowed: dict[Uuid, Allowed] = {}
+    for vm, vm_run in going.items():
+        judgement = with_standing_risks(vm_run, suspect, judgements[vm])
+        if isinstance(judgement, Refused):
+            batch.end(vm_run, refused_by(vm_run, judgement))
+        elif batch.run.dry_run:
+            batch.end(vm_run, foretold(vm_run, judgement, batch.plan[vm]))
+        else:
+            allowed[vm] = judgement
+    for vm_run, refusal in (yield from agree_to_silence_of_all(batch.run, suspect.name, going, allowed)):
+        del allowed[vm_run.vm.uuid]
+        batch.end(vm_run, refusal)
+    look = view.looks.get(suspect.name)
+    if not all(is_planned(vm, look, going[vm].attempts) for vm in allowed):
+        yield from do(Quarantine(suspect.name, batch_words(each.reason for each in allowed.values())))
+    return allowed
+
+
+def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid, Allowed]) -> Workflow[None]:
+    """Start one VM after the other. The plan follows what has come of those before."""
+    places = {vm: placement.targets[0] for vm, placement in batch.plan.items() if vm in allowed}
+    for each in batch.wanted:
+        vm = each.vm.uuid
+        yield from _keep_leases(batch)
+        if vm in batch.ended:
+            continue
+        placement = _first(choose_among(ground, each, _planned(batch, places, vm)), places[vm])
+        yield from _start_one(batch, batch.vm_runs[vm], view, placement, allowed[vm])
+        landed = batch.ended[vm].host
+        places = {other: host for other, host in places.items() if other != vm}
+        if landed is not None:
+            places[vm] = landed
+        if batch.ended[vm].reason is Reason.INTERRUPTED:
+            raise Interrupted
+
+
+def _start_one(batch: _Batch, vm_run: VmRun, view: Observed, placement: Placement, allowed: Allowed) -> Workflow[None]:
+    def start(vm_run: VmRun) -> Workflow[Outcome]:
+        if not placement.targets:
+            return _place_taken(vm_run, placement)
+        return (yield from start_fenced(vm_run, batch.suspect, view, placement, allowed))
+
+    batch.end(vm_run, (yield from under_its_lease(vm_run, start)))
+
+
+def _place_taken(vm_run: VmRun, placement: Placement) -> Outcome:
+    """One before it was found to run where this one was to go, after the fence."""
+    against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded)
+    message = (
+        f"{vm_run.vm.name} was fenced, and its place was taken meanwhile: no host can take it ({against})."
+        f" It is recorded as {vm_run.record.words}. Free a host and run the command again: it is safe."
+    )
+    return conclude(vm_run, Decision.FAILED, Reason.START_FAILED, message, exit=Exit.START_FAILED)
+
+
+def _planned(batch: _Batch, places: Mapping[Uuid, HostName], but: Uuid) -> dict[HostName, list[Wanted]]:
+    """Where the other VMs are, or will be."""
+    planned: dict[HostName, list[Wanted]] = {}
+    for each in batch.wanted:
+        if each.vm.uuid in places and each.vm.uuid != but:
+            planned.setdefault(places[each.vm.uuid], []).append(each)
+    return planned
+
+
+def _first(placement: Placement, place: HostName) -> Placement:
+    """The place that was shown comes first while it is one."""
+    return replace(placement, targets=tuple(sorted(placement.targets, key=lambda name: name != place)))
+
+
+def _keep_leases(batch: _Batch) -> Workflow[None]:
+    """Renew the leases of those that wait. One that is lost ends the way of that VM alone."""
+    now = yield from do(Now())
+    half = batch.run.inventory.settings.lease_s / 2
+    for vm_run in batch.open():
+        if vm_run.lease is not None and vm_run.lease.expires_at - now < half:
+            try:
+                yield from vm_run.renew()
+            except LeaseLost as why:
+                batch.end(vm_run, ended_early(vm_run, why))
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names)

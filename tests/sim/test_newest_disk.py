@@ -1,0 +1,29 @@
+"""A start from an older disk than the one that was written to: the search meets it, and notices who makes one."""
+
+from __future__ import annotations
+
+import pytest
+
+from hafence.core.outcome import Decision
+from hafence.sim import scripts
+from hafence.sim.case import CasePlayer
+from hafence.sim.explore import cases, first_case
+from hafence.sim.situations import Means, inventory
+
+MEANS = [Means("confirm"), Means("prove", storage=True), Means("confirm", power=True)]
+
+
+@pytest.mark.parametrize("situation", ["newer-disks", "newer-disks-unseen"])
+@pytest.mark.parametrize("means", MEANS, ids=lambda means: means.words)
+def test_whatever_could_end_the_process_nothing_is_touched(situation: str, means: Means) -> None:
+    _, played = next(iter(cases(CasePlayer(inventory(means)), first_case(situation), 0)))
+    outcome = played.run.outcomes[0]
+    assert (outcome.decision, outcome.reason.value) == (Decision.REFUSED, "disks_differ")
+    assert not played.violations
+
+
+def test_a_start_from_the_older_disk_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "_is_spared", lambda order: False)
+    _, played = next(iter(cases(CasePlayer(inventory(Means("confirm"))), first_case("newer-disks"), 0)))
+    assert [violation.rule for violation in played.violations] == ["grounds"]
+    assert "from an older disk" in played.violations[0].says
