@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.live import WELL, LiveVm, Seen, host_seen, live_vm
+from hafence.core.live import WELL, WORST_FIRST, LiveVm, Seen, host_seen, live_vm
 from hafence.core.looks import Blind, Look
 from hafence.core.model import Cluster, HostName
 from hafence.core.reasons import Reason
@@ -89,6 +89,12 @@ def seen(
 def test_each_word_with_what_to_type(found: LiveVm, word: Seen, on: tuple[HostName, ...], do: str) -> None:
     assert (found.seen, found.on, found.do) == (word, on, do)
     assert bool(found.says) == (word not in WELL)
+
+
+def test_the_words_are_stable_and_the_worst_is_first() -> None:
+    words = "twice unsettled down not_seen elsewhere leftover running stopped not_looked_at"
+    assert [each.value for each in WORST_FIRST] == words.split()
+    assert {each.value for each in WELL} == {"running", "stopped", "not_looked_at"}
 
 
 def test_two_that_no_record_tells_apart_are_left_to_a_person() -> None:
