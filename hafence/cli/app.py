@@ -16,6 +16,7 @@ from .options import global_options
 COMMANDS: Mapping[str, str] = {
     "start-vm": "start_vm:start_vm",
     "fence": "fence:fence",
+    "evacuate": "evacuate:evacuate",
     "audit": "audit:audit",
     "status": "status:status",
     "history": "history:history",

@@ -269,11 +269,15 @@ def _entries(answer: EntriesSeen[Any] | Unanswered) -> Json:
     return {"at": moment(answer.at), "entries": listed}
 
 
+def _about(vms: tuple[str, ...]) -> Json:
+    return {"about": list(vms)} if vms else {}
+
+
 Asked = Callable[[Any], Json]
 _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
     Ask: ("ask", lambda e: {"question": e.question}, lambda answer: {"answer": answer.value}),
     Tell: ("tell", lambda e: {"says": e.text, **_risk(e.risk)}, _nothing),
-    LookAt: ("look_at", lambda e: {"looked_at": list(e.hosts)}, _looked),
+    LookAt: ("look_at", lambda e: {"looked_at": list(e.hosts), **_about(e.about)}, _looked),
     Fence: ("fence", _fence, _fenced),
     EndWatch: ("end_watch", lambda e: {"suspect": e.suspect}, _watched),
     Witness: ("witness", lambda e: {"suspect": e.suspect, "siblings": list(e.siblings)}, _witnessed),

@@ -12,6 +12,7 @@ from ..core.model import HostName, Inventory
 from ..core.survey import Finding
 from ..effects import Workflow
 from ..workflows.audit import audit, can_be_renewed, renew_storage_fences, with_renewed
+from ..workflows.evacuate import evacuate
 from ..workflows.fence import fence
 from ..workflows.host_status import confirm_dead, rejoin
 from ..workflows.start_vm import start_vm
@@ -88,6 +89,9 @@ def _story(
         vms = tuple(inventory.find_vm(text) for text in plain)
         host = inventory.find_host(options["--host"]).name if "--host" in options else None
         return lambda run: fence(run, vms, host)
+    if command == "evacuate":
+        left = inventory.find_host(plain[0])
+        return lambda run: evacuate(run, left)
     if command == "confirm-dead":
         stated = inventory.find_host(plain[0])
         return lambda run: confirm_dead(run, stated, options.get("--reason", "seen"))

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..core.batch import Ground, Wanted, choose_among, choose_batch, in_order
-from ..core.decision import Allowed, Refused
-from ..core.looks import HostLook, Look
+from ..core.decision import Allowed, Judgement, Refused
+from ..core.looks import HostLook, Look, shows_life
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.quarantine import batch_words, is_planned
-from ..core.reasons import Reason
+from ..core.reasons import PROOFS, Reason
 from ..core.record import VmState, looked_into, record_of
 from ..core.stored import Recollection
 from ..effects import Interrupted, LeaseLost, LookAt, MemoryNeed, Now, Quarantine, Recall, Tell, Together, Workflow, do
@@ -28,6 +28,7 @@ from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
 from .start_vm import (
+    fence_again,
     foretold,
     judge_copies,
     no_place,
@@ -38,7 +39,18 @@ from .start_vm import (
     with_standing_risks,
 )
 from .starting import settle_earlier
-from .vm_run import Request, VmRun, conclude, ended_early, refuse, refused_by, under_its_lease, under_leases
+from .vm_run import (
+    Request,
+    VmRun,
+    conclude,
+    ended_early,
+    refuse,
+    refused_by,
+    rival_copies,
+    shut_out_hosts,
+    under_its_lease,
+    under_leases,
+)
 
 LOOKS_AT_ONCE = 8
 """For how many VMs at a time hosts are asked what they lack."""
@@ -225,21 +237,24 @@ def _fence(batch: _Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workfl
         del allowed[vm_run.vm.uuid]
         batch.end(vm_run, refusal)
     look = view.looks.get(suspect.name)
-    if not all(is_planned(vm, look, going[vm].attempts) for vm in allowed):
+    if allowed and not all(is_planned(vm, look, vm_run.attempts) for vm, vm_run in going.items()):
         yield from do(Quarantine(suspect.name, batch_words(each.reason for each in allowed.values())))
     return allowed
 
 
 def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid, Allowed]) -> Workflow[None]:
-    """Start one VM after the other. The plan follows what has come of those before."""
+    """Start one VM after the other. The plan follows what has come of those before, and so does what is known."""
     places = {vm: placement.targets[0] for vm, placement in batch.plan.items() if vm in allowed}
     for each in batch.wanted:
         vm = each.vm.uuid
         yield from _keep_leases(batch)
         if vm in batch.ended:
             continue
+        vm_run = batch.vm_runs[vm]
         placement = _first(choose_among(ground, each, _planned(batch, places, vm)), places[vm])
-        yield from _start_one(batch, batch.vm_runs[vm], view, placement, allowed[vm])
+        yield from _start_one(batch, vm_run, view, placement, allowed[vm])
+        view = _heard_since(view, vm_run.seen)
+        yield from _check_earlier(batch, vm_run)
         landed = batch.ended[vm].host
         places = {other: host for other, host in places.items() if other != vm}
         if landed is not None:
@@ -248,11 +263,44 @@ def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid,
             raise Interrupted
 
 
+def _check_earlier(batch: _Batch, last: VmRun) -> Workflow[None]:
+    """What was seen on the way of one VM concerns those that were started before it, too: a copy may have shown up."""
+    for vm, outcome in list(batch.ended.items()):
+        vm_run = batch.vm_runs.get(vm)
+        if vm_run is None or vm_run is last or outcome.decision is not Decision.STARTED:
+            continue
+        harmless = yield from shut_out_hosts(vm_run)
+        if outcome.reason is Reason.STORAGE_FENCED:
+            harmless |= {batch.suspect.name}
+        elsewhere = [name for name in rival_copies(vm_run, last.seen, harmless) if name != outcome.host]
+        if elsewhere:
+            where = " and ".join(elsewhere)
+            message = (
+                f"TWO COPIES of {vm_run.vm.name} were seen: the new one on {outcome.host}, and since its start one on"
+                f" {where}. It is recorded as {vm_run.record.words}. Look at both hosts and at the VM's disks."
+            )
+            ways = tuple(f"'hafence fence {vm_run.vm.name} --host {name}' ends that copy" for name in elsewhere)
+            two = replace(outcome, decision=Decision.FAILED, reason=Reason.TWO_COPIES, says=message, ways_out=ways)
+            batch.end(vm_run, replace(two, exit=Exit.NEEDS_PERSON))
+
+
+def _heard_since(view: Observed, seen: Mapping[HostName, Look]) -> Observed:
+    """What was known when fencing began, and the hosts that have shown life since: the run can't call them silent."""
+    before = {name for name, look in view.looks.items() if shows_life(look)}
+    return replace(view, looks={**view.looks, **{n: look for n, look in seen.items() if n not in before}})
+
+
 def _start_one(batch: _Batch, vm_run: VmRun, view: Observed, placement: Placement, allowed: Allowed) -> Workflow[None]:
     def start(vm_run: VmRun) -> Workflow[Outcome]:
         if not placement.targets:
             return _place_taken(vm_run, placement)
-        return (yield from start_fenced(vm_run, batch.suspect, view, placement, allowed))
+        judgement: Judgement = allowed
+        if allowed.reason not in PROOFS and shows_life(view.looks[batch.suspect.name]):
+            # it was silent when the fence was judged, and the start of another VM has seen it alive since
+            judgement = yield from fence_again(vm_run, batch.suspect, view)
+        if isinstance(judgement, Refused):
+            return refused_by(vm_run, judgement)
+        return (yield from start_fenced(vm_run, batch.suspect, view, placement, judgement))
 
     batch.end(vm_run, (yield from under_its_lease(vm_run, start)))
 

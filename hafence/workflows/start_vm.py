@@ -128,7 +128,7 @@ def start_fenced(
     if not vm_run.one_of_many and not is_planned(vm_run.vm.uuid, view.looks.get(suspect.name), vm_run.attempts):
         yield from do(Quarantine(suspect.name, quarantine_words(vm_run.vm.name, judgement.reason)))
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
-    return (yield from start_somewhere(vm_run, placement, judgement, lambda: _fence_again(vm_run, suspect, view)))
+    return (yield from start_somewhere(vm_run, placement, judgement, lambda: fence_again(vm_run, suspect, view)))
 
 
 def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed) -> Workflow[Judgement]:
@@ -220,7 +220,7 @@ def _look_again(vm_run: VmRun, view: Observed) -> Workflow[Observed]:
     return Observed(memory, looks)
 
 
-def _fence_again(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Judgement]:
+def fence_again(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Judgement]:
     """For a start whose evidence has grown old: the looks, the fence and the look at everybody else, anew.
 
     A host that was silent when the run began may answer by now, and a copy be seen there.

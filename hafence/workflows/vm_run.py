@@ -86,6 +86,8 @@ class VmRun:
     """The suspect's clients that this run has seen on each volume: one that was shut out is no watcher any more."""
     without_state: tuple[HostName, ...] = ()
     """The targets on which a start makes a part of the VM's state anew."""
+    seen: dict[HostName, Look] = field(default_factory=dict)
+    """What was last seen of each host on this VM's way: what the others of the run have to know of."""
     one_of_many: bool = False
     """The run is about other VMs too: what it asks for has to say which one is meant."""
     in_flight: HostName | None = None
@@ -101,7 +103,9 @@ class VmRun:
 
     def look_at(self, hosts: Iterable[HostName]) -> Workflow[Mapping[HostName, Look]]:
         """Look into hosts, for this VM."""
-        return (yield from do(LookAt(tuple(hosts), (self.vm.uuid,) if self.one_of_many else ())))
+        looks = yield from do(LookAt(tuple(hosts), (self.vm.uuid,) if self.one_of_many else ()))
+        self.seen.update(looks)
+        return looks
 
     def renew(self) -> Workflow[float]:
         """Renew the lease; the answer is the moment after which nothing of this run may act."""
@@ -219,9 +223,10 @@ def under_leases(
     leaves it as it is.
     """
     outcomes: dict[Uuid, Outcome] = {}
+    every = sorted(vm_runs, key=lambda c: c.vm.uuid)
     held: list[VmRun] = []
     try:
-        for vm_run in sorted(vm_runs, key=lambda c: c.vm.uuid):
+        for vm_run in every:
             taken = None if run.dry_run else (yield from do(TakeLease(vm_run.vm.uuid, run.wait_s)))
             if isinstance(taken, Busy):
                 outcomes[vm_run.vm.uuid] = busy(vm_run, taken)
@@ -230,7 +235,7 @@ def under_leases(
             held.append(vm_run)
         yield from body(held, outcomes)
     except (LeaseLost, StoreError, Interrupted) as why:
-        outcomes.update((c.vm.uuid, ended_early(c, why)) for c in held if c.vm.uuid not in outcomes)
+        outcomes.update((c.vm.uuid, ended_early(c, why)) for c in every if c.vm.uuid not in outcomes)
     for vm_run in held:
         yield from give_back(vm_run)
     return outcomes

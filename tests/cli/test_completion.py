@@ -33,6 +33,7 @@ def complete(desk: Desk, line: str) -> list[str]:
         ("hafence start-vm 6D6F6A5A", [WEB]),
         ("hafence start-vm web-01 --sibling k", ["kvm-01", "kvm-02"]),
         ("hafence fence --host far", ["far-01"]),
+        ("hafence evacuate far", ["far-01"]),
         ("hafence confirm-dead kvm-02", ["kvm-02"]),
         ("hafence start-vm web-01 --dry", ["--dry-run"]),
         ("hafence explain 2", []),

@@ -96,6 +96,23 @@ def test_quiet_says_only_the_result(cluster: DemoCluster) -> None:
     assert done.stderr == ""
 
 
+def test_a_host_is_evacuated_and_the_last_line_says_how_many_run(cluster: DemoCluster) -> None:
+    healthy = document(cluster.hafence("evacuate", "kvm-04", "--json"), 3)
+    assert [(vm["vm"]["name"], vm["reason"]) for vm in healthy["vms"]] == [("mail-01", "suspect_healthy")]
+    foretold = cluster.hafence("evacuate", "kvm-04", "--yes", "--dry-run")
+    assert foretold.returncode == 0, foretold
+    assert "Z place on kvm-03: 1 (mail-01)\n" in foretold.stdout
+    assert foretold.stdout.splitlines()[-1] == "kvm-04 would be evacuated: 1 of 1 HA VMs would run elsewhere"
+    cluster.await_beat("mail-01", "kvm-04")
+    done = cluster.hafence("evacuate", "kvm-04", "--yes")
+    assert done.returncode == 0, done
+    assert "\nstarted mail-01 on kvm-03: confirmed_dead: " in done.stdout
+    assert done.stdout.splitlines()[-1] == "kvm-04 evacuated: 1 of 1 HA VMs run elsewhere"
+    cluster.await_beat("mail-01", "kvm-03")
+    again = cluster.hafence("evacuate", "kvm-04")
+    assert (again.returncode, again.stdout) == (0, "nothing to do: no HA VM is recorded on kvm-04\n")
+
+
 def signalled_in_the_fence(cluster: DemoCluster, sign: signal.Signals, *words: str) -> tuple[int, str, str]:
     """A command about db-01, which gets a signal while it fences: its exit code, and what it said.
 

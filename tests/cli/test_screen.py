@@ -13,6 +13,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 import pytest
@@ -23,13 +24,14 @@ from hafence.cli.show.steps import Mark, Steps
 from hafence.cli.show.terminal import is_screen
 from hafence.cli.show.voices import PlainVoice
 from hafence.core.attempts import FenceOrder, FenceReport, Reply
-from hafence.core.looks import Silence
+from hafence.core.looks import Look, Silence
 from hafence.core.model import Cluster, Host, HostName, Inventory, Settings, Uuid, Vm
 from hafence.core.replies import interpret
 from hafence.core.troubles import Trouble
 from hafence.core.wire import PROTOCOL
 from hafence.effects import Fence, Interrupted, LookAt, StoreError
 from hafence.voice import Voice
+from tests.core.make import look
 
 VM = Uuid("6d6f6a5a-0000-4000-8000-000000000001")
 KVM_01 = HostName("kvm-01")
@@ -44,6 +46,14 @@ INVENTORY = Inventory(
 FENCE = Fence(FenceOrder(KVM_01, KVM_02, (VM,), 20.0, 1.0, 2e9))
 LOOK = LookAt((KVM_01,))
 SILENT = {KVM_01: Silence(KVM_01, 0.0, Trouble.TIMED_OUT)}
+
+
+def test_a_look_for_one_vm_of_many_says_whom_it_is_for_and_what_is_amiss_only() -> None:
+    steps, effect = Steps(INVENTORY), LookAt((KVM_01, KVM_02), (VM,))
+    seen: dict[HostName, Look] = {KVM_01: SILENT[KVM_01], KVM_02: look("kvm-02")}
+    assert steps.doing(effect) == "looking into 2 hosts for web-01"
+    assert [line.text for line in steps.done(effect, seen)] == [f"kvm-01: {SILENT[KVM_01].says}"]
+    assert next(line.text for line in steps.done(replace(effect, about=()), seen)) == "kvm-02 answers"
 
 
 def reply(state: str, status: int, facts: str) -> FenceReport:

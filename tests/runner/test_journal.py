@@ -91,6 +91,7 @@ def test_what_reaches_out_is_written_down_before_and_after(
     ("effect", "answer", "vm"),
     [
         (LookAt((A, B)), {}, None),
+        (LookAt((A, B), (VM,)), {}, None),
         (Tell("a risk"), None, None),
         (WriteRecord(unseen(VM, A), Lease(VM, 7, 100.0)), unseen(VM, A), VM),
     ],

@@ -290,6 +290,9 @@ def test_nothing_is_killed_where_none_has_a_place() -> None:
 
 def test_the_suspect_of_a_planned_move_needs_no_quarantine_and_any_other_does() -> None:
     assert It().end()[0].of(Quarantine) == []
+    assert It(answers={Startable: "no definition"}).end()[0].of(Quarantine) == []
+    stuck, _ = It(alive=(WEB.uuid,)).end()
+    assert [effect.why for effect in stuck.of(Quarantine)] == ["2 VM(s) were fenced there"]
     desk, _ = It(running={WEB.uuid: K1, DB.uuid: K1}).end()
     assert [effect.why for effect in desk.of(Quarantine)] == ["3 VM(s) were fenced there"]
     silent, _ = It(looks=SILENT).end()
@@ -376,3 +379,94 @@ def test_one_whose_place_was_taken_meanwhile_is_not_squeezed_in() -> None:
     assert outcomes["low-01"].exit is Exit.START_FAILED, "it was killed: that is more than no place"
     assert "kvm-03 has 3072 MiB free, the VM needs 3500" in outcomes["low-01"].says
     assert desk.of(Start) == []
+
+
+def test_a_suspect_that_shows_life_while_others_start_is_silent_no_more() -> None:
+    """The look after the first start sees it: what stood on its silence is fenced anew."""
+    first: list[int] = []
+
+    def back(effect: LookAt) -> Any:
+        if not first:
+            return None
+        shown: dict[str, Look] = {name: look(name) for name in effect.hosts}
+        started_on = {WEB.uuid: K2, DB.uuid: K3, LOW.uuid: K2}
+        for each in desk.of(Start):
+            where = started_on[each.order.vm]
+            if where in shown:
+                shown[where] = replace(look(where, *(e.order.vm for e in desk.of(Start) if e.order.target == where)))
+        return {name: replace(one, at=desk.clock) for name, one in shown.items()}
+
+    def note(effect: Start) -> None:
+        first.append(1)
+
+    def dead(effect: Fence) -> Any:
+        return replace(DEAD(effect), at=desk.clock) if first else None
+
+    it = It(looks=SILENT, answers={LookAt: back, Start: note, Fence: dead})
+    desk = it.desk()
+    outcomes = {outcome.name: outcome.reason.value for outcome in desk.run(it.workflow(desk))}
+    assert outcomes == {"web-01": "unreachable_confirmed", "db-01": "confirmed_dead", "low-01": "confirmed_dead"}
+    assert [effect.order.vms for effect in desk.of(Fence)] == [
+        (WEB.uuid, DB.uuid, LOW.uuid),
+        (DB.uuid,),
+        (LOW.uuid,),
+    ]
+
+
+def test_what_is_still_alive_then_is_refused() -> None:
+    first: list[int] = []
+
+    def back(effect: LookAt) -> Any:
+        if not first:
+            return None
+        on = {WEB.uuid: K2, DB.uuid: K1, LOW.uuid: K1}
+        return {
+            name: replace(look(name, *(each for each, where in on.items() if where == name)), at=desk.clock)
+            for name in effect.hosts
+        }
+
+    def alive(effect: Fence) -> Any:
+        return says("alive", 10)(effect) if first else None
+
+    it = It(looks=SILENT, answers={LookAt: back, Start: lambda effect: first.append(1), Fence: alive})
+    desk = it.desk()
+    outcomes = {outcome.name: outcome.reason.value for outcome in desk.run(it.workflow(desk))}
+    assert outcomes == {"web-01": "unreachable_confirmed", "db-01": "still_alive", "low-01": "still_alive"}
+    assert [effect.order.vm for effect in desk.of(Start)] == [WEB.uuid]
+
+
+@pytest.mark.parametrize("why", [Interrupted(), StoreError("gone")], ids=["Ctrl-C", "the store"])
+def test_what_ends_a_run_while_it_takes_its_leases_is_told_of_every_vm(why: Exception) -> None:
+    desk, outcomes = It(answers={TakeLease: of(2, why)}).end()
+    assert set(outcomes) == {"web-01", "db-01", "low-01"}
+    assert len({outcome.reason for outcome in outcomes.values()}) == 1
+    assert [effect.lease.vm for effect in desk.of(DropLease)] == [WEB.uuid]
+
+
+@pytest.mark.parametrize(
+    ("shut_out", "reason"), [(False, Reason.TWO_COPIES), (True, Reason.STORAGE_FENCED)], ids=["it writes", "shut out"]
+)
+def test_a_copy_that_shows_up_after_its_start_is_told_and_one_that_cannot_write_is_none(
+    shut_out: bool, reason: Reason
+) -> None:
+    def web_is_back(effect: LookAt) -> Any:
+        if effect.about != (DB.uuid,) or WEB.uuid not in {each.order.vm for each in desk.of(Start)}:
+            return None
+        on = {WEB.uuid: (K1, K2), DB.uuid: (K3,) if DB.uuid in {e.order.vm for e in desk.of(Start)} else ()}
+        return {
+            name: replace(look(name, *(each for each, hosts in on.items() if name in hosts)), at=desk.clock)
+            for name in effect.hosts
+        }
+
+    vms = (WEB, DB)
+    if shut_out:
+        answers: dict[type[Any], Any] = {LookAt: web_is_back, **stage.storage(True)}
+        it = It(vms, stage.with_ceph(book(*vms)), alive=(WEB.uuid, DB.uuid), answers=answers)
+    else:
+        it = It(vms, answers={LookAt: web_is_back})
+    desk = it.desk()
+    web, db = desk.run(it.workflow(desk))
+    assert web.reason is reason
+    assert web.host == K2
+    assert (web.exit is Exit.NEEDS_PERSON) == (not shut_out)
+    assert db.decision.value == "started"

@@ -35,6 +35,19 @@ def show_outcomes(options: Options, run: str, outcomes: Sequence[Outcome], code:
         out("nothing to do: no VM is recorded or seen there")
 
 
+def show_evacuated(options: Options, run: str, host: str, outcomes: Sequence[Outcome], code: int) -> None:
+    """The end of `evacuate`: what went well, then what did not, then how many of all; the eye ends there."""
+    if options.json:
+        print_document(outcomes_object(run, outcomes, code))
+    elif outcomes:
+        _show(sorted(outcomes, key=lambda outcome: outcome.exit is not Exit.DONE), options)
+        done = sum(outcome.exit is Exit.DONE for outcome in outcomes)
+        verb, run_words = ("would be evacuated", "would run") if outcomes[0].dry_run else ("evacuated", "run")
+        out(f"{host} {verb}: {done} of {len(outcomes)} HA VMs {run_words} elsewhere")
+    else:
+        out(f"nothing to do: no HA VM is recorded on {host}")
+
+
 def show_not_looked_into(options: Options, run: str, ended: NotLookedInto) -> None:
     """The end of a `fence --host` that could not look into the host, on which no VM is recorded."""
     document = not_looked_into_object(run, ended)

@@ -92,6 +92,8 @@ class Steps:
     def doing(self, effect: Effect[Any]) -> str:
         """What is going on while the effect is performed; '' for what takes no time that anyone would notice."""
         match effect:
+            case LookAt(hosts, (vm,)):
+                return f"looking into {count(len(hosts), 'host')} for {self.name(vm)}"
             case LookAt(hosts):
                 return f"looking into {count(len(hosts), 'host')}"
             case Fence(order):
@@ -136,6 +138,8 @@ class Steps:
             case BaseException():
                 return (Line(Mark.BAD, type(answer).__name__),)
         match effect:
+            case LookAt(_, (_,)):  # one of many VMs: a line for each that answers, each time, would hide all else
+                return tuple(line for line in _looked(answer) if line.mark is not Mark.GOOD)
             case LookAt():
                 return _looked(answer)
             case Fence(order):
