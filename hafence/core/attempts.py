@@ -200,6 +200,12 @@ class FenceReport:
     seconds: float
     at: float
 
+    @property
+    def settles(self) -> bool:
+        """Whether it was learnt on the suspect itself how every VM is: then nobody else's sight of it is wanted."""
+        told = self.readings.values()
+        return not any(each.sibling_side or each.verdict is Verdict.UNREACHABLE for each in told)
+
 
 _PROVES = {Verdict.CONFIRMED_DEAD: Proof.VM_DEAD, Verdict.STILL_ALIVE: Proof.VM_ALIVE}
 

@@ -218,7 +218,7 @@ def _vms(scene: Survey) -> Iterator[Finding]:
                 if _is_two(copies := scene.copies(vm.uuid)):
                     yield _two_copies(vm, copies, "where it should be is not known")
                 continue
-            yield from _whereabouts(scene, vm)
+            yield from whereabouts(scene, vm)
             yield from _definitions(scene, vm)
             yield from saved_images(scene, vm)
             if vm.ha:
@@ -236,7 +236,8 @@ def _two_copies(vm: Vm, copies: Mapping[HostName, int], should: str) -> Finding:
     return Finding(Code.SPLIT_BRAIN, Severity.CRITICAL, vm.name, saw, do)
 
 
-def _whereabouts(scene: Survey, vm: Vm) -> Iterator[Finding]:
+def whereabouts(scene: Survey, vm: Vm) -> Iterator[Finding]:
+    """What is not as it should be about where a VM is: recorded here, seen there."""
     record, copies = scene.record(vm), scene.copies(vm.uuid)
     for host in sorted(kept_from_writing(record, scene.quarantine, scene.at) & copies.keys() - {record.host}):
         saw = f"its old process on {host} lives on: kept from the disks by a storage fence, and still on the network"

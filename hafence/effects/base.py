@@ -111,9 +111,14 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Together(Effect[tuple[Any, ...]]):
-    """Several effects at once; the answers come in their order when all are there."""
+    """Several effects at once; the answers come in their order when all are there.
+
+    With `first_may_do` the others are asked for the case that the first does not settle it: where its answer says so
+    (`settles`), they are not waited for any more, and each comes as (): nobody has told anything.
+    """
 
     effects: tuple[Effect[Any], ...]
+    first_may_do: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

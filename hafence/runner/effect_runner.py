@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ..core.model import Settings
 from ..effects import Effect, StoreError, Together
 from ..voice import Voice
-from .parallel import in_parallel
+from .parallel import first_may_do, in_parallel
 
 
 class Journal(Protocol):
@@ -82,7 +82,10 @@ class EffectRunner:
 
     def perform(self, begun: Begun) -> list[Any]:
         """Do it, several at once: the answers in their order. LeaseLost and StoreError are for the workflow."""
-        return in_parallel([lambda part=part: self._perform(part) for part in begun.parts])  # type: ignore[misc]
+        calls = [lambda part=part: self._perform(part) for part in begun.parts]
+        if not (isinstance(begun.effect, Together) and begun.effect.first_may_do):
+            return in_parallel(calls)
+        return [() if answer is None else answer for answer in first_may_do(calls, lambda first: bool(first.settles))]
 
     def fail(self, begun: Begun, error: BaseException) -> None:
         """Show that it came to no answer."""

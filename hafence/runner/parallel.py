@@ -25,13 +25,26 @@ def take(done: queue.SimpleQueue[T]) -> T:
 
 
 def in_parallel(calls: Sequence[Callable[[], T]], most: int = MOST_AT_ONCE) -> list[T]:
-    """The calls' results, in their order. The first exception of a call is raised here when all have ended.
+    """The calls' results, in their order. The first exception of a call is raised here when all have ended."""
+    if len(calls) == 1:
+        return [calls[0]()]
+    results = _gather(calls, most)
+    return [results[number] for number in range(len(calls))]
+
+
+def first_may_do(calls: Sequence[Callable[[], T]], enough: Callable[[T], bool]) -> list[T | None]:
+    """As in_parallel. Where the first call's result is `enough`, the others are left to themselves: those that have no
+    result by then come as None."""
+    results = _gather(calls, len(calls), enough)
+    return [results.get(number) for number in range(len(calls))]
+
+
+def _gather(calls: Sequence[Callable[[], T]], most: int, enough: Callable[[T], bool] | None = None) -> dict[int, T]:
+    """The results by the calls' numbers.
 
     Daemon threads, not an executor: an executor is joined at exit, and one hung host would then hold up
     the Ctrl-C that was meant to leave it.
     """
-    if len(calls) == 1:
-        return [calls[0]()]
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
     for number in range(len(calls)):
@@ -56,8 +69,10 @@ def in_parallel(calls: Sequence[Callable[[], T]], most: int = MOST_AT_ONCE) -> l
         number, result, error = take(done)
         if error is not None:
             errors.append(error)
-        else:
-            results[number] = result  # type: ignore[assignment]  # None is a result only where T allows it
+            continue
+        results[number] = result  # type: ignore[assignment]  # None is a result only where T allows it
+        if enough is not None and number == 0 and not errors and enough(results[0]):
+            break
     if errors:
         raise errors[0]
-    return [results[number] for number in range(len(calls))]
+    return results

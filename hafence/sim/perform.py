@@ -213,9 +213,11 @@ def _together(world: World, run: SimRun, effect: Together) -> Act[tuple[Any, ...
     tasks = [world.agenda.spawn(_caught(world, run, part), run.admin, run.id + PART) for part in effect.effects]
     for task, part in zip(tasks, effect.effects, strict=True):
         task.does = (type(part),)
-    for task in tasks:
+    for number, task in enumerate(tasks):
         while not task.done:
             yield Join(task, 600.0)
+        if effect.first_may_do and number == 0 and not isinstance(task.value, Exception) and task.value.settles:
+            return tuple(each.value if each.done else () for each in tasks)
     for task in tasks:
         if isinstance(task.value, Exception):
             raise task.value

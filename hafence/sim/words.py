@@ -78,7 +78,7 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             end = "" if answer.whole else ", and it was cut off"
             return [f"ends the watch on {effect.suspect}: {what}{end}"]
         case Witness():
-            return [f"witnesses: {', '.join(_report(report) for report in answer)}"]
+            return [f"witnesses: {', '.join(_report(report) for report in answer)}"] if answer else []
         case Start(sent) | Settle(sent):
             verb = "starts" if isinstance(effect, Start) else "settles"
             return [f"{verb} {_vm(inventory, sent.vm)} on {sent.target}: {_start(answer)}"]

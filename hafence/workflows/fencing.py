@@ -165,7 +165,7 @@ def _send(fencing: Fencing, order: FenceOrder, meanwhile: Witness | None) -> Wor
         if meanwhile is None:
             report = yield from do(Fence(order))
         else:
-            report, fencing.reports = yield from do(Together((Fence(order), meanwhile)))
+            report, fencing.reports = yield from do(Together((Fence(order), meanwhile), first_may_do=True))
     except Interrupted:
         _mark_fenced(fencing, order)
         _mark_watched(fencing, order)

@@ -148,18 +148,9 @@ def settle_earlier(vm_run: VmRun) -> Workflow[Outcome | None]:
 
 def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcome]:
     """Exactly one copy on all hosts that answer, on the target; then the record says so."""
-    inventory = vm_run.run.inventory
-    cluster = inventory.cluster_of(target)
     copies = {target: 1}
-    if cluster.is_kvm:
-        looks = yield from vm_run.look_at(host.name for host in inventory.members(cluster.name))
-        vm_run.record = looked_into(vm_run.record, looks)
-        copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
-        if target in copies and vm_run.watched in copies and vm_run.watched != target:
-            # Started there anew a moment ago, and about to be ended: the watch's end tells whether it is.
-            yield from end_watch(vm_run)
-            looks = yield from vm_run.look_at(host.name for host in inventory.members(cluster.name))
-            copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
+    if vm_run.run.inventory.cluster_of(target).is_kvm:
+        copies = yield from _copies_after(vm_run, target, allowed)
     if copies not in ({}, {target: 1}):
         return (yield from _two_copies(vm_run, target, copies))
     if not copies:
@@ -171,6 +162,28 @@ def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcom
     vm_run.in_flight = None
     message = f"{vm_run.vm.name} runs on {target}: {allowed.message}"
     return conclude(vm_run, Decision.STARTED, allowed.reason, message, host=target, suspect=vm_run.record.last_host)
+
+
+def _copies_after(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[dict[HostName, int]]:
+    """Where copies are, after the start. A suspect that did not answer the admin node is not waited for once more where
+    the fence's own session has watched it since: its end tells what came there."""
+    inventory = vm_run.run.inventory
+    hosts = [host.name for host in inventory.members(inventory.cluster_of(target).name)]
+    watched = vm_run.watched
+    if watched in vm_run.unseen and watched != target:
+        looks = dict((yield from vm_run.look_at(name for name in hosts if name != watched)))
+        if not (yield from end_watch(vm_run)):
+            looks |= yield from vm_run.look_at(hosts)
+    else:
+        looks = dict((yield from vm_run.look_at(hosts)))
+    vm_run.record = looked_into(vm_run.record, looks)
+    copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
+    if target in copies and vm_run.watched in copies and vm_run.watched != target:
+        # Started there anew a moment ago, and about to be ended: the watch's end tells whether it is.
+        yield from end_watch(vm_run)
+        looks = dict((yield from vm_run.look_at(hosts)))
+        copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
+    return copies
 
 
 def _harmless(vm_run: VmRun, allowed: Allowed) -> Workflow[frozenset[HostName]]:

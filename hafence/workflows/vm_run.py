@@ -78,6 +78,8 @@ class VmRun:
     """Something may have been killed in this run."""
     watched: HostName | None = None
     """Where a fence of this run may have left its session, which ends what is started there anew."""
+    unseen: frozenset[HostName] = frozenset()
+    """Hosts that were silent to the admin node when the fence began."""
     shut_out_until: float | None = None
     """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
     clients: dict[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -239,14 +241,16 @@ def under_leases(
     return outcomes
 
 
-def end_watch(vm_run: VmRun) -> Workflow[None]:
-    """End the watch on the suspect, if there is one. What came back there is a risk from now on, and is said."""
+def end_watch(vm_run: VmRun) -> Workflow[bool]:
+    """End the watch on the suspect, if there is one. What came back there is a risk from now on, and is said. Whether
+    it has seen all until now."""
     if vm_run.watched is None:
-        return
+        return False
     suspect, vm_run.watched = vm_run.watched, None
     report = yield from do(EndWatch(suspect, vm_run.vm.uuid))
     if report.came.get(vm_run.vm.uuid):
         vm_run.risks += (Risk(RiskKind.CAME_BACK, (suspect,)),)
+    return report.whole
 
 
 def busy(vm_run: VmRun, other: Busy) -> Outcome:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.json_schemas import hold
+
 WEB = "6d6f6a5a-0000-4000-8000-000000000001"
 DB = "6d6f6a5b-0000-4000-8000-000000000002"
 
@@ -72,6 +74,7 @@ class Desk:
             check=False,
             timeout=60,
         )
+        hold(words, done.stdout.decode())
         return Typed(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 

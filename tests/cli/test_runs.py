@@ -17,6 +17,7 @@ from hafence.demo.cluster import DemoCluster
 from hafence.demo.layout import VMS
 from tests.cli.test_errors import read_until
 from tests.cli.test_json import KEYS
+from tests.json_schemas import hold
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,7 @@ def cluster() -> Iterator[DemoCluster]:
 
 def document(done: subprocess.CompletedProcess[str], code: int) -> Any:
     assert done.returncode == code, done.stdout + done.stderr
+    hold(done.args, done.stdout)
     return json.loads(done.stdout)
 
 
@@ -53,7 +55,7 @@ def test_a_start_as_json_and_the_same_typed_again(cluster: DemoCluster) -> None:
     assert (again["decision"], again["reason"], again["host"]) == ("unchanged", "already_running", "kvm-02")
     assert started["run"] in again["message"]
 
-    explained = json.loads(cluster.hafence("explain", started["run"], "--json").stdout)
+    explained = document(cluster.hafence("explain", started["run"], "--json"), 0)
     assert explained["outcomes"][0]["reason"] == "confirmed_dead"
     assert [step["kind"] for step in explained["steps"]].index("intent_fence") < [
         step["kind"] for step in explained["steps"]
@@ -180,7 +182,7 @@ def test_a_statement_about_a_living_host_is_refuted_and_a_wrong_name_is_none(clu
     cluster.make_fault("kvm-04", "off")
     done = cluster.hafence("confirm-dead", "kvm-04", "--reason", "unplugged", "--confirm", "kvm-04", "--json")
     assert document(done, 0)["done"] is True
-    hosts = {host["name"]: host for host in json.loads(cluster.hafence("status", "--json").stdout)["hosts"]}
+    hosts = {host["name"]: host for host in document(cluster.hafence("status", "--json"), 0)["hosts"]}
     assert hosts["kvm-03"]["statement"] is None
     assert hosts["kvm-04"]["statement"]["reason"] == "unplugged"
 
@@ -225,3 +227,19 @@ def test_keys_are_scanned_into_a_file_that_may_not_exist_yet(cluster: DemoCluste
     nothing = cluster.folder / "nothing"
     assert cluster.hafence("inventory", "scan-keys", "kvm-04", "-o", str(nothing)).returncode == 3
     assert not nothing.exists(), "no key, no file"
+
+
+def test_a_live_status_names_what_is_not_seen_and_what_to_type_and_writes_nothing(cluster: DemoCluster) -> None:
+    before = sorted(path.name for path in cluster.folder.iterdir())
+    calm = cluster.hafence("status", "--live")
+    assert calm.returncode == 0, calm.stderr
+    assert "✘" not in calm.stdout
+    seen = {vm["name"]: vm["live"] for vm in document(cluster.hafence("status", "--live", "--json"), 0)["vms"]}
+    assert {name: (live["seen"], live["on"]) for name, live in seen.items()} == {
+        vm.name: ("running", [vm.host]) for vm in VMS
+    }
+    cluster.make_fault("kvm-01", "cut")
+    lines = cluster.hafence("status", "web-01", "--live").stdout.splitlines()
+    assert lines[0].startswith("✘ web-01  not seen   recorded on kvm-01, which does not answer: ")
+    assert lines[1].split() == ["hafence", "start-vm", "web-01"]
+    assert sorted(path.name for path in cluster.folder.iterdir()) == before

@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.json_schemas import hold
+
 from .cluster import Lab
 from .inventory import merge
 from .proc import LabError, arguments, wait_until
@@ -84,6 +86,8 @@ class Going:
         except subprocess.TimeoutExpired:
             self.kill()
             raise LabError(f"{self.process.args!r} did not end within {timeout_s:g} s") from None
+        words: Any = self.process.args
+        hold(words, stdout)
         return Ended(self.process.returncode, stdout, stderr)
 
     def signal(self, sign: signal.Signals) -> None:

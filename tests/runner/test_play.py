@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,7 +23,7 @@ from hafence.effects import (
     Workflow,
     do,
 )
-from hafence.runner.parallel import in_parallel
+from hafence.runner.parallel import first_may_do, in_parallel
 from hafence.runner.player import Player
 
 
@@ -147,4 +147,43 @@ def test_parallel_calls_keep_their_order_and_raise_after_all_have_ended() -> Non
 
     with pytest.raises(StoreError):
         in_parallel([fails, ends])
+    assert ended == [1]
+
+
+class Settled(NamedTuple):
+    """An answer that says whether the others are wanted."""
+
+    settles: bool
+
+
+@pytest.mark.parametrize("settles", [True, False])
+def test_who_is_asked_for_the_case_that_the_first_does_not_settle_it_is_waited_for_only_then(settles: bool) -> None:
+    first, second = threading.Event(), threading.Event()
+
+    def perform(effect: Effect[Any]) -> Any:
+        if isinstance(effect, Now):
+            first.set()
+            return Settled(settles)
+        assert first.wait(10)
+        if settles:
+            second.wait(10)  # it goes on by itself while the run has its answer
+        return "seen"
+
+    def story() -> Workflow[tuple[Any, ...]]:
+        return (yield from do(Together((Now(), Tell("x")), first_may_do=True)))
+
+    log = Log()
+    answer = Player(perform, Settings(), log, log).play(story())
+    assert answer == (Settled(settles), () if settles else "seen")
+    second.set()
+
+
+def test_where_the_first_fails_the_others_are_waited_for() -> None:
+    ended: list[int] = []
+
+    def fails() -> int:
+        raise StoreError("no")
+
+    with pytest.raises(StoreError):
+        first_may_do([fails, lambda: ended.append(1) or 1], lambda first: True)  # type: ignore[func-returns-value]
     assert ended == [1]

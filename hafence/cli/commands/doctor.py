@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
 from ..context import Options, read_inventory, store_url
 from ..options import common_options, json_option, pass_options
 from ..show.output import out_folded, print_document
+from ..show.terminal import plain_marks
 
 if TYPE_CHECKING:
     from ..readiness import Look
@@ -52,13 +53,7 @@ def _typed(options: Options) -> str:
 
 
 def _print(look: Look) -> None:
-    mark = _marks(sys.stdout)[look.state.value]
+    mark = plain_marks(sys.stdout)[look.state.value]
     out_folded(f"{mark} {look.check:<11}  {look.says}")
     if look.do:
         out_folded(f"  {'':<11}  {look.do}")
-
-
-def _marks(stream: TextIO) -> dict[str, str]:
-    """The marks of every command, in letters that this stream has."""
-    speaks_unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
-    return {"ok": "✔", "note": "·", "bad": "✘"} if speaks_unicode else {"ok": "+", "note": "-", "bad": "x"}

@@ -1,52 +1,132 @@
-"""`hafence status`: what is recorded of VMs, hosts, leases and the last run."""
+"""`hafence status`: what is recorded of VMs, hosts, leases and the last run, and with --live what is seen."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..context import Options, open_to_show, read_inventory
-from ..options import common_options, json_option, pass_options
-from ..show.output import out, out_folded, print_document
-from ..show.tables import table
-from ..show.times import ago, seconds, timestamp
+from ..context import Options, find_host, find_vm, open_to_show, read_inventory, store_url
+from ..options import common_options, complete_host, complete_vm, json_option, pass_options
+from ..show.output import print_document
+from ..show.status import print_names, print_status
+from ..show.times import timestamp
 
 if TYPE_CHECKING:
-    from ...core.model import Inventory
+    from ...core.model import Host, HostName, Inventory, Uuid
+    from ...core.survey import Survey
     from ...stores.port import Store
 
 
 @click.command("status", short_help="Show what is recorded of VMs and hosts.")
+@click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete_vm)
+@click.option("--host", metavar="HOST", shell_complete=complete_host, help="Only this host, and the VMs on it.")
+@click.option("--live", is_flag=True, help="Look into every host, too: what runs, what is down, twice, not settled.")
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "wide", "json", "name"]),
+    default="table",
+    help="How to print it; wide has UUIDs and addresses, name the VMs' names only.",
+)
 @json_option
 @common_options
 @pass_options
-def status(options: Options) -> int:
-    """Show where each VM is recorded, which hosts are in quarantine, who holds a lease, and the last run.
+def status(options: Options, vms: tuple[str, ...], host: str | None, live: bool, form: str) -> int:
+    """Show where each VM is recorded, which hosts are in quarantine, who holds a lease, and the last run; of VMs that
+    are named, those only, and the last run of one alone.
 
-    Reads the store and the inventory only; it asks no host. For what really runs, see 'hafence audit'.
+    Reads the store and the inventory, and asks no host but with --live, which looks into all of them and changes
+    nothing: what needs a person then comes first, each with what to type.
     """
+    options.json = options.json or form == "json"
     inventory = read_inventory(options)
+    named = frozenset(find_vm(inventory, vm).uuid for vm in vms)
+    chosen = find_host(inventory, host) if host is not None else None
+    scene = _look(options, inventory) if live else None
     store = open_to_show(options, inventory)
     try:
-        document = _document(inventory, store, time.time())
+        document = _only(_document(inventory, store, time.time(), scene), named, chosen)
+        if len(named) == 1:
+            document["last_run"] = _last_run(inventory, store, *named)
     finally:
         store.close()
 
     if options.json:
         print_document(document)
+    elif form == "name":
+        print_names(document)
     else:
-        _print(document, time.time(), options.verbose > 0)
+        print_status(document, time.time(), form == "wide" or options.verbose > 0)
     return 0
 
 
-def _document(inventory: Inventory, store: Store, now: float) -> dict[str, Any]:
-    from ...core.record import unseen
+def _look(options: Options, inventory: Inventory) -> Survey:
+    from ...runner import open_session
+    from ...workflows.live import look_live
+    from ...workflows.vm_run import Request
+    from ..show.voices import QuietVoice
+
+    open_to_show(options, inventory).close()  # a store that is not there is told before anybody is asked
+    url = store_url(options, inventory)
+    with open_session(inventory, url, "status", (), {}, QuietVoice(), dry_run=True) as session:
+        return session.play(look_live(Request(session.run_id, inventory, dry_run=True)))
+
+
+def _only(document: dict[str, Any], named: frozenset[Uuid], host: Host | None) -> dict[str, Any]:
+    """What concerns the VMs and the host that were named; all where none was."""
+
+    def places(vm: dict[str, Any]) -> set[str]:
+        return {vm["host"] or vm["last_host"], *(vm["live"]["on"] if vm["live"] else ())}
+
+    vms = [vm for vm in document["vms"] if not named or vm["uuid"] in named]
+    vms = [vm for vm in vms if host is None or host.name in places(vm)]
+    hosts = document["hosts"]
+    if host is not None:
+        hosts = [each for each in hosts if each["name"] == host.name]
+    elif named:
+        concerned = {place for vm in vms for place in places(vm)}
+        hosts = [each for each in hosts if each["name"] in concerned]
+    shown = {vm["uuid"] for vm in vms}
+    everything = not named and host is None
+    leases = [lease for lease in document["leases"] if everything or lease["vm"]["uuid"] in shown]
+    return document | {"vms": vms, "hosts": hosts, "leases": leases}
+
+
+def _last_run(inventory: Inventory, store: Store, vm: Uuid | None = None) -> dict[str, Any] | None:
     from ..show.history import summary_object
 
+    latest = store.runs(vm, limit=1)
+    return summary_object(latest[0], inventory) if latest else None
+
+
+def _live_vms(inventory: Inventory, scene: Survey | None) -> dict[Uuid, dict[str, Any]]:
+    if scene is None:
+        return {}
+    from ...core.live import live_vm
+
+    seen = [live_vm(scene, vm) for vm in inventory.vms.values()]
+    return {
+        each.vm.uuid: {"seen": each.seen.value, "on": list(each.on), "says": each.says, "do": each.do} for each in seen
+    }
+
+
+def _live_host(host: HostName, scene: Survey | None) -> dict[str, str] | None:
+    if scene is None:
+        return None
+    from ...core.live import host_seen
+
+    seen, says = host_seen(scene.looks.get(host))
+    return {"seen": seen, "says": says}
+
+
+def _document(inventory: Inventory, store: Store, now: float, scene: Survey | None) -> dict[str, Any]:
+    from ...core.record import unseen
+
     memory = store.recall(now)
+    live = _live_vms(inventory, scene)
     vms = []
     for vm in sorted(inventory.vms.values(), key=lambda vm: vm.name):
         record = memory.records.get(vm.uuid)
@@ -63,19 +143,20 @@ def _document(inventory: Inventory, store: Store, now: float) -> dict[str, Any]:
                 "run": shown.run,
                 "started_at": timestamp(shown.started_at) if shown.started_at is not None else None,
                 "says": shown.words,
+                "live": live.get(vm.uuid),
             }
         )
-    latest = store.runs(limit=1)
     return {
         "store": store.name,
+        "looked_at": timestamp(scene.at) if scene is not None else None,
         "vms": vms,
-        "hosts": _hosts(inventory, store, now),
+        "hosts": _hosts(inventory, store, now, scene),
         "leases": _leases(inventory, store, now),
-        "last_run": summary_object(latest[0], inventory) if latest else None,
+        "last_run": _last_run(inventory, store),
     }
 
 
-def _hosts(inventory: Inventory, store: Store, now: float) -> list[dict[str, Any]]:
+def _hosts(inventory: Inventory, store: Store, now: float, scene: Survey | None) -> list[dict[str, Any]]:
     quarantined = {row.host: row for row in store.quarantined()}
     statements = store.recall(now).statements
     hosts = []
@@ -97,6 +178,7 @@ def _hosts(inventory: Inventory, store: Store, now: float) -> list[dict[str, Any
                 }
                 if stated
                 else None,
+                "live": _live_host(host.name, scene),
             }
         )
     return hosts
@@ -113,48 +195,3 @@ def _leases(inventory: Inventory, store: Store, now: float) -> list[dict[str, An
         for row in store.leases()
         if row.expires_at > now
     ]
-
-
-def _print(document: dict[str, Any], now: float, verbose: bool) -> None:
-    if verbose:
-        _out_table(("VM", "UUID", "RECORD"), [(vm["name"], vm["uuid"], _record(vm)) for vm in document["vms"]])
-    else:
-        _out_table(("VM", "RECORD"), [(vm["name"], _record(vm)) for vm in document["vms"]])
-    out()
-    rows = [(host["name"], host["cluster"], _host_words(host, now)) for host in document["hosts"]]
-    _out_table(("HOST", "CLUSTER", "STATE"), rows)
-    out()
-    for lease in document["leases"]:
-        name = lease["vm"]["name"] or lease["vm"]["uuid"]
-        out_folded(f"lease on {name}: {lease['holder']}, run {lease['run']}, until {lease['expires_at']}")
-    last = document["last_run"]
-    if last is None:
-        out_folded(f"no run yet in {document['store']}")
-    else:
-        end = "not ended" if last["exit"] is None else f"exit {last['exit']}"
-        out_folded(f"last run: {last['run']} {last['command']} {last['subject']} ({end}), in {document['store']}")
-
-
-def _out_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    for line in table(heads, rows).splitlines():
-        out_folded(line)
-
-
-def _record(vm: dict[str, Any]) -> str:
-    words = str(vm["says"])
-    if not vm["recorded"]:
-        words += " (the inventory's word: no run has touched it)"
-    return words if vm["ha"] else f"{words}, no HA"
-
-
-def _host_words(host: dict[str, Any], now: float) -> str:
-    words = [str(host["state"])]
-    if host["quarantine"]:
-        words.append(
-            f"in quarantine for {ago(now - seconds(host['quarantine']['since']))}: {host['quarantine']['why']}"
-        )
-    if host["statement"]:
-        stated = host["statement"]
-        left = ago(seconds(stated["expires_at"]) - now)
-        words.append(f"{stated['who']} stated that it is off ({stated['reason']}), which holds for {left} more")
-    return "; ".join(words)

@@ -24,3 +24,9 @@ def ask(question: str) -> Answer:
     sys.stderr.flush()
     typed = sys.stdin.readline().strip().lower()
     return Answer.YES if typed in ("y", "yes") else Answer.NO
+
+
+def plain_marks(stream: TextIO) -> dict[str, str]:
+    """The marks of every command, in letters that a stream has."""
+    speaks_unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
+    return {"ok": "✔", "note": "·", "bad": "✘"} if speaks_unicode else {"ok": "+", "note": "-", "bad": "x"}
