@@ -11,14 +11,13 @@ power loses them all; the storage refuses them where it has shut their client ou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..core.model import Uuid
 from .hosts import Qemu, SimHost
-from .network import STORAGE
-
-if TYPE_CHECKING:
-    from .world import World
+from .kernel import Agenda
+from .network import STORAGE, Network
+from .storage import SimStorage
 
 QUEUE, REQUEST, CACHE = "queue", "request", "cache"
 KINDS = (QUEUE, REQUEST, CACHE)
@@ -43,7 +42,33 @@ class LateWrite:
         self.kind = kind
 
 
-def leave(world: World, qemu: Qemu, clean: bool) -> None:
+class Shore(Protocol):
+    """What of the world is theirs: where they come from, and where they land."""
+
+    agenda: Agenda
+    network: Network
+    storage: SimStorage
+    late: list[LateWrite]
+    begun: dict[Uuid, list[Qemu]]
+
+    @property
+    def now(self) -> float:
+        """Seconds since the world began."""
+
+    def say(self, who: str, text: str) -> None:
+        """Put a line into the log."""
+
+    def name_of(self, vm: Uuid) -> str:
+        """A VM's name."""
+
+    def keeps_out(self, qemu: Qemu) -> bool:
+        """Whether the storage refuses what a process writes, living or dead."""
+
+    def note_split(self, writers: list[Qemu], how: str) -> None:
+        """Two copies have written to one disk, the older one last."""
+
+
+def leave(world: Shore, qemu: Qemu, clean: bool) -> None:
     """A process has died. What passes at once has landed by now, and one that could close its images has flushed."""
     passes = _passes(world, qemu.host)
     under_way = not clean if qemu.leaves == CACHE else bool(qemu.leaves) and not passes
@@ -56,24 +81,24 @@ def leave(world: World, qemu: Qemu, clean: bool) -> None:
         _lands_later(world, late)
 
 
-def ways_are_free(world: World) -> None:
+def ways_are_free(world: Shore) -> None:
     """Links or the storage have changed: what can get there lands later, unless that is prevented by then."""
     for late in world.late:
         if _passes(world, late.writer.host):
             _lands_later(world, late)
 
 
-def left_on(world: World, host: SimHost, vm: Uuid) -> Iterator[LateWrite]:
+def left_on(world: Shore, host: SimHost, vm: Uuid) -> Iterator[LateWrite]:
     """What dead processes of a VM have under way on a host."""
     return (late for late in world.late if late.writer.host is host and late.writer.vm == vm)
 
 
-def lose(world: World, host: SimHost) -> None:
+def lose(world: Shore, host: SimHost) -> None:
     """A host's memory is gone."""
     world.late[:] = [late for late in world.late if late.writer.host is not host]
 
 
-def bring_to_an_end(world: World, host: SimHost, vm: Uuid) -> int:
+def bring_to_an_end(world: Shore, host: SimHost, vm: Uuid) -> int:
     """What the fence script does about a VM's: flush, and reset. How many connections were reset."""
     reset = 0
     for late in list(left_on(world, host, vm)):
@@ -86,11 +111,11 @@ def bring_to_an_end(world: World, host: SimHost, vm: Uuid) -> int:
     return reset
 
 
-def _passes(world: World, host: SimHost) -> bool:
+def _passes(world: Shore, host: SimHost) -> bool:
     return host.up and world.storage.up and world.network.passes(host.name, STORAGE)
 
 
-def _lands_later(world: World, late: LateWrite) -> None:
+def _lands_later(world: Shore, late: LateWrite) -> None:
     def arrive() -> None:
         if late in world.late and _passes(world, late.writer.host):
             _land(world, late)
@@ -98,7 +123,7 @@ def _lands_later(world: World, late: LateWrite) -> None:
     world.agenda.call_at(world.now + LANDS_S[late.kind], arrive)
 
 
-def _land(world: World, late: LateWrite) -> None:
+def _land(world: Shore, late: LateWrite) -> None:
     world.late.remove(late)
     writer = late.writer
     if world.keeps_out(writer):

@@ -160,6 +160,8 @@ class Desk:
         self.clock += self.takes.get(type(effect), 0.0)
         if isinstance(effect, Together) and Together not in self.answers:
             answers = tuple(self.answer(each) for each in effect.effects)
+            if effect.first_may_do and not isinstance(answers[0], BaseException) and answers[0].settles:
+                return (answers[0], *(() for _ in answers[1:]))
             return next((each for each in answers if isinstance(each, BaseException)), answers)
         if type(effect) not in self.answers:
             return self._usual(effect)

@@ -16,10 +16,12 @@ from hafence.core.record import ShutOut
 from hafence.core.starts import HookResult, StartResult
 from hafence.core.stored import Busy, Recollection
 from hafence.core.troubles import Trouble
+from hafence.core.watch import WatchReport
 from hafence.effects import (
     Answer,
     Ask,
     DropLease,
+    EndWatch,
     Fence,
     Interrupted,
     LeaseLost,
@@ -88,6 +90,7 @@ OLD = {RunHooks: 61.0}
 AFTER = seen(k2=(WEB,))
 MOVED = [seen(k1=(WEB,)), seen(), AFTER]
 SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
+CUT_OFF = {EndWatch: lambda effect: WatchReport(effect.suspect)}
 WHOSE = " store=0123456789abcdef run=run-b age="
 ANOTHER_STORES = says("unknown", 11, f" found= killed=0 why=another-store-is-at-it{WHOSE}3")
 UNREADABLE = says("unknown", 11, " found= killed=0 why=mark-unreadable")
@@ -410,6 +413,10 @@ CASES = {
     "it turns up elsewhere after the fence": It([seen(k1=(WEB,)), seen(k3=(WEB,))], wishes=YES),
     "it comes back on the suspect after the fence": It([seen(k1=(WEB,)), seen(k1=(WEB,))], wishes=YES),
     "the suspect was silent, and is not waited for": It(SILENT, answers=NO_ANSWER),
+    "silent here, ended by a sibling, whose watch was cut off": It(SILENT, answers=CUT_OFF),
+    "silent here, ended by a sibling, whose watch was cut off, and it is there again": It(
+        [*SILENT, seen(k1=(WEB,), k2=(WEB,))], answers=CUT_OFF
+    ),
     "nothing was found, and it runs in another cluster": It(
         [seen(), seen(k4=(WEB,))], TWO_CLUSTERS, answers={Fence: NOTHING_THERE}, wishes=YES
     ),
