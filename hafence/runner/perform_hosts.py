@@ -111,9 +111,10 @@ class HostPerformer:
         host = self._inventory.hosts[name] if name else None
         program = kvm.witness_program(nonce, suspect, peers, timeout_s, host)
         within_s = timeout_s + kvm.WITNESS_SPARE_S
+        # Silence is as old as the first moment of it: a run that is suspended reads the answer when it wakes.
         sent = time.time()
         run = self._hosts.run(host, program, within_s=within_s) if host else run_here(program, within_s)
-        return kvm.parse_witness(nonce, run, name, self._stamp(sent, within_s))
+        return kvm.parse_witness(nonce, run, name, sent)
 
     # ------------------------------------------------ fencing
 
@@ -127,13 +128,13 @@ class HostPerformer:
         named = self._named_paths(order.vms) if order.starts else {}
         paths = {"disks": disks, "named": named}
         program = kvm.fence_program(order, names, nonce, suspect, time.time, settings=settings, **paths)
+        # A run that was suspended reads an old answer when it wakes: what it tells is as old as the order.
         sent, within_s = time.time(), order.within_s + GRACE_S
         call = partial(self._hosts.run, suspect, program, via=proxy, within_s=within_s)
         run = self._begin_watch(program.on_line, call) if isinstance(program.on_line, kvm.Stay) else call()
-        at = self._stamp(sent, within_s)
         if not order.rehearse:  # a dry run writes no files either
             self._keep("fence", run)
-        reply = Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, at, run.note, run.not_run)
+        reply = Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, sent, run.note, run.not_run)
         return interpret(order, reply)
 
     def _begin_watch(self, stay: kvm.Stay, call: Callable[[], ProgramRun]) -> ProgramRun:
@@ -287,10 +288,8 @@ class HostPerformer:
         return why_not_startable(self._inventory, self._inventory.vms[effect.vm])
 
     def _stamp(self, sent: float, within_s: float) -> float:
-        """When what a host has just told was seen: now, but no later than its time-outs leave room for.
-
-        A process that was suspended (SIGSTOP, a paused VM) reads an old answer when it wakes; it must not look fresh.
-        """
+        """When a host's answer came: now, but no later than its time-outs leave room for, since a process that was
+        suspended (SIGSTOP, a paused VM) reads it when it wakes. Of its clock nothing else is known."""
         connecting_s = MOST_CONNECTS * self._inventory.settings.connect_timeout_s
         return min(time.time(), sent + connecting_s + within_s)
 

@@ -71,7 +71,7 @@ def fence(world: World, run: SimRun, effect: Fence) -> Act[FenceReport]:
 
 
 def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
-    begun = world.now
+    begun, asked_at = world.now, clock(world, run)
     nonce = f"{run.id}.{world.agenda.steps}"
     suspect = world.host(order.suspect).answers_for
     trouble = yield from _open(world, run, order)
@@ -80,7 +80,7 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     if trouble is not None or suspect.sshd == "forced":
         status = None if trouble is not None else 1
         not_run = why_not_run(status, "", "")
-        return Reply(nonce, trouble, status, "", world.now - begun, clock(world, run), not_run=not_run)
+        return Reply(nonce, trouble, status, "", world.now - begun, asked_at, not_run=not_run)
     within_s = min(order.within_s, order.not_after - clock(world, run))
     fencing = fence_script(world, suspect, order, nonce, world.now + within_s)
     script = _fence_and_stay(world, run, order, suspect, fencing)
@@ -90,7 +90,7 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
     if printed is not None and not order.rehearse:
         note_scan(world, run, order.suspect, suspect, printed)
     text, status = (printed.stdout, printed.status) if printed else ("", None)
-    return Reply(nonce, trouble, status, text, world.now - begun, clock(world, run))
+    return Reply(nonce, trouble, status, text, world.now - begun, asked_at)
 
 
 def _fence_and_stay(
@@ -305,6 +305,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
     members = [h for h in run.inventory.members(run.inventory.hosts[effect.suspect].cluster) if h.name != suspect.name]
     working = [name for name in effect.siblings if _can_witness(world, run, name)]
     able = able_siblings(world, run, world.host(effect.suspect))
+    asked_at = clock(world, run)
     yield LOOK_S
     world.touch(suspect.name)
     first = glance(world, run, suspect)
@@ -323,7 +324,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
     for witness_name in (*effect.siblings, None):
         if witness_name not in seen:
             says = "it could not be reached"
-            reports.append(WitnessReport(witness_name, clock(world, run), frozenset(), False, says))
+            reports.append(WitnessReport(witness_name, asked_at, frozenset(), False, says))
             continue
         peers = [host.name for host in members if host.name != witness_name] if witness_name else []
         reached = sum(1 for peer in peers if _by_tcp(world, witness_name or "", peer))
@@ -333,7 +334,7 @@ def witness(world: World, run: SimRun, effect: Witness) -> Act[tuple[WitnessRepo
         if witness_name and world.host(witness_name).lacks == "ping":
             sees, signs = False, signs - _BY_PING
         says = ", ".join(sorted(sign.says for sign in signs)) or "no sign of life"
-        reports.append(WitnessReport(witness_name, clock(world, run), signs, sees, says, len(peers), reached))
+        reports.append(WitnessReport(witness_name, asked_at, signs, sees, says, len(peers), reached))
     return tuple(reports)
 
 

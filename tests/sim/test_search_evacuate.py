@@ -8,7 +8,8 @@ import pytest
 
 from hafence.core.model import Inventory, Vm, parse_uuid
 from hafence.core.outcome import Decision
-from hafence.sim.case import CasePlayer
+from hafence.sim.case import CasePlayer, play_case
+from hafence.sim.events import Event
 from hafence.sim.explore import cases, first_case
 from hafence.sim.situations import SITUATIONS, SUSPECT, VM_UUID, Means, inventory
 
@@ -46,3 +47,13 @@ def test_a_fault_before_any_step_breaks_no_promise(situation: str, policy: str) 
         played += 1
         assert not grown.violations, (events, grown.violations)
     assert played > 200
+
+
+def test_a_run_that_was_suspended_does_not_take_what_was_seen_before_for_fresh() -> None:
+    """Silence was as old as the answer that told it, and so younger than it was, by all that a time-out allows."""
+    it = two_vms(Means("confirm"))
+    held = (Event(110.574, "hold", "admin-1"), Event(180.574, "release", "admin-1"))
+    events = tuple(sorted((*first_case("isolated-targets-slow", EVACUATE), *held)))
+    played = play_case(it, events)
+    assert not played.violations
+    assert len(played.simulation.world.notes.watches) == 3, "the witnesses look again"

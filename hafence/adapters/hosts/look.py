@@ -74,7 +74,8 @@ def parse_look(
     named: Callable[[str], Uuid | None] = lambda name: None,
     needs: Sequence[Need] = (),
 ) -> Look:
-    """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint.
+    """Read a look. Times by the admin node's clock; the host's clock is taken to be that of the midpoint. What was seen
+    is as old as the question: a process that was suspended reads an old answer when it wakes.
 
     `named` knows the VMs by their names: a process that somebody started without a UUID is told by its name.
 
@@ -83,28 +84,26 @@ def parse_look(
     """
     if run.trouble is Trouble.SESSION_REFUSED:
         # "MaxSessions 0", as on a jump host: the login worked, and it still forwards.
-        return Blind(host, at_received, "it refuses to open a session (MaxSessions)")
+        return Blind(host, at_sent, "it refuses to open a session (MaxSessions)")
     if run.trouble is not None:
-        return Silence(host, at_received, run.trouble, run.note)
+        return Silence(host, at_sent, run.trouble, run.note)
     message = read_message(nonce, run.stdout, run.exit_status, run.not_run)
     if isinstance(message, Faulty):
         if message.fault is ReplyFault.NOTHING_CAME or message.fault is run.not_run:
             # The login worked, and no script of ours has run.
-            return Blind(host, at_received, message.says, message.way_out)
-        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, message.says)
+            return Blind(host, at_sent, message.says, message.way_out)
+        return Silence(host, at_sent, Trouble.PROTOCOL_ERROR, message.says)
     found = _read_lines(message)
     if isinstance(found, Faulty):
-        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, found.says)
+        return Silence(host, at_sent, Trouble.PROTOCOL_ERROR, found.says)
     if run.exit_status != 0:
         odd = Faulty(ReplyFault.STATUS_CONTRADICTS, str(run.exit_status))
-        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, odd.says)
+        return Silence(host, at_sent, Trouble.PROTOCOL_ERROR, odd.says)
     if blind := found["blind"]:
-        return Blind(host, at_received, f"its processes can't be looked at: {sentence(blind[0][1])}")
+        return Blind(host, at_sent, f"its processes can't be looked at: {sentence(blind[0][1])}")
     if any(not 1 <= int(match[1]) <= len(needs) for match in found["lacks"]):
-        return Silence(host, at_received, Trouble.PROTOCOL_ERROR, Faulty(ReplyFault.UNKNOWN_LINE).says)
-    return _host_look(
-        host, message, found, at_received, message.hello.clock - (at_sent + at_received) / 2, named, needs
-    )
+        return Silence(host, at_sent, Trouble.PROTOCOL_ERROR, Faulty(ReplyFault.UNKNOWN_LINE).says)
+    return _host_look(host, message, found, at_sent, message.hello.clock - (at_sent + at_received) / 2, named, needs)
 
 
 _Found = dict[str, list[re.Match[str]]]

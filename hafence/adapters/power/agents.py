@@ -45,10 +45,8 @@ def send_off(device: PowerDevice, not_after: float) -> None:
 
 def ask_power(device: PowerDevice, not_after: float) -> PowerSeen:
     """Ask a device for its host's power."""
-    sent = time.time()
+    at = time.time()  # a process that was suspended reads an old answer when it wakes; it must not look fresh
     run = _call(device, "status", not_after)
-    # A process that was suspended reads an old answer when it wakes; it must not look fresh.
-    at = min(time.time(), sent + CALL_S)
     if isinstance(run, str):
         return PowerSeen(Power.ERROR, run, at)
     power, says = read_status(run)
