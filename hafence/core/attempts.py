@@ -239,8 +239,9 @@ class Attempt:
 
 
 def foretell(reading: Reading) -> Reading:
-    """What a rehearsal that found a leftover foretells: that it would be killed, which is not proved."""
-    if reading.verdict is not Verdict.STILL_ALIVE:
+    """What a rehearsal that found a leftover foretells: that it would be killed, which is not proved; one that would be
+    left alone is alive then, too."""
+    if reading.verdict is not Verdict.STILL_ALIVE or reading.differs:
         return reading
     would_live = reading.facts.state == "D"
     return replace(reading, verdict=Verdict.STILL_ALIVE if would_live else Verdict.CONFIRMED_DEAD, foretold=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hafence.core.attempts import Facts, Reading, Verdict
+from hafence.core.attempts import Facts, Reading, Verdict, foretell
 from hafence.core.decision import (
     Allowed,
     Judgement,
@@ -36,6 +36,7 @@ DISARMED = replace(ARMED, facts=Facts(1, 1, more=(("guests", "out"), ("saved", "
 RUN_BY_ANOTHER = Reading(Verdict.CONFIRMED_DEAD, Facts(1, 1, owner=Owner(RunBy.OTHER, parent="vm-keeper")))
 SILENT = Reading(Verdict.UNREACHABLE, trouble=Trouble.TIMED_OUT)
 FAST = Reading(Verdict.UNREACHABLE, trouble=Trouble.FAST_NO_ROUTE)
+DIFFERS = Reading(Verdict.STILL_ALIVE, Facts(1, 0, why="disks-differ", more=(("differs", "web-01.snap1"),)))
 ODD = Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.TRUNCATED))
 REFUSED = Reading(Verdict.AMBIGUOUS, trouble=Trouble.REFUSED)
 LOST = Reading(Verdict.AMBIGUOUS, trouble=Trouble.SIBLING_LOST)
@@ -86,6 +87,12 @@ CASES = {
     "seen alive, power and storage failed": case(ALIVE, second_level=(POWER_FAILED, STORAGE_FAILED)),
     "seen alive, storage failed": case(ALIVE, second_level=(POWER_DONE, STORAGE_FAILED)),
     "seen alive, a statement says off": case(ALIVE, evidence=(proof(Proof.STATEMENT),)),
+    "its disks differ": case(DIFFERS),
+    "its disks differ, as a second sibling sees": case(LOST, DIFFERS),
+    "its disks differ, the host is off": case(DIFFERS, evidence=(proof(Proof.HOST_OFF),)),
+    "its disks differ, its disks are fenced": case(DIFFERS, evidence=(proof(Proof.DISKS_FENCED),)),
+    "its disks differed, and another sibling saw it dead": case(DIFFERS, DEAD),
+    "its disks would differ": case(foretell(DIFFERS)),
     "an odd reply": case(ODD),
     "sudo wants a password": case(Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.SUDO_PASSWORD))),
     "it respawned": case(Reading(Verdict.STILL_ALIVE, Facts(1, 1, why="respawned"))),

@@ -67,7 +67,8 @@ def test_a_running_vm_with_other_disks_is_left_alone(lab: Lab, vm: LabVm, change
     with never_twice(lab):
         foretold = admin.run_json("start-vm", vm.name, "--dry-run", "--yes")
         ended = admin.start_vm(vm.name)
-    assert (foretold.code, foretold["reason"]) == (3, "disks_differ"), foretold
+    assert (foretold.code, foretold["reason"], foretold["verdict"]) == (3, "disks_differ", "still_alive"), foretold
+    assert f"writes to {newer}" in foretold["message"], foretold
     assert_refused(admin, vm, ended, "disks_differ", "still_alive", before)
     assert f"writes to {newer}" in ended["message"], ended
     assert "virsh dumpxml" in " ".join(ended["ways_out"]), ended

@@ -92,6 +92,7 @@ MOVED = [seen(k1=(WEB,)), seen(), AFTER]
 SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
 CUT_OFF = {EndWatch: lambda effect: WatchReport(effect.suspect)}
 WHOSE = " store=0123456789abcdef run=run-b age="
+OTHER_DISKS = says("alive", 10, " found=1 killed=0 why=disks-differ differs=web-01.snap1")
 ANOTHER_STORES = says("unknown", 11, f" found= killed=0 why=another-store-is-at-it{WHOSE}3")
 UNREADABLE = says("unknown", 11, " found= killed=0 why=mark-unreadable")
 LONG_AGO = says("dead", 0, f" found=1 killed=1 why={WHOSE}36000")
@@ -239,6 +240,14 @@ CASES = {
     ),
     "no sibling could try, and one is excluded": It(
         answers={Fence: fails(Trouble.SIBLING_FORBIDS)}, wishes={**YES, "siblings": (K1,)}
+    ),
+    "it writes to other disks": It(MOVED, answers={Fence: OTHER_DISKS}, wishes=YES),
+    "it writes to other disks, dry": It(MOVED, answers={Fence: OTHER_DISKS}, wishes={**DRY, "yes": True}),
+    "it writes to other disks, which neither power nor storage changes": It(
+        MOVED,
+        stage.with_power(stage.with_ceph(book())),
+        answers={Fence: OTHER_DISKS, **power(True), **storage(True, WEB)},
+        wishes=YES,
     ),
     "another store's run is at it on the suspect": It(answers={Fence: ANOTHER_STORES}, wishes=YES),
     "another store's run is at it on the suspect, which has fences": It(
