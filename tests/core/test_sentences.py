@@ -13,7 +13,7 @@ from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_a
 from hafence.core.replies import interpret, wrong_machine
 from hafence.core.siblings import choose_siblings
 from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
-from hafence.core.whys import SENTENCES, another_store, sentence
+from hafence.core.whys import ANOTHER_STORE, DISKS_DIFFER, SENTENCES, another_store, sentence
 from hafence.core.wire import Faulty, Hello, ReplyFault, read_hello
 
 from .make import host, look, silence, uuid, vm
@@ -320,7 +320,8 @@ ABOUT = {
 
 def test_what_a_script_could_not_tell_is_told() -> None:
     told = {why: [sentence(why, ABOUT)] for why in SENTENCES}
-    told["nobody is named"] = [sentence("a-program-bears-its-uuid")]
+    unnamed = ("a-program-bears-its-uuid", ANOTHER_STORE, DISKS_DIFFER, "the-kernel-holds-its-disk")
+    told["nobody is named"] = [sentence(why) for why in unnamed]
     told["a word of its own"] = [sentence("did-not-settle")]
     told["no word"] = [sentence("")]
     told["another store, long ago"] = [f"it runs{another_store(ABOUT)}", f"it runs{another_store({'store': ''})}"]
