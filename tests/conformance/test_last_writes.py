@@ -9,7 +9,7 @@ from tests.conformance.worlds import Real, compare
 from tests.lab.ceph import queue_write, write_from_vm
 from tests.lab.cluster import Lab
 from tests.lab.proc import wait_until
-from tests.lab.storage import HangingPath, Nbd, hanging_path, loop, make_file, wait_quiet
+from tests.lab.storage import HangingPath, Nbd, loop, make_file, wait_quiet
 from tests.lab.vm import BlockDisk, FileDisk
 
 SUSPECT, PROXY, VM = "kvm-01", "kvm-02", "web-01"
@@ -45,7 +45,7 @@ def test_bytes_in_the_queue_that_cannot_be_ended(lab: Lab, array: Nbd) -> None:
 
 
 def test_a_request_that_goes_on_without_its_process(lab: Lab) -> None:
-    with hanging_path(lab) as path:
+    with HangingPath(lab) as path:
         steps: list[Step] = [
             does(writes(path.hang), "qemu web-01 kvm-01 leaves request", CUT),
             does(lambda real: wait_until(path.in_flight, "it is under way")),

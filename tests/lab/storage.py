@@ -111,9 +111,9 @@ def loop(file: Path) -> Iterator[Path]:
 class HangingPath:
     """A block device whose path can hang: a loop device over a file that a process of its own serves by FUSE."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = make_file(folder / "lun.raw")
-        self.mounted = make_file(folder / "lun.fuse")
+    def __init__(self, lab: Lab) -> None:
+        self.file = make_file(lab.folder / "lun" / "lun.raw")
+        self.mounted = make_file(lab.folder / "lun" / "lun.fuse")
         blockdev = f"driver=file,node-name=lun,filename={self.file}"
         export = f"type=fuse,id=lun,node-name=lun,mountpoint={self.mounted},writable=on"
         argv = ["qemu-storage-daemon", "--blockdev", blockdev, "--export", export]
@@ -133,20 +133,12 @@ class HangingPath:
         """What was under way comes to its end."""
         os.kill(self.server.pid, signal.SIGCONT)
 
-    def down(self) -> None:
-        """It goes, whatever is under way."""
+    def __enter__(self) -> HangingPath:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.returns()
         wait_until(lambda: self.in_flight() == 0, "nothing is under way")
         run(["losetup", "--detach", str(self.device)])
         self.server.terminate()
         self.server.wait(timeout=15)
-
-
-@contextmanager
-def hanging_path(lab: Lab) -> Iterator[HangingPath]:
-    """A path that can hang, while this lasts."""
-    path = HangingPath(lab.folder / "lun")
-    try:
-        yield path
-    finally:
-        path.down()

@@ -15,7 +15,7 @@ from tests.lab.ceph import Ceph, queue_write, write_from_vm
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, Ended, assert_refused, assert_started, never_twice
 from tests.lab.proc import wait_until
-from tests.lab.storage import Nbd, block_of, hanging_path, loop, make_file, queued_bytes, wait_quiet
+from tests.lab.storage import HangingPath, Nbd, block_of, loop, make_file, queued_bytes, wait_quiet
 from tests.lab.vm import BlockDisk, LabVm
 
 SUSPECT = "kvm-01"
@@ -119,14 +119,19 @@ def test_pages_of_a_device_that_somebody_else_has_open_are_on_the_disk_before_th
 # ---------------------------------------------------------------- a path that hangs
 
 
+def writing_when_it_hangs(lab: Lab, path: HangingPath, aio: str) -> LabVm:
+    vm = lab.start_vm(SUSPECT, "web-01", disk=BlockDisk(path.device, aio=aio))
+    assert write_from_vm(lab, vm, OLD) == "ok"
+    path.hang()
+    queue_write(lab, vm, LATE)
+    wait_until(path.in_flight, "it is under way")
+    return vm
+
+
 def test_a_request_that_outlives_its_process_is_waited_for(lab: Lab) -> None:
-    with hanging_path(lab) as path:
-        vm = lab.start_vm(SUSPECT, "web-01", disk=BlockDisk(path.device, aio="io_uring"))
-        assert write_from_vm(lab, vm, OLD) == "ok"
+    with HangingPath(lab) as path:
+        vm = writing_when_it_hangs(lab, path, "io_uring")
         admin = AdminNode(lab)
-        path.hang()
-        queue_write(lab, vm, LATE)
-        wait_until(path.in_flight, "it is under way")
         ended = admin.start_vm(vm.name)
         assert not lab.copies(vm.uuid), "SIGKILL ends it"
         assert path.in_flight()
@@ -153,13 +158,9 @@ def test_where_the_kernel_does_not_count_requests_one_that_outlives_its_process_
 
 
 def test_a_process_that_its_request_holds_on_to_is_alive(lab: Lab) -> None:
-    with hanging_path(lab) as path:
-        vm = lab.start_vm(SUSPECT, "web-01", disk=BlockDisk(path.device, aio="native"))
-        assert write_from_vm(lab, vm, OLD) == "ok"
+    with HangingPath(lab) as path:
+        vm = writing_when_it_hangs(lab, path, "native")
         admin = AdminNode(lab)
-        path.hang()
-        queue_write(lab, vm, LATE)
-        wait_until(path.in_flight, "it is under way")
         ended = admin.start_vm(vm.name)
         assert_refused(admin, vm, ended, "still_alive", "still_alive")
         path.returns()
