@@ -12,10 +12,13 @@ import click
 from ..context import Options, read_inventory, store_url
 from ..options import common_options, json_option, pass_options
 from ..show.output import out_folded, print_document
-from ..show.terminal import plain_marks
+from ..show.terminal import marks_on
 
 if TYPE_CHECKING:
     from ..readiness import Look
+
+
+_MARKS = {"ok": "GOOD", "note": "NEUTRAL", "bad": "BAD"}
 
 
 @click.command("doctor", short_help="Say whether this admin node is ready.")
@@ -53,7 +56,7 @@ def _typed(options: Options) -> str:
 
 
 def _print(look: Look) -> None:
-    mark = plain_marks(sys.stdout)[look.state.value]
+    mark = marks_on(sys.stdout)[_MARKS[look.state.value]]
     out_folded(f"{mark} {look.check:<11}  {look.says}")
     if look.do:
         out_folded(f"  {'':<11}  {look.do}")

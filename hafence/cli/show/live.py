@@ -19,14 +19,12 @@ from rich.text import Text
 
 from ...effects import Answer, Ask, Effect
 from .steps import Line, Mark, Steps
-from .terminal import ask
+from .terminal import ask, can_show, marks_of
 
 REDRAWS_PER_S = 10
 WIDEST = 120
 """Columns; a line that is longer than this is hard to read."""
 _STYLES = {Mark.GOOD: "green", Mark.BAD: "bold red", Mark.ODD: "yellow", Mark.NEUTRAL: "dim"}
-_GLYPHS = {Mark.GOOD: "✔", Mark.BAD: "✘", Mark.ODD: "!", Mark.NEUTRAL: "·"}
-_ASCII = {Mark.GOOD: "+", Mark.BAD: "x", Mark.ODD: "!", Mark.NEUTRAL: "-"}
 _TURNING = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _ASCII_TURNING = "|/-\\"
 
@@ -36,7 +34,7 @@ class _Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self.console = Console(file=stream, highlight=False, markup=False, emoji=False)
-        self.unicode = _can_show("".join(_GLYPHS.values()) + _TURNING, stream.encoding)
+        self.unicode = can_show("".join(marks_of(unicode=True).values()) + _TURNING, stream.encoding)
 
     @property
     def width(self) -> int:
@@ -46,7 +44,7 @@ class _Screen:
 
     def glyph(self, mark: Mark) -> Text:
         """A mark, coloured."""
-        return Text((_GLYPHS if self.unicode else _ASCII)[mark], _STYLES[mark])
+        return Text(marks_of(self.unicode)[mark.name], _STYLES[mark])
 
     def turning(self) -> Text:
         """What shows that time passes."""
@@ -58,14 +56,6 @@ class _Screen:
         if not self.unicode:
             words = words.encode("ascii", "backslashreplace").decode()
         return Text(words, style)
-
-
-def _can_show(letters: str, encoding: str | None) -> bool:
-    try:
-        letters.encode(encoding or "ascii")
-    except (UnicodeError, LookupError):
-        return False
-    return True
 
 
 def _row(screen: _Screen, mark: Text, clock: str, words: Text, took: str) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .output import out, out_folded
 from .tables import table
-from .terminal import plain_marks
+from .terminal import marks_on
 from .times import ago, seconds
 
 Document = dict[str, Any]
@@ -47,13 +47,13 @@ def _needs(document: Document) -> None:
     order = [seen.value for seen in WORST_FIRST]
     well = {seen.value for seen in WELL}
     needing = [vm for vm in document["vms"] if vm["live"]["seen"] not in well]
-    marks = plain_marks(sys.stdout)
+    marks = marks_on(sys.stdout)
     if not needing:
         return
     width = max(len(vm["name"]) for vm in needing)
     for vm in sorted(needing, key=lambda vm: order.index(vm["live"]["seen"])):
         live = vm["live"]
-        out_folded(f"{marks['bad']} {vm['name']:<{width}}  {_word(live['seen']):<9}  {live['says']}")
+        out_folded(f"{marks['BAD']} {vm['name']:<{width}}  {_word(live['seen']):<9}  {live['says']}")
         out(f"  {'':<{width}}  {'':<9}  {live['do']}".rstrip())
     out()
 

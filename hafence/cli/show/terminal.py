@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 from ...effects import Answer
 
+_GLYPHS = {"GOOD": "✔", "BAD": "✘", "ODD": "!", "NEUTRAL": "·"}
+_ASCII = {"GOOD": "+", "BAD": "x", "ODD": "!", "NEUTRAL": "-"}
 _DUMB = frozenset({"", "dumb", "unknown"})
 
 
@@ -26,7 +29,20 @@ def ask(question: str) -> Answer:
     return Answer.YES if typed in ("y", "yes") else Answer.NO
 
 
-def plain_marks(stream: TextIO) -> dict[str, str]:
-    """The marks of every command, in letters that a stream has."""
-    speaks_unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
-    return {"ok": "✔", "note": "·", "bad": "✘"} if speaks_unicode else {"ok": "+", "note": "-", "bad": "x"}
+def can_show(letters: str, encoding: str | None) -> bool:
+    """Whether a stream of that encoding has these letters."""
+    try:
+        letters.encode(encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+def marks_of(unicode: bool) -> Mapping[str, str]:
+    """The marks of every command, each by the name of its Mark (steps.py)."""
+    return _GLYPHS if unicode else _ASCII
+
+
+def marks_on(stream: TextIO) -> Mapping[str, str]:
+    """The same in letters that a stream has."""
+    return marks_of(can_show("".join(_GLYPHS.values()), stream.encoding))
