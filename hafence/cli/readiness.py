@@ -23,13 +23,12 @@ from ..adapters.ssh.known_hosts import KnownHosts, known_name, read_file
 from ..adapters.ssh.link import ask_agent
 from ..core.audit import CLOCK_OFF_S
 from ..core.model import Host, Inventory, PowerDevice
+from ..core.risks import MOST_NAMES, some_of
 from ..effects import StoreError
 from ..stores import can_be_written, is_there, open_store
 from ..stores.port import Store
 from .show.steps import count
 
-MOST_NAMES = 5
-"""Hosts that are named one by one."""
 WITNESS = {
     "ping": ("iputils-ping", "iputils"),
     "ip": ("iproute2", "iproute"),
@@ -87,8 +86,7 @@ def _by(hosts: Iterable[Host], what: Callable[[Host], str | None]) -> dict[str |
 
 
 def _names(hosts: list[Host]) -> str:
-    shown = ", ".join(host.name for host in hosts[:MOST_NAMES])
-    return shown if len(hosts) <= MOST_NAMES else f"{shown} and {len(hosts) - MOST_NAMES} more"
+    return some_of([host.name for host in hosts])
 
 
 def _user() -> str:

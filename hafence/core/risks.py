@@ -117,3 +117,13 @@ def with_unproven(risks: Sequence[Risk], unproven: Sequence[HostName], suspect: 
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+MOST_NAMES = 5
+"""Beyond so many the others are counted."""
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names of many, for a line that has to stay readable."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ..core.decision import Allowed, state_it
 from ..core.model import HostName, Uuid
 from ..core.outcome import Outcome
 from ..core.reasons import Reason
+from ..core.risks import some_of
 from ..effects import Answer, Ask, Workflow, do
 from .vm_run import Request, VmRun, refuse
 
@@ -58,8 +59,3 @@ def _declined(vm_run: VmRun, suspect: HostName) -> Outcome:
     vm_run.risks = ()  # none is taken
     message = f"{suspect} is silent, {vm_run.vm.name} was not seen dead there, and the admin said no"
     return refuse(vm_run, Reason.UNREACHABLE_UNCONFIRMED, message, (state_it(suspect),))
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The first names of many, for a question that has to stay readable."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -8,7 +8,7 @@ was left is finished by running the command again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..core.batch import Ground, Wanted, choose_among, choose_batch, in_order
@@ -83,7 +83,7 @@ def evacuate(run: Request, suspect: Host) -> Workflow[tuple[Outcome, ...]]:
     here = [vm for vm in run.inventory.vms.values() if _concerns(vm, suspect.name, memory)]
     others = sorted(vm.name for vm in here if not vm.ha)
     if others:
-        yield from do(Tell(f"{_names(others)}: not HA (ha: false), left as recorded"))
+        yield from do(Tell(f"{', '.join(others)}: not HA (ha: false), left as recorded"))
     vms = [each.vm for each in in_order(Wanted(vm, vm.memory_mib) for vm in here if vm.ha)]
     vm_runs = [VmRun(run, vm, record_of(vm, memory.records), one_of_many=True) for vm in vms]
 
@@ -214,7 +214,7 @@ def _show_plan(batch: _Batch) -> Workflow[None]:
     for each in batch.wanted:
         homes.setdefault(batch.plan[each.vm.uuid].targets[0], []).append(each.vm.name)
     for target, names in sorted(homes.items()):
-        yield from do(Tell(f"place on {target}: {len(names)} ({_names(names)})"))
+        yield from do(Tell(f"place on {target}: {len(names)} ({', '.join(names)})"))
     for outcome in batch.ended.values():
         if outcome.decision is Decision.REFUSED:
             yield from do(Tell(f"left out: {outcome.says}"))
@@ -343,7 +343,3 @@ def _keep_leases(batch: _Batch) -> Workflow[None]:
                 yield from vm_run.renew()
             except LeaseLost as why:
                 batch.end(vm_run, ended_early(vm_run, why))
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(names)

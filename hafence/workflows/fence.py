@@ -15,6 +15,7 @@ from ..core.outcome import Decision, Outcome
 from ..core.quarantine import batch_words
 from ..core.reasons import PROOFS, Reason
 from ..core.record import VmRecord, VmState, mark_clean, mark_running, mark_stopped, record_of
+from ..core.risks import some_of
 from ..core.stored import Recollection
 from ..effects import (
     Answer,
@@ -27,7 +28,6 @@ from ..effects import (
     Workflow,
     do,
 )
-from .consent import some_of
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
 from .power_and_storage import spend_refuted
