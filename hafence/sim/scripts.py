@@ -83,7 +83,7 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     marks = {vm: _anothers_mark(world, host, order.claim, vm) for vm in order.vms}
     barred = {vm for vm, mark in marks.items() if _bars(order.claim, mark)}
     newer = frozenset(vm for vm in order.vms if any(qemu.differs for qemu in host.living(vm)))
-    spared = {vm: host.found(vm) for vm in newer if _is_spared(order) and vm not in barred}
+    spared = {vm: host.found(vm) for vm in newer if order.starts and vm not in barred}
     first = {vm: host.found(vm) for vm in order.vms if vm not in barred and vm not in spared}
     if not order.rehearse and world.now < until:
         for vm in (*first, *spared):
@@ -117,11 +117,6 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
 
 def _may_still_write(world: World, host: SimHost, vm: Uuid) -> bool:
     return bool(host.living(vm)) or vm in host.jobs or any(left_on(world, host, vm))
-
-
-def _is_spared(order: FenceOrder) -> bool:
-    """Whether a process that writes to newer disks is left alone: a start elsewhere would be from older ones."""
-    return order.starts
 
 
 def _set_aside(world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float) -> dict[str, str]:

@@ -42,10 +42,12 @@ class SimStorage:
 
     def can_write(self, qemu: Qemu, network: Network, now: float) -> bool:
         """Whether a process could write to its VM's disks in Ceph at this moment."""
-        return self.reaches(qemu, network) and (not self.blocklist or not self.keeps_out(qemu, now))
+        return self.reaches(qemu, network) and not self.keeps_out(qemu, now)
 
     def keeps_out(self, qemu: Qemu, now: float) -> bool:
         """Whether the blocklist has a living entry for the process, or for its whole host."""
+        if not self.blocklist:
+            return False
         name = qemu.host.name
         return any(now < self.blocklist.get(client, 0.0) for client in ((name, None), (name, qemu.pid)))
 

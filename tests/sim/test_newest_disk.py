@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hafence.core.outcome import Decision
-from hafence.sim import scripts
+from hafence.effects import Workflow
 from hafence.sim.case import CasePlayer
 from hafence.sim.explore import cases, first_case
 from hafence.sim.situations import Means, inventory
+from hafence.workflows import start_vm
+from hafence.workflows.fencing import fence_suspect
 
 MEANS = [Means("confirm"), Means("prove", storage=True), Means("confirm", power=True)]
 
@@ -23,7 +27,10 @@ def test_whatever_could_end_the_process_nothing_is_touched(situation: str, means
 
 
 def test_a_start_from_the_older_disk_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scripts, "_is_spared", lambda order: False)
+    def fence_all_the_same(*arguments: Any, starts: bool, **more: Any) -> Workflow[Any]:
+        return fence_suspect(*arguments, **more)
+
+    monkeypatch.setattr(start_vm, "fence_suspect", fence_all_the_same)
     _, played = next(iter(cases(CasePlayer(inventory(Means("confirm"))), first_case("newer-disks"), 0)))
     assert [violation.rule for violation in played.violations] == ["grounds"]
     assert "from an older disk" in played.violations[0].says
