@@ -334,10 +334,13 @@ def _inside_disk(disk: _OpenDisk, path: tuple[str, ...], attributes: Mapping[str
 
 
 def paths_in(text: str) -> list[str]:
-    """The absolute paths in an attribute, or a text between elements: the whole of it, or what stands in arguments for
+    """The absolute paths in an attribute, or a text between elements: the whole of it, and what stands in arguments for
     qemu (`file=/a,format=raw`)."""
+    if "/" not in text:
+        return []
     whole = text.strip(_BLANK)
-    return [whole, *_IN_ARGUMENTS.findall(whole)] if "/" in whole else []
+    found: list[str] = _IN_ARGUMENTS.findall(whole)
+    return [whole, *found] if whole.startswith("/") else found
 
 
 def _page_kib(attributes: Mapping[str, str]) -> int:

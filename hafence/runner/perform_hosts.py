@@ -90,10 +90,7 @@ class HostPerformer:
         vm = self._inventory.vms[vms[0]]
         if self._inventory.cluster_of(vm.host).start is StartMode.COMMAND:
             return ()
-        try:
-            domain = _definition(vm)
-        except ValueError:
-            return ()
+        domain = _readable(vm)
         return () if domain is None else domain.needs
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
@@ -168,10 +165,7 @@ class HostPerformer:
 
     def _names_of(self, vm: Vm) -> tuple[str, ...]:
         """Its name in the inventory and the one in its definition, unless that is another VM's in the inventory."""
-        try:
-            domain = _definition(vm)
-        except ValueError:
-            domain = None
+        domain = _readable(vm)
         if domain is None or self._inventory.named(domain.name) not in (None, vm.uuid):
             return (vm.name,)
         return (vm.name, domain.name)
@@ -189,10 +183,7 @@ class HostPerformer:
         """Every path that a start elsewhere would use, of the VMs of which all are known."""
         found = {}
         for vm in (self._inventory.vms[vm] for vm in vms if vm in self._inventory.vms):
-            try:
-                domain = _definition(vm)
-            except ValueError:  # there is nothing to start it from, which is told elsewhere
-                continue
+            domain = _readable(vm)
             if domain is not None and domain.paths is not None:
                 # "/" is nobody's disk: it stands for a definition that names nothing
                 found[vm.uuid] = ("/", *domain.paths, *(disk for disk in vm.disks if disk.startswith("/")))
@@ -200,10 +191,7 @@ class HostPerformer:
 
     def _disks_of(self, vm: Vm) -> tuple[str, ...]:
         paths = [disk for disk in vm.disks if disk.startswith("/")]
-        try:
-            domain = _definition(vm)
-        except ValueError:  # libvirt's own definition on the suspect, and what is open there, remain
-            domain = None
+        domain = _readable(vm)  # without one, libvirt's own on the suspect, and what is open there, remain
         for disk in domain.disks if domain is not None else ():
             if disk.writable and not disk.shareable and disk.kind in ("file", "block"):
                 paths.append(disk.source)
@@ -263,10 +251,7 @@ class HostPerformer:
 
     def memory_need(self, effect: MemoryNeed) -> int | None:
         """What the VM's domain XML asks for; None without one, or with one that can't be read (a start says so)."""
-        try:
-            domain = _definition(self._inventory.vms[effect.vm])
-        except ValueError:
-            return None
+        domain = _readable(self._inventory.vms[effect.vm])
         return None if domain is None or domain.hugepages else domain.memory_mib
 
     def shared_host_keys(self, _: SharedHostKeys) -> tuple[tuple[HostName, ...], ...]:
@@ -301,6 +286,14 @@ class HostPerformer:
 
 def _nonce() -> str:
     return secrets.token_hex(8)
+
+
+def _readable(vm: Vm) -> Domain | None:
+    """The VM's definition, or None: also for one that can't be read, which the start refuses in its own words."""
+    try:
+        return _definition(vm)
+    except ValueError:
+        return None
 
 
 def _definition(vm: Vm) -> Domain | None:
