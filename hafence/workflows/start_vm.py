@@ -94,7 +94,7 @@ def _with_plan(vm_run: VmRun, refusal: Outcome, view: Observed, suspect: Host) -
 
 def fence_and_start(vm_run: VmRun, suspect: Host, view: Observed, placement: Placement) -> Workflow[Outcome]:
     """From the fence on."""
-    vm_run.unseen = frozenset(name for name, look in view.looks.items() if isinstance(look, Silence))
+    vm_run.seen.update(view.looks)
     judgement = yield from _fence(vm_run, suspect, view)
     if isinstance(judgement, Refused):
         return refused_by(vm_run, judgement)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..core.attempts import FenceOrder, Verdict
 from ..core.decision import Allowed, Judgement, Refused
-from ..core.looks import HostLook
+from ..core.looks import HostLook, Silence
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
@@ -170,7 +170,7 @@ def _copies_after(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow
     inventory = vm_run.run.inventory
     hosts = [host.name for host in inventory.members(inventory.cluster_of(target).name)]
     watched = vm_run.watched
-    if watched in vm_run.unseen and watched != target:
+    if watched is not None and watched != target and isinstance(vm_run.seen.get(watched), Silence):
         looks = dict((yield from vm_run.look_at(name for name in hosts if name != watched)))
         if not (yield from end_watch(vm_run)):
             looks |= yield from vm_run.look_at(hosts)

@@ -78,8 +78,6 @@ class VmRun:
     """Something may have been killed in this run."""
     watched: HostName | None = None
     """Where a fence of this run may have left its session, which ends what is started there anew."""
-    unseen: frozenset[HostName] = frozenset()
-    """Hosts that were silent to the admin node when the fence began."""
     shut_out_until: float | None = None
     """How long the whole suspect is kept from the VM's disks at least, by a storage fence of this run."""
     clients: dict[str, tuple[Any, ...]] = field(default_factory=dict)
