@@ -81,7 +81,7 @@ def test_the_new_copys_writes_are_the_last(lab: Lab, request: pytest.FixtureRequ
         assert "still held bytes" in ended["attempts"][0]["detail"], ended
         cut.heal()
     seen = judged.told()
-    wait_until(lambda: judged.told().writes > seen.writes + 50, "it goes on", 60)
+    wait_until(lambda: judged.told().writes > seen.writes + 20, "it goes on", 60)
     assert judged.told()._replace(writes=0) == Told(begun=2, writes=0, is_late=False)
 
 
