@@ -53,9 +53,11 @@ class RbdDisk:
 
 
 @dataclass(frozen=True, slots=True)
-class NbdDisk:
-    """An export of an NBD server, to which qemu itself connects."""
+class NetworkDisk:
+    """What a server offers to qemu itself, without the kernel's help."""
 
+    protocol: str
+    """nbd | iscsi"""
     name: str
     address: str
     port: int
@@ -63,9 +65,10 @@ class NbdDisk:
 
     def xml(self, target: str) -> str:
         """The <disk> element."""
+        server = f"<host name='{self.address}' port='{self.port}'/>"
         return (
             f"<disk type='network' device='disk'><driver name='qemu' type='raw' cache='{self.cache}'/>"
-            f"<source protocol='nbd' name={quoteattr(self.name)}><host name='{self.address}' port='{self.port}'/>"
+            f"<source protocol='{self.protocol}' name={quoteattr(self.name)}>{server}"
             f"</source><target dev='{target}' bus='virtio'/></disk>"
         )
 
@@ -87,7 +90,7 @@ class BlockDisk:
         )
 
 
-Disk = FileDisk | RbdDisk | NbdDisk | BlockDisk
+Disk = FileDisk | RbdDisk | NetworkDisk | BlockDisk
 
 
 @dataclass(frozen=True, slots=True)
