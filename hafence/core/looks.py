@@ -67,6 +67,8 @@ class HostLook:
     """VMs of which a managed save image lies here: a start goes on from that memory, whatever became of the disks."""
     listed: frozenset[Uuid] = frozenset()
     """VMs that libvirt-guests starts when the host boots."""
+    aside: frozenset[Uuid] = frozenset()
+    """VMs whose definition a fence has set aside here."""
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
 

@@ -28,6 +28,7 @@ from .base import (
 from .hosts import (
     EndWatch,
     Fence,
+    GiveBack,
     LookAt,
     MemoryNeed,
     RunHooks,
@@ -75,6 +76,7 @@ __all__ = [
     "Effect",
     "EndWatch",
     "Fence",
+    "GiveBack",
     "Interrupted",
     "Journalled",
     "LearnMachine",

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.attempts import Facts, FenceReport, Reading, Verdict
 from ..core.evidence import Evidence, WitnessReport
+from ..core.given_back import GivenBack
 from ..core.looks import Blind, HostLook, Look, Silence
 from ..core.owners import owner_words, read_owner
 from ..core.power import DeviceId
@@ -33,6 +34,7 @@ from ..effects import (
     Effect,
     EndWatch,
     Fence,
+    GiveBack,
     LiftQuarantine,
     ListEntries,
     LookAt,
@@ -94,7 +96,13 @@ def _fence(effect: Fence) -> Json:
 
 
 def _watched(report: WatchReport) -> Json:
-    return {"came": dict(report.came), "living": sorted(report.living), "whole": report.whole}
+    definitions = {vm: "aside" if aside else "kept" for vm, aside in report.definitions.items()}
+    told = {"came": dict(report.came), "living": sorted(report.living), "whole": report.whole}
+    return {**told, **({"definitions": definitions} if definitions else {})}
+
+
+def _given_back(given: GivenBack) -> Json:
+    return {"back": sorted(given.vms), **({"says": given.says} if given.says else {})}
 
 
 def _fenced(report: FenceReport) -> Json:
@@ -280,6 +288,7 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
     LookAt: ("look_at", lambda e: {"looked_at": list(e.hosts), **_about(e.about)}, _looked),
     Fence: ("fence", _fence, _fenced),
     EndWatch: ("end_watch", lambda e: {"suspect": e.suspect}, _watched),
+    GiveBack: ("give_back", lambda e: {"host": e.host, "vms": list(e.vms)}, _given_back),
     Witness: ("witness", lambda e: {"suspect": e.suspect, "siblings": list(e.siblings)}, _witnessed),
     RunHooks: (
         "run_hooks",

@@ -20,6 +20,7 @@ from ..effects import (
     Effect,
     EndWatch,
     Fence,
+    GiveBack,
     Journalled,
     LeaseLost,
     ListEntries,
@@ -53,7 +54,7 @@ from .kernel import Act, Join
 from .network import STORE
 from .run import SimRun
 from .sessions import clock, fence, look_at, settle, start, witness
-from .watch import end_watch, renewed
+from .watch import end_watch, give_back, renewed
 from .words import risk_words
 from .world import World
 
@@ -253,6 +254,7 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     LookAt: look_at,
     Fence: fence,
     EndWatch: end_watch,
+    GiveBack: give_back,
     Witness: witness,
     Start: start,
     Settle: settle,

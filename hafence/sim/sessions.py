@@ -282,6 +282,7 @@ def _look(
         marks=_marks(host, now) if host.marks else (),
         saved=frozenset(host.saved) if host.saved else _NONE,
         listed=frozenset(host.saved) if host.saved else _NONE,
+        aside=frozenset(host.aside) if host.aside else _NONE,
         lacking=LACKS[host.wants],
     )
 

@@ -30,6 +30,7 @@ from ..effects import (
     Effect,
     EndWatch,
     Fence,
+    GiveBack,
     Interrupted,
     LearnMachine,
     LeaseLost,
@@ -77,6 +78,9 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             what = f"{sum(answer.came.values())} came back" if answer.came else "nothing came back"
             end = "" if answer.whole else ", and it was cut off"
             return [f"ends the watch on {effect.suspect}: {what}{end}"]
+        case GiveBack(host, vms):
+            given = [_vm(inventory, vm) for vm in vms if vm in answer.vms]
+            return [f"gives back on {host}: {' '.join(given) or '-'}"]
         case Witness():
             return [f"witnesses: {', '.join(_report(report) for report in answer)}"] if answer else []
         case Start(sent) | Settle(sent):

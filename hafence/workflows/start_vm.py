@@ -188,7 +188,7 @@ def _of_other_clusters(vm_run: VmRun, suspect: Host) -> list[HostName]:
 
 def _knows_nothing(look: Look | None, vm: Vm) -> bool:
     """Whether a host's libvirt answers and has never heard of the VM."""
-    return isinstance(look, HostLook) and look.libvirt is Libvirt.OK and vm.uuid not in look.defined
+    return isinstance(look, HostLook) and look.libvirt is Libvirt.OK and vm.uuid not in look.defined | look.aside
 
 
 def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refused:

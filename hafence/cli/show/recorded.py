@@ -66,6 +66,11 @@ def _watched(data: Data, names: Names) -> str:
     return words if data["whole"] else f"{words}, as far as it was seen: the session ended early"
 
 
+def _given_back(data: Data, names: Names) -> str:
+    given = ", ".join(names.get(vm, vm) for vm in data["back"]) or "none"
+    return f"{given} ({data['says']})" if data.get("says") else given
+
+
 def _looked(data: Data, names: Names) -> str:
     return "; ".join(f"{host}: {_look(look)}" for host, look in data["hosts"].items())
 
@@ -141,6 +146,7 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "look_at": ("looked", _nothing, _looked),
     "fence": ("fence", _fence, _fenced),
     "end_watch": ("watch on", _key("suspect"), _watched),
+    "give_back": ("give back definitions on", _key("host"), _given_back),
     "witness": ("witness on", _key("suspect"), _witnessed),
     "run_hooks": ("hooks", lambda data, names: f"to start on {data['target']}", _hooks),
     "start": ("start", _target, _result),
