@@ -91,6 +91,16 @@ def find_host(inventory: Inventory, text: str) -> Host:
         raise click.UsageError(f"{error.args[0]}{f': did you mean {near}?' if near else is_vm}") from None
 
 
+def find_cluster(inventory: Inventory, text: str) -> str:
+    """The cluster that was typed, or a usage error with the reason."""
+    if text in inventory.clusters:
+        return text
+    from ..inventory.faults import nearest
+
+    near = nearest(text, inventory.clusters)
+    raise click.UsageError(f"no cluster {text!r} in {inventory.path}{f': did you mean {near}?' if near else ''}")
+
+
 def check_siblings(
     options: Options, inventory: Inventory, named: tuple[str, ...], vms: tuple[Vm, ...], host: HostName | None
 ) -> tuple[HostName, ...]:

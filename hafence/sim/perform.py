@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..core.starts import HookResult
-from ..core.stored import Busy, Lease
+from ..core.stored import Busy, Lease, Planned
 from ..effects import (
     AddEntries,
     Answer,
@@ -28,6 +28,7 @@ from ..effects import (
     NoteSecondLevel,
     Now,
     OwnAddresses,
+    RecallPlanned,
     RemoveEntries,
     RenewLease,
     RunHooks,
@@ -199,6 +200,16 @@ def _take_lease(world: World, run: SimRun, effect: TakeLease) -> Act[Lease | Bus
         yield wait_s
 
 
+def _recall_planned(world: World, run: SimRun, effect: RecallPlanned) -> Act[Planned]:
+    """Read the planned work, with no time of its own: it is asked right before the lease is renewed, whose step comes
+    next and meets every fault of the store that this one would."""
+    if not _store_answers(world, run):
+        yield run.inventory.settings.connect_timeout_s
+        raise StoreError("the store could not be reached")
+    planned: Planned = ask(run.admin.store, effect, run.asker, clock(world, run))
+    return planned
+
+
 def _renew_lease(world: World, run: SimRun, effect: RenewLease) -> Act[Lease]:
     """Make the lease last from now on, and with it what watches by it."""
     lease: Lease = yield from _ask_store(world, run, effect)
@@ -250,6 +261,7 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     RunHooks: _run_hooks,
     TakeLease: _take_lease,
     RenewLease: _renew_lease,
+    RecallPlanned: _recall_planned,
     LookAt: look_at,
     Fence: fence,
     EndWatch: end_watch,

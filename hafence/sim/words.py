@@ -29,6 +29,7 @@ from ..effects import (
     DropLease,
     Effect,
     EndWatch,
+    EndWork,
     Fence,
     Interrupted,
     LearnMachine,
@@ -37,6 +38,7 @@ from ..effects import (
     ListEntries,
     LookAt,
     NoteSecondLevel,
+    PlanWork,
     Quarantine,
     RecordStatement,
     RemoveEntries,
@@ -52,6 +54,7 @@ from ..effects import (
     WriteRecord,
 )
 from ..workflows.host_status import HostOutcome
+from ..workflows.planned_work import WorkOutcome
 
 _THROWN = {LeaseLost: "lost its lease", StoreError: "store error", Interrupted: "interrupted"}
 
@@ -132,6 +135,10 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
             return [f"learns the machine-id of {effect.host}"]
         case RecordStatement(), _:
             return [f"records the statement on {effect.host}"]
+        case PlanWork(kind, names), _:
+            return [f"records {kind.value} {', '.join(names)}"]
+        case EndWork(kind, names), _:
+            return [f"ends {kind.value} {', '.join(names)}"]
         case SpendStatement(), _:
             return [f"ends the statement on {effect.host}"]
     return []
@@ -223,6 +230,8 @@ def end_words(result: Any) -> list[str]:
         case HostOutcome():
             exit_ = Exit.DONE if result.done else result.exit
             return [f"exit {int(exit_)}: {'done' if result.done else 'refused'} ({result.reason.value}) {result.host}"]
+        case WorkOutcome(reason, names):
+            return [f"exit 0: done ({reason.value}) {', '.join(names)}"]
         case StoreError():
             return [f"exit {int(Exit.STORE)}: store error"]
         case Interrupted():

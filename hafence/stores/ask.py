@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.stored import PlannedWork
 from ..effects import (
     DropLease,
     Effect,
+    EndWork,
     LearnMachine,
     LiftQuarantine,
+    PlanWork,
     Quarantine,
     Recall,
+    RecallPlanned,
     RecordStatement,
     RenewLease,
     SpendStatement,
@@ -20,6 +24,7 @@ from ..effects import (
     TakeLease,
     WriteRecord,
 )
+from . import rules
 from .holder import Holder
 from .port import Store
 
@@ -50,6 +55,11 @@ ASKS: Mapping[type[Effect[Any]], Callable[[Store, Any, Asker, float], Any]] = {
     RecordStatement: lambda store, effect, by, now: store.state(
         effect.host, by.holder.who, effect.reason, now, effect.expires_at
     ),
+    RecallPlanned: lambda store, _, by, now: rules.in_force(store.planned(), now),
+    PlanWork: lambda store, effect, by, now: store.plan(
+        [PlannedWork(effect.kind, name, by.holder.who, effect.reason, now, effect.until) for name in effect.names]
+    ),
+    EndWork: lambda store, effect, by, now: store.end_planned(effect.kind, effect.names),
     SpendStatement: lambda store, effect, by, now: store.spend_statement(effect.host, effect.why, now),
 }
 """The effects that ask the store, each with its call. Waiting for a lease is not among it: whoever asks, asks again."""

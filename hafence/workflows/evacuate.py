@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from ..core.batch import Ground, Wanted, choose_among, choose_batch, in_order
 from ..core.decision import Allowed, Judgement, Refused
 from ..core.looks import HostLook, Look, shows_life
-from ..core.model import Host, HostName, HostState, Uuid, Vm
+from ..core.model import Host, HostName, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
+from ..core.planned import all_as_planned, in_maintenance
 from ..core.quarantine import batch_words, is_planned
 from ..core.reasons import PROOFS, Reason
 from ..core.record import VmState, looked_into, record_of
@@ -26,6 +27,7 @@ from .consent import agree_to_silence_of_all
 from .fence import agree_to_kill
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
+from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
 from .start_vm import (
     fence_again,
@@ -107,7 +109,7 @@ def _evacuate(batch: _Batch) -> Workflow[None]:
     memory = yield from do(Recall())
     for vm_run in batch.open():
         vm_run.record = memory.records.get(vm_run.vm.uuid, vm_run.record)
-        early = yield from _before(vm_run, suspect)
+        early = yield from _before(vm_run, suspect, memory)
         if early is not None:
             batch.end(vm_run, early)
     if not batch.open():
@@ -133,12 +135,15 @@ def _evacuate(batch: _Batch) -> Workflow[None]:
     yield from _start(batch, ground, view, allowed)
 
 
-def _before(vm_run: VmRun, suspect: Host) -> Workflow[Outcome | None]:
+def _before(vm_run: VmRun, suspect: Host, memory: Recollection) -> Workflow[Outcome | None]:
     """What keeps a VM from being evacuated at all: a suspect that is not fenced, a start in flight, another run."""
     name, inventory = suspect.name, vm_run.run.inventory
-    if suspect.state is HostState.MAINTENANCE:
-        message = f"{name} is in maintenance: people are at work there"
-        return refuse(vm_run, Reason.MAINTENANCE, message, (f"end the maintenance of {name} in the inventory",))
+    disarmed = refuse_disarmed(vm_run, memory, name)
+    if disarmed is not None:
+        return disarmed
+    at_work = in_maintenance(suspect, memory.planned)
+    if at_work is not None:
+        return refused_by(vm_run, at_work)
     ways = (f"'hafence start-vm {vm_run.vm.name}' starts it without a fence",)
     if not inventory.cluster_of(name).is_kvm:
         return refuse(vm_run, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't fence there", ways)
@@ -173,7 +178,7 @@ def _judge_looks(batch: _Batch, view: Observed) -> Workflow[None]:
 def _place(batch: _Batch, view: Observed) -> Workflow[Ground]:
     """Find a place for each open VM; one without is ended, before anything is touched."""
     inventory = batch.run.inventory
-    hosts = inventory.members(batch.suspect.cluster)
+    hosts = all_as_planned(inventory.members(batch.suspect.cluster), view.memory.planned)
     where, quarantined = placed(batch.run, view.memory), view.memory.quarantine
     ground = Ground(batch.suspect.name, hosts, inventory.vms, where, quarantined, view.looks)
     vm_runs = batch.open()

@@ -28,6 +28,7 @@ from hafence.effects import (
     LookAt,
     Quarantine,
     Recall,
+    RecallPlanned,
     RenewLease,
     RunHooks,
     Settle,
@@ -170,6 +171,14 @@ CASES = {
     "one lacks its disk everywhere": It(answers={LookAt: lacks(1)}),
     "one has no definition": It(answers={Startable: of(1, "no definition")}),
     "in maintenance": It(inventory=book(*ALL, hosts=(host("kvm-01", state=HostState.MAINTENANCE),))),
+    "disarmed": It(memory=memory(planned=stage.DISARMED)),
+    "disarmed, dry": It(memory=memory(planned=stage.DISARMED), wishes={**DRY, "yes": True}),
+    "disarmed since it began": It(answers={RecallPlanned: stage.DISARMED}),
+    "disarmed since the first start": It(answers={RecallPlanned: [stage.ARMED, stage.ARMED, stage.DISARMED]}),
+    "people are at work on the suspect": It(memory=memory(planned=stage.at_work(K1))),
+    "people are at work on the target since it was placed": It(
+        answers={RecallPlanned: [stage.ARMED, stage.at_work(K2)]}
+    ),
     "no KVM": It(inventory=stage.foreign(book(*ALL))),
     "no fence before a start": It(inventory=book(*ALL, pre_fence=False)),
     "one is busy": It(answers={TakeLease: of(1, Busy(uuid(1), "admin-2", "run-9", 200.0))}),

@@ -80,8 +80,9 @@ def _results(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _subject(details: Mapping[str, Any], names: Mapping[str, str], vms: list[Mapping[str, Any]]) -> str:
-    if details.get("host"):
-        return str(details["host"])
+    named = details.get("host") or details.get("subject")
+    if named:
+        return str(named)
     known = list(names.values()) or [str(_mapping(vm.get("vm")).get("name", "")) for vm in vms]
     return shortened(known) if known else ""
 
@@ -121,6 +122,7 @@ RULES: Mapping[str, str] = {
     "busy": "another run has the right to act on the VM",
     "not_ha": "the inventory says that the VM is not for HA",
     "maintenance": "the suspect is in maintenance",
+    "disarmed": "a person has disarmed the cluster: nothing is fenced and nothing started there until that is over",
     "storm_guard": "too much of the cluster is silent: the observer may be the one who is cut off",
     "store_error": "the store could not be read or written: without a history and a lease nothing is done",
     "interrupted": "the admin ended the run",
