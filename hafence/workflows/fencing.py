@@ -34,7 +34,7 @@ from ..effects import (
 )
 from .fencing_state import Fencing, Observed
 from .planned import planned_now, with_fenced
-from .power_and_storage import second_level, spend_if_seen_alive
+from .power_and_storage import second_level, shut_out_the_dead, spend_if_seen_alive
 from .vm_run import Request, VmRun
 
 MAX_SEEING = 2
@@ -67,6 +67,8 @@ def fence_suspect(
     yield from _second_look(fencing)
     yield from spend_if_seen_alive(fencing)
     refusal = yield from second_level(fencing)
+    if refusal is None:
+        yield from shut_out_the_dead(fencing)
     judgements = {vm: _close(fencing, vm_run) for vm, vm_run in vm_runs.items()}
     if refusal is None:
         return judgements
