@@ -24,6 +24,8 @@ class Options:
     verbose: int = 0
     quiet: bool = False
     json: bool = False
+    lines: bool = False
+    """With JSON: on one line, the last of several."""
     command: str = ""
     """The command's name as far as it is known, for whoever reports an error."""
     from_environment: set[str] = field(default_factory=set)

@@ -38,7 +38,7 @@ from .hosts import (
     Startable,
     Witness,
 )
-from .people import Answer, Ask, Now, Sleep, Tell, Uptime
+from .people import Answer, Ask, NoteOutcome, Now, Sleep, Tell, Uptime
 from .second_level import (
     AddEntries,
     AskClients,
@@ -87,6 +87,7 @@ __all__ = [
     "ListEntries",
     "LookAt",
     "MemoryNeed",
+    "NoteOutcome",
     "NoteSecondLevel",
     "Now",
     "OwnAddresses",

@@ -25,6 +25,7 @@ from ..effects import (
     ListEntries,
     LookAt,
     MemoryNeed,
+    NoteOutcome,
     NoteSecondLevel,
     Now,
     OwnAddresses,
@@ -251,6 +252,7 @@ AT_ONCE: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Any]] = {
     SharedDisks: lambda world, run, effect: (),
     Tell: _tell,
     NoteSecondLevel: lambda world, run, effect: None,
+    NoteOutcome: lambda world, run, effect: None,
     WritableDisks: writable_disks,
     OwnAddresses: own_addresses,
 }

@@ -38,6 +38,7 @@ from hafence.effects import (
     ListEntries,
     LookAt,
     MemoryNeed,
+    NoteOutcome,
     NoteSecondLevel,
     Now,
     OwnAddresses,
@@ -76,7 +77,7 @@ MACHINE = "0123456789abcdef0123456789abcdef"
 EMPTY = Recollection({}, {}, {}, {})
 SILENT = (
     *(Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement),
-    *(SendOff, NoteSecondLevel, PlanWork, EndWork),
+    *(SendOff, NoteOutcome, NoteSecondLevel, PlanWork, EndWork),
 )
 """Effects that are answered with nothing."""
 
@@ -133,7 +134,7 @@ class Desk:
             while True:
                 if isinstance(effect, Parallel):
                     self.log.append(f"{within}side by side:")
-                elif not isinstance(effect, Now) and (
+                elif not isinstance(effect, Now | NoteOutcome) and (
                     type(effect) is not RecallPlanned or type(effect) in self.answers
                 ):
                     self.log.append(within + shown(effect))

@@ -26,6 +26,7 @@ from hafence.effects import (
     Interrupted,
     LeaseLost,
     LookAt,
+    NoteOutcome,
     Quarantine,
     Recall,
     RecallPlanned,
@@ -237,6 +238,25 @@ def test_one_fence_for_all_and_a_start_for_each_the_highest_priority_first() -> 
         "low-01": ("confirmed_dead", K2),
     }
     assert exit_of(outcomes.values()) is Exit.DONE
+
+
+def noted(desk: Desk) -> list[tuple[str, str]]:
+    """What was told of each VM to whoever follows the run, and after how many starts."""
+    told, starts = [], 0
+    for effect in desk.asked:
+        starts += isinstance(effect, Start)
+        if isinstance(effect, NoteOutcome):
+            told.append((f"{effect.outcome.name} after {starts}", effect.outcome.reason.value))
+    return told
+
+
+def test_what_has_come_of_a_vm_is_told_as_soon_as_it_is_known() -> None:
+    desk, _ = It(alive=(WEB.uuid,), memory=memory(replace(MOVED, uuid=uuid(2))), running={WEB.uuid: K1}).end()
+    assert noted(desk) == [("web-01 after 0", "still_alive"), ("low-01 after 1", "confirmed_dead")]
+    desk, _ = It(wishes={}).end()
+    assert set(noted(desk)) == {(f"{name} after 0", "suspect_healthy") for name in ("web-01", "db-01", "low-01")}
+    desk, _ = It(memory=memory(planned=stage.DISARMED)).end()
+    assert len(noted(desk)) == 3
 
 
 def test_one_that_is_still_alive_is_refused_and_the_others_start() -> None:

@@ -52,6 +52,14 @@ def history_object(history: RunHistory, inventory: Inventory | None) -> dict[str
     return document
 
 
+def only_failed(document: dict[str, Any]) -> dict[str, Any]:
+    """Of a run over several VMs those that did not end as wanted, and the steps about them or about none."""
+    outcomes = [each for each in document["outcomes"] if each.get("exit") != 0]
+    failed = {_mapping(each.get("vm")).get("uuid") for each in outcomes}
+    steps = [step for step in document["steps"] if step["vm"] is None or step["vm"] in failed]
+    return document | {"outcomes": outcomes, "steps": steps}
+
+
 def _explained(vm: Mapping[str, Any], history: RunHistory) -> dict[str, Any]:
     evidence = [{**each, "at_s": seconds(str(each.get("at")))} for each in vm.get("evidence", ())]
     decided_at = _decided_at(history, str(_mapping(vm.get("vm")).get("uuid")), [each["at_s"] for each in evidence])
