@@ -216,6 +216,9 @@ class Settings:
     """How long after the boot of hafence's own machine an unreachable host is not believed dead."""
     storm_share: float = 0.5
     """More than this share of a cluster silent means that the observer is cut off."""
+    max_hosts: int = 1
+    """So many hosts may be evacuated within `per`."""
+    per_s: float = 3600.0
     unreachable: Unreachable = Unreachable.CONFIRM
     pre_fence: bool = True
     ask_on_silence: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.evacuations import Evacuation
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
 from ..core.stored import Busy, Lease, Planned, Recollection, WorkKind
@@ -40,6 +41,13 @@ class Recall(Effect[Recollection]):
 @dataclass(frozen=True, slots=True)
 class RecallPlanned(Effect[Planned]):
     """Read which planned work holds now: what may have come since the run has read the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecallEvacuations(Effect[tuple[Evacuation, ...]]):
+    """Read the history: which other evacuations have begun since a moment, and touched something or may have."""
+
+    since: float
 
 
 @dataclass(frozen=True, slots=True)

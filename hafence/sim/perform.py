@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..core.starts import HookResult
-from ..core.stored import Busy, Lease, Planned
+from ..core.stored import Busy, Lease
 from ..effects import (
     AddEntries,
     Answer,
@@ -29,6 +29,7 @@ from ..effects import (
     NoteSecondLevel,
     Now,
     OwnAddresses,
+    RecallEvacuations,
     RecallPlanned,
     RemoveEntries,
     RenewLease,
@@ -201,14 +202,13 @@ def _take_lease(world: World, run: SimRun, effect: TakeLease) -> Act[Lease | Bus
         yield wait_s
 
 
-def _recall_planned(world: World, run: SimRun, effect: RecallPlanned) -> Act[Planned]:
-    """Read the planned work, with no time of its own: it is asked right before the lease is renewed, whose step comes
-    next and meets every fault of the store that this one would."""
+def _ask_in_passing(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
+    """Read the store with no time of its own: beside this stands another question to it, whose steps meet every fault
+    of the store that this one would."""
     if not _store_answers(world, run):
         yield run.inventory.settings.connect_timeout_s
         raise StoreError("the store could not be reached")
-    planned: Planned = ask(run.admin.store, effect, run.asker, clock(world, run))
-    return planned
+    return ask(run.admin.store, effect, run.asker, clock(world, run))
 
 
 def _renew_lease(world: World, run: SimRun, effect: RenewLease) -> Act[Lease]:
@@ -263,7 +263,8 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     RunHooks: _run_hooks,
     TakeLease: _take_lease,
     RenewLease: _renew_lease,
-    RecallPlanned: _recall_planned,
+    RecallPlanned: _ask_in_passing,
+    RecallEvacuations: _ask_in_passing,
     LookAt: look_at,
     Fence: fence,
     EndWatch: end_watch,

@@ -16,6 +16,7 @@ from ..effects import (
     PlanWork,
     Quarantine,
     Recall,
+    RecallEvacuations,
     RecallPlanned,
     RecordStatement,
     RenewLease,
@@ -24,7 +25,7 @@ from ..effects import (
     TakeLease,
     WriteRecord,
 )
-from . import rules
+from . import past, rules
 from .holder import Holder
 from .port import Store
 
@@ -56,6 +57,7 @@ ASKS: Mapping[type[Effect[Any]], Callable[[Store, Any, Asker, float], Any]] = {
         effect.host, by.holder.who, effect.reason, now, effect.expires_at
     ),
     RecallPlanned: lambda store, _, by, now: rules.in_force(store.planned(), now),
+    RecallEvacuations: lambda store, effect, by, now: past.evacuations(store, effect.since, by.holder.run),
     PlanWork: lambda store, effect, by, now: store.plan(
         [PlannedWork(effect.kind, name, by.holder.who, effect.reason, now, effect.until) for name in effect.names]
     ),

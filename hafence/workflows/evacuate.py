@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ..core.batch import Ground, Wanted, choose_among, choose_batch, in_order
 from ..core.decision import Allowed, Judgement, Refused
+from ..core.evacuations import too_many
 from ..core.looks import HostLook, Look, shows_life
 from ..core.model import Host, HostName, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
@@ -26,8 +27,10 @@ from ..effects import (
     Interrupted,
     LookAt,
     MemoryNeed,
+    Now,
     Quarantine,
     Recall,
+    RecallEvacuations,
     Tell,
     Together,
     Workflow,
@@ -102,9 +105,10 @@ def _concerns(vm: Vm, suspect: HostName, memory: Recollection) -> bool:
 def _evacuate(batch: Batch) -> Workflow[None]:
     run, suspect = batch.run, batch.suspect
     memory = yield from do(Recall())
+    crowded = yield from _too_many(batch)
     for vm_run in batch.open():
         vm_run.record = memory.records.get(vm_run.vm.uuid, vm_run.record)
-        early = yield from _before(vm_run, suspect, memory)
+        early = yield from _before(vm_run, suspect, memory, crowded)
         if early is not None:
             batch.end(vm_run, early)
     yield from batch.note()
@@ -134,15 +138,24 @@ def _evacuate(batch: Batch) -> Workflow[None]:
     yield from _start(batch, ground, view, allowed)
 
 
-def _before(vm_run: VmRun, suspect: Host, memory: Recollection) -> Workflow[Outcome | None]:
+def _too_many(batch: Batch) -> Workflow[Refused | None]:
+    """The refusal where too many hosts would be evacuated in a while, before anything is touched."""
+    if not batch.open():
+        return None
+    settings, now = batch.run.inventory.settings, (yield from do(Now()))
+    past = yield from do(RecallEvacuations(now - settings.per_s))
+    return too_many(batch.suspect.name, past, settings, now)
+
+
+def _before(vm_run: VmRun, suspect: Host, memory: Recollection, crowded: Refused | None) -> Workflow[Outcome | None]:
     """What keeps a VM from being evacuated at all: a suspect that is not fenced, a start in flight, another run."""
     name, inventory = suspect.name, vm_run.run.inventory
     disarmed = refuse_disarmed(vm_run, memory, name)
     if disarmed is not None:
         return disarmed
-    at_work = in_maintenance(suspect, memory.planned)
-    if at_work is not None:
-        return refused_by(vm_run, at_work)
+    refusal = in_maintenance(suspect, memory.planned) or crowded
+    if refusal is not None:
+        return refused_by(vm_run, refusal)
     ways = (f"'hafence start-vm {vm_run.vm.name}' starts it without a fence",)
     if not inventory.cluster_of(name).is_kvm:
         return refuse(vm_run, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't fence there", ways)

@@ -46,6 +46,7 @@ from hafence.effects import (
     PlanWork,
     Quarantine,
     Recall,
+    RecallEvacuations,
     RecallPlanned,
     RecordStatement,
     RemoveEntries,
@@ -135,7 +136,7 @@ class Desk:
                 if isinstance(effect, Parallel):
                     self.log.append(f"{within}side by side:")
                 elif not isinstance(effect, Now | NoteOutcome) and (
-                    type(effect) is not RecallPlanned or type(effect) in self.answers
+                    not isinstance(effect, RecallPlanned | RecallEvacuations) or type(effect) in self.answers
                 ):
                     self.log.append(within + shown(effect))
                 self.asked += effect.effects if isinstance(effect, Together) else [effect]
@@ -214,7 +215,7 @@ class Desk:
                 return started(StartResult.CLEAN)
             case MemoryNeed():
                 return None
-            case RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
+            case RecallEvacuations() | RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
             case Startable():
                 return ""

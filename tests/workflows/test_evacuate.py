@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hafence.core.attempts import FenceReport, Verdict
+from hafence.core.evacuations import Evacuation
 from hafence.core.looks import Look, Silence
 from hafence.core.model import HostName, HostState, Inventory, Uuid, Vm
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
@@ -29,6 +30,7 @@ from hafence.effects import (
     NoteOutcome,
     Quarantine,
     Recall,
+    RecallEvacuations,
     RecallPlanned,
     RenewLease,
     RunHooks,
@@ -149,6 +151,7 @@ def lacks(*numbers: int) -> Callable[[LookAt], Any]:
 
 SILENT: dict[str, Look] = {K1: silence("kvm-01")}
 MOVED = mark_running(STARTING, K2, "run-0", 5.0)
+ANOTHER = Evacuation(K2, "run-0", "bob@adm", 50.0)
 
 CASES = {
     "three VMs": It(),
@@ -176,6 +179,16 @@ CASES = {
     "disarmed, dry": It(memory=memory(planned=stage.DISARMED), wishes={**DRY, "yes": True}),
     "disarmed since it began": It(answers={RecallPlanned: stage.DISARMED}),
     "disarmed since the first start": It(answers={RecallPlanned: [stage.ARMED, stage.ARMED, stage.DISARMED]}),
+    "another host was evacuated within the hour": It(answers={RecallEvacuations: (ANOTHER,)}),
+    "another host was evacuated within the hour, dry": It(
+        answers={RecallEvacuations: (ANOTHER,)}, wishes={**DRY, "yes": True}
+    ),
+    "another host was evacuated within the hour, with a start in flight": It(
+        memory=memory(STARTING), answers={RecallEvacuations: (ANOTHER,)}
+    ),
+    "another host was evacuated within the hour, and two may be": It(
+        (WEB,), inventory=book(WEB, max_hosts=2), answers={RecallEvacuations: (ANOTHER,)}
+    ),
     "people are at work on the suspect": It(memory=memory(planned=stage.at_work(K1))),
     "people are at work on the target since it was placed": It(
         answers={RecallPlanned: [stage.ARMED, stage.at_work(K2)]}

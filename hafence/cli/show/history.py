@@ -131,7 +131,8 @@ RULES: Mapping[str, str] = {
     "not_ha": "the inventory says that the VM is not for HA",
     "maintenance": "the suspect is in maintenance",
     "disarmed": "a person has disarmed the cluster: nothing is fenced and nothing started there until that is over",
-    "storm_guard": "too much of the cluster is silent: the observer may be the one who is cut off",
+    "storm_guard": "too much of the cluster is silent, or too many hosts are evacuated in a while: the observer may be"
+    " the one who is cut off",
     "store_error": "the store could not be read or written: without a history and a lease nothing is done",
     "interrupted": "the admin ended the run",
     "start_unknown": "a start was sent and its outcome could not be settled: nothing is started elsewhere before it is",
