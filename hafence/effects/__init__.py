@@ -39,7 +39,7 @@ from .hosts import (
     Startable,
     Witness,
 )
-from .people import Answer, Ask, Now, Sleep, Tell, Uptime
+from .people import Answer, Ask, NoteOutcome, Now, Sleep, Tell, Uptime
 from .second_level import (
     AddEntries,
     AskClients,
@@ -53,10 +53,14 @@ from .second_level import (
 )
 from .store import (
     DropLease,
+    EndWork,
     LearnMachine,
     LiftQuarantine,
+    PlanWork,
     Quarantine,
     Recall,
+    RecallEvacuations,
+    RecallPlanned,
     RecordStatement,
     RenewLease,
     SpendStatement,
@@ -75,6 +79,7 @@ __all__ = [
     "DropLease",
     "Effect",
     "EndWatch",
+    "EndWork",
     "Fence",
     "GiveBack",
     "Interrupted",
@@ -85,13 +90,17 @@ __all__ = [
     "ListEntries",
     "LookAt",
     "MemoryNeed",
+    "NoteOutcome",
     "NoteSecondLevel",
     "Now",
     "OwnAddresses",
     "Parallel",
+    "PlanWork",
     "Quarantine",
     "R",
     "Recall",
+    "RecallEvacuations",
+    "RecallPlanned",
     "RecordStatement",
     "RemoveEntries",
     "RenewLease",

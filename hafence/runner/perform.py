@@ -24,6 +24,7 @@ from ..effects import (
     ListEntries,
     LookAt,
     MemoryNeed,
+    NoteOutcome,
     NoteSecondLevel,
     Now,
     OwnAddresses,
@@ -90,6 +91,7 @@ class Performer:
             SharedHostKeys: reached.shared_host_keys,
             SharedDisks: reached.shared_disks,
             NoteSecondLevel: lambda _: None,  # the history and the voice have it
+            NoteOutcome: lambda _: None,  # the voice has it
         }
 
     def perform(self, effect: Effect[Any]) -> Any:

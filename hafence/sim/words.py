@@ -29,6 +29,7 @@ from ..effects import (
     DropLease,
     Effect,
     EndWatch,
+    EndWork,
     Fence,
     GiveBack,
     Interrupted,
@@ -38,6 +39,7 @@ from ..effects import (
     ListEntries,
     LookAt,
     NoteSecondLevel,
+    PlanWork,
     Quarantine,
     RecordStatement,
     RemoveEntries,
@@ -53,6 +55,7 @@ from ..effects import (
     WriteRecord,
 )
 from ..workflows.host_status import HostOutcome
+from ..workflows.planned_work import WorkOutcome
 
 _THROWN = {LeaseLost: "lost its lease", StoreError: "store error", Interrupted: "interrupted"}
 
@@ -136,6 +139,10 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
             return [f"learns the machine-id of {effect.host}"]
         case RecordStatement(), _:
             return [f"records the statement on {effect.host}"]
+        case PlanWork(kind, names), _:
+            return [f"records {kind.value} {', '.join(names)}"]
+        case EndWork(kind, names), _:
+            return [f"ends {kind.value} {', '.join(names)}"]
         case SpendStatement(), _:
             return [f"ends the statement on {effect.host}"]
     return []
@@ -227,6 +234,8 @@ def end_words(result: Any) -> list[str]:
         case HostOutcome():
             exit_ = Exit.DONE if result.done else result.exit
             return [f"exit {int(exit_)}: {'done' if result.done else 'refused'} ({result.reason.value}) {result.host}"]
+        case WorkOutcome(reason, names):
+            return [f"exit 0: done ({reason.value}) {', '.join(names)}"]
         case StoreError():
             return [f"exit {int(Exit.STORE)}: store error"]
         case Interrupted():

@@ -34,6 +34,7 @@ from ..effects import (
     Workflow,
     do,
 )
+from .planned import tell_planned
 from .storage_fence import lift_storage_fence
 from .vm_run import Request
 
@@ -101,6 +102,7 @@ def rejoin(run: Request, host: Host) -> Workflow[HostOutcome]:
     held: list[Lease] = []
     try:
         memory = yield from do(Recall())
+        yield from tell_planned(host, memory)
         busy = yield from _take_leases(run, host, memory, held)
         outcome = busy or (yield from _check_and_take_back(run, host, held))
     except Interrupted:

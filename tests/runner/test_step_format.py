@@ -24,7 +24,7 @@ from hafence.core.second_level import SecondLevelKind, SecondLevelReply
 from hafence.core.starts import HookResult, StartOrder, StartReply, StartResult
 from hafence.core.storage.ceph import Client
 from hafence.core.storage.port import Asker, ClientsSeen, EntriesSeen, Entry, Unanswered, Volume
-from hafence.core.stored import Lease
+from hafence.core.stored import Lease, WorkKind
 from hafence.core.troubles import Trouble
 from hafence.core.watch import WatchReport
 from hafence.core.wire import Faulty, ReplyFault
@@ -84,6 +84,8 @@ STEPS: list[tuple[Effect[Any], Any]] = [
     (effects.LiftQuarantine(KVM_01, "f" * 32), None),
     (effects.RecordStatement(KVM_01, "seen dark", 3700.0), None),
     (effects.SpendStatement(KVM_01, "it answered"), None),
+    (effects.PlanWork(WorkKind.DISARMED, ("prod-a", "prod-b"), "rewiring", 3600.0), None),
+    (effects.EndWork(WorkKind.MAINTENANCE, ("kvm-01",)), None),
     (effects.SendOff(DeviceId(KVM_01, 1, 2, "fence_ipmilan"), 220.0), None),
     (effects.AskClients(ASKER, ("rbd/a",), 220.0), SEEN),
     (effects.AskClients(HERE, ("rbd/a",), 220.0), Unanswered("no program 'rbd'")),

@@ -109,6 +109,10 @@ BACK = {
         inventory=CEPH,
         takes={ListEntries: 120.0},
     ),
+    "clean, and the cluster is disarmed": It(memory=memory(quarantine={K1: "fenced"}, planned=stage.DISARMED)),
+    "clean, and people are at work there": It(
+        memory=memory(MOVED, quarantine={K1: "fenced"}, planned=stage.at_work(K1))
+    ),
     "clean, the admin says yes": It(answers={Ask: Answer.YES}, wishes={}),
     "clean, the admin says no": It(answers={Ask: Answer.NO}, wishes={}),
     "clean, and holds a VM of its own": It(

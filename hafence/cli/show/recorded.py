@@ -106,6 +106,10 @@ def _device(data: Data, names: Names) -> str:
     return f"to {data['agent']} of {data['host']}, level {data['level']}"
 
 
+def _work(data: Data, names: Names) -> str:
+    return f"{data['work']} {', '.join(data['names'])}"
+
+
 def _second_level(data: Data, names: Names) -> str:
     """What a power or storage fence came to: once where that is the same for every VM."""
     told: dict[str, list[str]] = {}
@@ -156,6 +160,8 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "lift_quarantine": ("lift quarantine", _key("host"), _nothing),
     "record_statement": ("record statement", _key("host"), _key("reason")),
     "spend_statement": ("spend statement", _key("host"), _key("why")),
+    "plan_work": ("planned work", _work, _key("reason")),
+    "end_work": ("planned work ended", _work, _nothing),
     "send_off": ("send off", _device, _nothing),
     "ask_clients": ("asked who uses", lambda data, names: f"{', '.join(data['volumes'])}, {_asked(data)}", _clients),
     "list_entries": ("listed who is shut out", lambda data, names: _asked(data), _entries),
