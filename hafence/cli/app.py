@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "fence": "fence:fence",
     "evacuate": "evacuate:evacuate",
     "audit": "audit:audit",
+    "capture": "capture:capture",
     "status": "status:status",
     "history": "history:history",
     "explain": "explain:explain",

@@ -28,6 +28,7 @@ from .base import (
 from .hosts import (
     EndWatch,
     Fence,
+    FetchDefinition,
     LookAt,
     MemoryNeed,
     RunHooks,
@@ -52,6 +53,7 @@ from .second_level import (
 )
 from .store import (
     DropLease,
+    KeepCapture,
     LearnMachine,
     LiftQuarantine,
     Quarantine,
@@ -75,8 +77,10 @@ __all__ = [
     "Effect",
     "EndWatch",
     "Fence",
+    "FetchDefinition",
     "Interrupted",
     "Journalled",
+    "KeepCapture",
     "LearnMachine",
     "LeaseLost",
     "LiftQuarantine",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.attempts import FenceOrder, FenceReport
+from ..core.captures import Capture, NotFetched, Source
 from ..core.evidence import WitnessReport
 from ..core.looks import Look
 from ..core.model import HostName, Uuid
@@ -87,8 +88,8 @@ class SharedDisks(Effect[tuple[SharedDisk, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class Startable(Effect[str]):
-    """Why the VM has no definition that a target could start it from; '' when it has one."""
+class Startable(Effect[Source]):
+    """From which definition a target would start the VM, or why from none."""
 
     vm: Uuid
 
@@ -126,3 +127,13 @@ class Settle(
     """Find out on that very host what became of a start: waits for its lock, raises its ticket, looks."""
 
     order: StartOrder
+
+
+@dataclass(frozen=True, slots=True)
+class FetchDefinition(
+    Effect[Capture | NotFetched], touches=Touches.HOSTS, budget=lambda settings: settings.connect_timeout_s + SPARE_S
+):
+    """Fetch the definition of a VM from the host that runs it, read-only, and read it as a start would."""
+
+    vm: Uuid
+    host: HostName

@@ -58,13 +58,15 @@ def _disks(simulation: Simulation, what: str) -> None:
 
 
 def _definition(simulation: Simulation, what: str) -> None:
-    """Whether there is something that a VM could be started from."""
+    """Whether the inventory has something that a VM could be started from; `today` takes its definition anew."""
     world = simulation.world
-    name, value = read_setting(what, ("ok", "missing"))
+    name, value = read_setting(what, ("ok", "missing", "today"))
     vm = read_vm(world, name)
-    if value == "ok":
+    if value != "missing":
         world.unstartable.pop(vm, None)
-    else:
+    if value == "today":
+        world.named[vm] = max((qemu.disks for qemu in world.qemus.get(vm, ())), default=0)
+    elif value == "missing":
         world.unstartable[vm] = "the inventory has no domain_xml of it"
     world.say("inventory", f"domain_xml of {name}: {value}")
 
@@ -158,7 +160,8 @@ def heal(simulation: Simulation, what: str = "") -> None:
         host.memory_free_mib = 32768
         for qemu in list(host.qemus):
             qemu.respawns_after_s = None
-            qemu.differs = False
+            if qemu.disks:
+                world.named[qemu.vm] = max(qemu.disks, world.named.get(qemu.vm, 0))
             if qemu.hidden:
                 world.end_qemu(qemu)
         world.thaw(host)

@@ -7,6 +7,7 @@ of stands here all the same. Times are seconds since the world began.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..core.model import HostName, Uuid
@@ -76,8 +77,8 @@ class Scan(NamedTuple):
     """Who answered: a clone of that host, where it has taken over its address."""
     living: frozenset[Uuid]
     """The VMs of the order of which a process lived, or was being started."""
-    newer: frozenset[Uuid] = frozenset()
-    """Those of which a process wrote, when the script began, to newer disks than a start elsewhere would be from."""
+    disks: Mapping[Uuid, int] = MappingProxyType({})
+    """The generation of disks to which a process of each wrote when the script began, where one lived."""
 
 
 class Sent(NamedTuple):
@@ -97,6 +98,8 @@ class Sent(NamedTuple):
     """Whether a person's statement that the suspect is powered off held."""
     named: frozenset[HostName]
     """The hosts of the risks that its run had named by then."""
+    disks: int = 0
+    """The generation of disks that it was from."""
 
 
 class Notes:

@@ -16,6 +16,7 @@ from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, Witness
+from .definitions import generation_of
 from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .libvirt import LACKS, has_virsh, seen_in
@@ -82,7 +83,8 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
         not_run = why_not_run(status, "", "")
         return Reply(nonce, trouble, status, "", world.now - begun, asked_at, not_run=not_run)
     within_s = min(order.within_s, order.not_after - clock(world, run))
-    fencing = fence_script(world, suspect, order, nonce, world.now + within_s)
+    named = {vm: generation_of(world, run, vm) for vm in order.vms}
+    fencing = fence_script(world, suspect, order, nonce, world.now + within_s, named)
     script = _fence_and_stay(world, run, order, suspect, fencing)
     task = world.agenda.spawn(script, suspect, f"{suspect.name} fence", suspect.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
@@ -202,8 +204,9 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
         run.sent.append((world.now, order.vm, order.target))
         if order.boot_id:  # by the clock of a target that was looked into, too
             until = min(until, world.now + not_after + order.clock_offset_s - host_clock(world, host))
-        note_sent(world, run, order, until)
-        script = start_script(world, host, order, run.id, until)
+        disks = generation_of(world, run, order.vm)
+        note_sent(world, run, order, until, disks)
+        script = start_script(world, host, order, run.id, until, disks)
     else:
         script = settle_script(world, host, order, until)
     task = world.agenda.spawn(script, host, f"{host.name} {type(effect).__name__.lower()}", host.slow_s)

@@ -9,6 +9,7 @@ from typing import Any
 from ..effects import (
     DropLease,
     Effect,
+    KeepCapture,
     LearnMachine,
     LiftQuarantine,
     Quarantine,
@@ -50,6 +51,7 @@ ASKS: Mapping[type[Effect[Any]], Callable[[Store, Any, Asker, float], Any]] = {
     RecordStatement: lambda store, effect, by, now: store.state(
         effect.host, by.holder.who, effect.reason, now, effect.expires_at
     ),
+    KeepCapture: lambda store, effect, by, now: store.keep_capture(effect.capture),
     SpendStatement: lambda store, effect, by, now: store.spend_statement(effect.host, effect.why, now),
 }
 """The effects that ask the store, each with its call. Waiting for a lease is not among it: whoever asks, asks again."""

@@ -15,10 +15,11 @@ the simulator decide the time. The clock may jump:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..core.captures import Capture
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
 from ..core.stored import Busy, Lease, Recollection
@@ -145,6 +146,9 @@ class Store(Protocol):
     def statements(self) -> tuple[StatementRow, ...]:
         """Every statement ever made, oldest first."""
 
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """The captured definitions of these VMs, of those that have one, by VM. Many are not one view of one moment."""
+
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """The latest runs (on one VM), newest first."""
 
@@ -181,6 +185,9 @@ class Store(Protocol):
 
     def learn_machine(self, host: HostName, machine_id: str, at: float) -> None:
         """Remember a host's machine-id."""
+
+    def keep_capture(self, capture: Capture) -> None:
+        """Keep a VM's captured definition. It takes the place of an earlier one."""
 
     # ------------------------------------------------ compare-and-set: of many at once exactly one succeeds
 

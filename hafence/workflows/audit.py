@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.attempts import FenceOrder, Reading
+from ..core.captures import Source
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.power import devices_of
@@ -68,7 +69,10 @@ def audit(run: Request) -> Workflow[Survey]:
     vms = sorted(run.inventory.vms)
     # Of one VM together: its definition is read once for both.
     both: tuple[Effect[Any], ...] = tuple(effect for vm in vms for effect in (MemoryNeed(vm), Startable(vm)))
-    answers = yield from do(Together(both))
+    try:
+        answers = yield from do(Together(both))
+    except StoreError:  # what was captured is not known, as little as where a VM should be
+        answers = (None, Source()) * len(vms)
     shared_keys, shared_disks = yield from do(Together((SharedHostKeys(), SharedDisks())))
     return Survey(
         inventory=run.inventory,
@@ -78,7 +82,7 @@ def audit(run: Request) -> Workflow[Survey]:
         paths=paths,
         store_problems=problems,
         memory_mib=dict(zip(vms, answers[::2], strict=True)),
-        not_startable=dict(zip(vms, answers[1::2], strict=True)),
+        not_startable={vm: source.why_not for vm, source in zip(vms, answers[1::2], strict=True)},
         storage_fences=fences,
         power={each.device: seen for each, seen in zip(asked, power, strict=True)},
         at=now,

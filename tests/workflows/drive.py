@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from hafence.core.attempts import FenceReport, Reply
+from hafence.core.captures import Capture, Source
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Look
 from hafence.core.model import Inventory
@@ -30,7 +31,9 @@ from hafence.effects import (
     Effect,
     EndWatch,
     Fence,
+    FetchDefinition,
     Interrupted,
+    KeepCapture,
     LearnMachine,
     LeaseLost,
     LiftQuarantine,
@@ -73,7 +76,7 @@ MACHINE = "0123456789abcdef0123456789abcdef"
 EMPTY = Recollection({}, {}, {}, {})
 SILENT = (
     *(Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement),
-    *(SendOff, NoteSecondLevel),
+    *(SendOff, NoteSecondLevel, KeepCapture),
 )
 """Effects that are answered with nothing."""
 
@@ -209,7 +212,9 @@ class Desk:
             case RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
             case Startable():
-                return ""
+                return Source()
+            case FetchDefinition():
+                return Capture(effect.vm, effect.host, self.clock, "", "<domain/>")
             case WritableDisks():
                 return (WritableDisk(f"rbd:rbd/{self.inventory.vms[effect.vm].name}", "vda (network)"),)
             case OwnAddresses():

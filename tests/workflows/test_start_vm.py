@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hafence.core.captures import Source
 from hafence.core.evidence import Sign
 from hafence.core.looks import Libvirt, Look
 from hafence.core.marks import Mark
@@ -335,7 +336,7 @@ CASES = {
     "a start in flight came to nothing": It([seen(), seen(), seen(k3=(WEB,))], memory=memory(STARTING)),
     "a start in flight is unknown": It(memory=memory(STARTING), answers={Settle: started(StartResult.UNKNOWN)}),
     "a start in flight, dry": It([seen()], memory=memory(STARTING), wishes=DRY),
-    "no definition": It(answers={Startable: "its domain_xml is gone"}, wishes=YES),
+    "no definition": It(answers={Startable: Source("its domain_xml is gone")}, wishes=YES),
     "no target": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=look("kvm-03", memory_free_mib=10))], wishes=YES),
     "no target and no sibling": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=silence("kvm-03"))], wishes=YES),
     "to a host": It([seen(k1=(WEB,)), seen(), seen(k3=(WEB,))], wishes={**YES, "to": K3}),

@@ -13,6 +13,7 @@ from ...core.attempts import FenceOrder
 from ...core.model import Host, Settings, Uuid
 from ...core.replies import wrong_machine
 from ...core.wire import Hello
+from .capture import capture_program, parse_capture
 from .look import look_program, parse_look
 from .program import DEFAULTS, SCAN, Program, claimed, compose, ground
 from .start import parse_start, settle_program, start_program
@@ -24,8 +25,10 @@ __all__ = [
     "WITNESS_SPARE_S",
     "Go",
     "Stay",
+    "capture_program",
     "fence_program",
     "look_program",
+    "parse_capture",
     "parse_look",
     "parse_start",
     "parse_witness",

@@ -8,13 +8,15 @@ here. It ends with its process, so `open_store` knows it not.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
 from ...core.stored import Busy, Lease, Recollection
 from .. import codec, rules
+from ..capture_codec import capture_columns, read_capture
 from ..codec import read_again, when
 from ..holder import Holder, is_gone
 from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
@@ -33,6 +35,7 @@ class MemoryStore:
         self._quarantine: dict[HostName, QuarantineRow] = {}
         self._machines: dict[HostName, str] = {}
         self._statements: list[StatementRow] = []
+        self._captures: dict[Uuid, Capture] = {}
         self._last_token = 0
         self._history = History()
 
@@ -70,6 +73,11 @@ class MemoryStore:
         """See Store."""
         with self._lock:
             return tuple(self._statements)
+
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """See Store."""
+        with self._lock:
+            return tuple(self._captures[vm] for vm in sorted(set(vms)) if vm in self._captures)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -143,6 +151,12 @@ class MemoryStore:
         read_again("machine", codec.read_machine, codec.machine_columns(host, machine_id, at))
         with self._lock:
             self._machines[host] = machine_id
+
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        kept = read_again("capture", read_capture, capture_columns(capture))
+        with self._lock:
+            self._captures[kept.vm] = kept
 
     # ------------------------------------------------ compare-and-set
 

@@ -8,11 +8,12 @@ rows, history; codec, history_codec and rules are every engine's.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
 from ...core.stored import Busy, Lease, Recollection
@@ -60,6 +61,11 @@ class SqliteStore:
     def statements(self) -> tuple[StatementRow, ...]:
         """See Store."""
         return tuple(row for _, row in self._file.read(rows.statements))
+
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """See Store."""
+        wanted = tuple(vms)
+        return self._file.read(lambda db: rows.captures(db, wanted))
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -129,6 +135,10 @@ class SqliteStore:
     def learn_machine(self, host: HostName, machine_id: str, at: float) -> None:
         """See Store."""
         self._file.write(lambda db: rows.put_machine(db, host, machine_id, at))
+
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        self._file.write(lambda db: rows.put_capture(db, capture))
 
     # ------------------------------------------------ compare-and-set
 
@@ -208,6 +218,7 @@ def _problems(db: sqlite3.Connection) -> tuple[Problem, ...]:
         rows.quarantined,
         rows.machines,
         rows.statements,
+        rows.captures,
         rows.last_token,
         rows.store_id,
     ):

@@ -1,0 +1,70 @@
+"""From which disks a VM is started in the simulated world: a definition names the disks of one generation.
+
+A snapshot, a pivot or a hot-plug makes the next generation. Which definition a run goes by is said by the product's own
+rule (core/captures.py).
+"""
+
+from __future__ import annotations
+
+from ..core.captures import Capture, FetchFault, NotFetched, Origin, Source, digest_of, origin_of
+from ..core.model import Uuid
+from ..core.troubles import met_straight
+from ..effects import FetchDefinition
+from .kernel import Act
+from .libvirt import Answer, answer_of
+from .network import seconds_to_meet, trouble_reaching
+from .run import SimRun
+from .world import EPOCH, World
+
+FETCH_S = 0.2
+
+
+def document(generation: int) -> str:
+    """A definition that names the disks of a generation."""
+    return f"<domain>{generation}</domain>"
+
+
+def _generation_in(xml: str) -> int:
+    return int(xml.removeprefix("<domain>").removesuffix("</domain>"))
+
+
+def in_inventory(world: World, vm: Uuid) -> str:
+    """The digest of the definition in the inventory, '' where there is none."""
+    return "" if vm in world.unstartable else digest_of(document(world.named.get(vm, 0)))
+
+
+def source_of(world: World, run: SimRun, vm: Uuid) -> Source:
+    """From what a run would start a VM: looked up once, as in the product. What was captured it has heard with what
+    else the store knows (Recall)."""
+    if vm not in run.sources:
+        capture = run.captures.get(vm)
+        if capture is not None and origin_of(in_inventory(world, vm), capture) is Origin.CAPTURE:
+            run.sources[vm] = (Source("", capture, Origin.CAPTURE), _generation_in(capture.xml))
+        else:
+            run.sources[vm] = (Source(world.unstartable.get(vm, ""), capture), world.named.get(vm, 0))
+    return run.sources[vm][0]
+
+
+def generation_of(world: World, run: SimRun, vm: Uuid) -> int:
+    """The generation of the disks from which a run would start a VM."""
+    source_of(world, run, vm)
+    return run.sources[vm][1]
+
+
+def fetch(world: World, run: SimRun, effect: FetchDefinition) -> Act[Capture | NotFetched]:
+    """What the VM's libvirt says of it."""
+    host, at = world.host(effect.host).answers_for, EPOCH + world.now + run.admin.clock_offset_s
+    beside = in_inventory(world, effect.vm)
+    world.touch(host.name)
+    trouble = trouble_reaching(world.network, run.admin.name, host)
+    yield seconds_to_meet(trouble, run.inventory.settings.connect_timeout_s) + FETCH_S
+    world.touch(host.name)
+    trouble = trouble or trouble_reaching(world.network, run.admin.name, host)
+    if trouble is not None or host.sshd in ("forced", "nosession"):
+        return NotFetched(FetchFault.NO_ANSWER, met_straight(trouble) if trouble else "it runs no script")
+    if answer_of(host) is not Answer.ANSWERS:
+        return NotFetched(FetchFault.FAILED, "libvirt does not answer")
+    living = [qemu for qemu in host.found(effect.vm) if not qemu.stray]
+    if not living:
+        return NotFetched(FetchFault.NOT_LIVE)
+    return Capture(effect.vm, effect.host, at, beside, document(living[0].disks))
