@@ -28,7 +28,7 @@ from .base import (
 from .hosts import (
     EndWatch,
     Fence,
-    FetchDefinition,
+    FetchDefinitions,
     LookAt,
     MemoryNeed,
     RunHooks,
@@ -77,7 +77,7 @@ __all__ = [
     "Effect",
     "EndWatch",
     "Fence",
-    "FetchDefinition",
+    "FetchDefinitions",
     "Interrupted",
     "Journalled",
     "KeepCapture",

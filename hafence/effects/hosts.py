@@ -130,10 +130,12 @@ class Settle(
 
 
 @dataclass(frozen=True, slots=True)
-class FetchDefinition(
-    Effect[Capture | NotFetched], touches=Touches.HOSTS, budget=lambda settings: settings.connect_timeout_s + SPARE_S
+class FetchDefinitions(
+    Effect[Mapping[Uuid, Capture | NotFetched]],
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s + SPARE_S,
 ):
-    """Fetch the definition of a VM from the host that runs it, read-only, and read it as a start would."""
+    """Fetch the definitions of VMs from the host that runs them, read-only, and read each as a start would."""
 
-    vm: Uuid
     host: HostName
+    vms: tuple[Uuid, ...]

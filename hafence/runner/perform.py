@@ -20,7 +20,7 @@ from ..effects import (
     Effect,
     EndWatch,
     Fence,
-    FetchDefinition,
+    FetchDefinitions,
     ListEntries,
     LookAt,
     MemoryNeed,
@@ -108,7 +108,7 @@ class Performer:
         power = PowerPerformer(self._inventory)
         storage = StoragePerformer(self._inventory, self._hosts, self._definitions)
         return {
-            FetchDefinition: CapturePerformer(self._inventory, self._hosts).fetch,
+            FetchDefinitions: CapturePerformer(self._inventory, self._hosts).fetch,
             AskPower: power.ask_power,
             SendOff: power.send_off,
             WritableDisks: storage.writable_disks,

@@ -6,10 +6,13 @@ rule (core/captures.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..core.captures import Capture, FetchFault, NotFetched, Origin, Source, digest_of, origin_of
-from ..core.model import Uuid
+from ..core.model import HostName, Uuid
 from ..core.troubles import met_straight
-from ..effects import FetchDefinition
+from ..effects import FetchDefinitions
+from .hosts import SimHost
 from .kernel import Act
 from .libvirt import Answer, answer_of
 from .network import seconds_to_meet, trouble_reaching
@@ -51,20 +54,23 @@ def generation_of(world: World, run: SimRun, vm: Uuid) -> int:
     return run.sources[vm][1]
 
 
-def fetch(world: World, run: SimRun, effect: FetchDefinition) -> Act[Capture | NotFetched]:
-    """What the VM's libvirt says of it."""
+def fetch(world: World, run: SimRun, effect: FetchDefinitions) -> Act[Mapping[Uuid, Capture | NotFetched]]:
+    """What libvirt on a host says of VMs."""
     host, at = world.host(effect.host).answers_for, EPOCH + world.now + run.admin.clock_offset_s
-    beside = in_inventory(world, effect.vm)
+    beside = {vm: in_inventory(world, vm) for vm in effect.vms}
     world.touch(host.name)
     trouble = trouble_reaching(world.network, run.admin.name, host)
     yield seconds_to_meet(trouble, run.inventory.settings.connect_timeout_s) + FETCH_S
     world.touch(host.name)
     trouble = trouble or trouble_reaching(world.network, run.admin.name, host)
     if trouble is not None or host.sshd in ("forced", "nosession"):
-        return NotFetched(FetchFault.NO_ANSWER, met_straight(trouble) if trouble else "it runs no script")
+        says = met_straight(trouble) if trouble else "it runs no script"
+        return dict.fromkeys(effect.vms, NotFetched(FetchFault.NO_ANSWER, says))
+    return {vm: _of_one(host, effect.host, vm, at, beside[vm]) for vm in effect.vms}
+
+
+def _of_one(host: SimHost, name: HostName, vm: Uuid, at: float, beside: str) -> Capture | NotFetched:
     if answer_of(host) is not Answer.ANSWERS:
         return NotFetched(FetchFault.FAILED, "libvirt does not answer")
-    living = [qemu for qemu in host.found(effect.vm) if not qemu.stray]
-    if not living:
-        return NotFetched(FetchFault.NOT_LIVE)
-    return Capture(effect.vm, effect.host, at, beside, document(living[0].disks))
+    living = [qemu for qemu in host.found(vm) if not qemu.stray]
+    return Capture(vm, name, at, beside, document(living[0].disks)) if living else NotFetched(FetchFault.NOT_LIVE)

@@ -32,7 +32,7 @@ from ..effects import (
     Effect,
     EndWatch,
     Fence,
-    FetchDefinition,
+    FetchDefinitions,
     Interrupted,
     KeepCapture,
     LearnMachine,
@@ -77,9 +77,12 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
                 for vm, reading in answer.readings.items()
                 if vm in inventory.vms  # an audit rehearses with one that is nowhere
             ]
-        case FetchDefinition(vm, host):
-            came = "captured" if isinstance(answer, Capture) else answer.why.value
-            return [f"fetches the definition of {_vm(inventory, vm)} from {host}: {came}"]
+        case FetchDefinitions(host):
+            return [
+                f"fetches the definition of {_vm(inventory, vm)} from {host}:"
+                f" {'captured' if isinstance(came, Capture) else came.why.value}"
+                for vm, came in answer.items()
+            ]
         case EndWatch():
             what = f"{sum(answer.came.values())} came back" if answer.came else "nothing came back"
             end = "" if answer.whole else ", and it was cut off"

@@ -3,20 +3,20 @@ today when their host is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core.captures import Capture
+from ..core.captures import Capture, NotFetched
 from ..core.capturing import Captured, captured, where_to_capture
 from ..core.looks import Look
-from ..core.model import HostName, Vm
+from ..core.model import HostName, Uuid, Vm
 from ..core.record import kept_from_writing, record_of
 from ..core.stored import Recollection
-from ..effects import Effect, FetchDefinition, KeepCapture, LookAt, Now, Recall, Together, Workflow, do
+from ..effects import Effect, FetchDefinitions, KeepCapture, LookAt, Now, Recall, Together, Workflow, do
 from .vm_run import Request
 
-AT_ONCE = 32
-"""So many definitions are fetched at once; each is kept before the next are asked for."""
+AT_ONCE = 16
+"""Of so many VMs a host is asked in one go."""
 
 
 def capture(run: Request, vms: Iterable[Vm]) -> Workflow[tuple[Captured, ...]]:
@@ -33,7 +33,7 @@ def capture(run: Request, vms: Iterable[Vm]) -> Workflow[tuple[Captured, ...]]:
 def keep_what_runs(
     vms: Iterable[Vm], memory: Recollection, looks: Mapping[HostName, Look]
 ) -> Workflow[tuple[Captured, ...]]:
-    """The same after a round of looks. What a host gives is kept at once."""
+    """The same after a round of looks."""
     now = yield from do(Now())
     done: list[Captured] = []
     asked: list[tuple[Vm, HostName]] = []
@@ -44,15 +44,28 @@ def keep_what_runs(
             done.append(Captured(vm.uuid, vm.name, None, *where))
         else:
             asked.append((vm, where))
-    for start in range(0, len(asked), AT_ONCE):
-        part = asked[start : start + AT_ONCE]
-        fetches: tuple[Effect[Any], ...] = tuple(FetchDefinition(vm.uuid, host) for vm, host in part)
-        answers = yield from do(Together(fetches))
-        for (vm, host), fetched in zip(part, answers, strict=True):
-            if isinstance(fetched, Capture):
-                yield from do(KeepCapture(fetched))
-            done.append(captured(vm.uuid, vm.name, host, fetched))
+    fetched = yield from fetch(asked)
+    for vm, host in asked:
+        came = fetched[vm.uuid]
+        if isinstance(came, Capture):
+            yield from do(KeepCapture(came))
+        done.append(captured(vm.uuid, vm.name, host, came))
     return tuple(sorted(done, key=lambda each: each.name))
+
+
+def fetch(asked: Sequence[tuple[Vm, HostName]]) -> Workflow[dict[Uuid, Capture | NotFetched]]:
+    """The definitions of VMs, each from its host: all hosts at once, the VMs of a host in parts."""
+    of_host: dict[HostName, list[Uuid]] = {}
+    for vm, host in asked:
+        of_host.setdefault(host, []).append(vm.uuid)
+    most = max((len(vms) for vms in of_host.values()), default=0)
+    found: dict[Uuid, Capture | NotFetched] = {}
+    for start in range(0, most, AT_ONCE):
+        parts = {host: tuple(vms[start : start + AT_ONCE]) for host, vms in sorted(of_host.items())}
+        fetches: tuple[Effect[Any], ...] = tuple(FetchDefinitions(host, part) for host, part in parts.items() if part)
+        for came in (yield from do(Together(fetches))):
+            found |= came
+    return found
 
 
 def _is_kvm(run: Request, vm: Vm) -> bool:

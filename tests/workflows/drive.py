@@ -31,7 +31,7 @@ from hafence.effects import (
     Effect,
     EndWatch,
     Fence,
-    FetchDefinition,
+    FetchDefinitions,
     Interrupted,
     KeepCapture,
     LearnMachine,
@@ -213,8 +213,8 @@ class Desk:
                 return ()
             case Startable():
                 return Source()
-            case FetchDefinition():
-                return Capture(effect.vm, effect.host, self.clock, "", "<domain/>")
+            case FetchDefinitions():
+                return {vm: Capture(vm, effect.host, self.clock, "", "<domain/>") for vm in effect.vms}
             case WritableDisks():
                 return (WritableDisk(f"rbd:rbd/{self.inventory.vms[effect.vm].name}", "vda (network)"),)
             case OwnAddresses():

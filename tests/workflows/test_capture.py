@@ -10,10 +10,10 @@ from hafence.core.capturing import Captured, Why
 from hafence.core.looks import Look
 from hafence.core.model import Inventory
 from hafence.core.record import ShutOut, VmRecord, VmState
-from hafence.effects import FetchDefinition, KeepCapture, LookAt
+from hafence.effects import FetchDefinitions, KeepCapture, LookAt
 from hafence.workflows import capture as capture_module
 from hafence.workflows.capture import capture
-from tests.core.make import look, silence, uuid
+from tests.core.make import look, silence, uuid, vm
 
 from . import stage
 from .drive import EMPTY, Desk
@@ -35,27 +35,32 @@ def asked(desk: Desk, kind: type[Any]) -> list[Any]:
 def test_each_vm_that_runs_is_fetched_from_its_host_and_kept() -> None:
     desk, done = played(seen(k1=(WEB,), k2=()))
     assert [(each.name, each.why) for each in done] == [("db-01", Why.NOT_RUNNING), ("web-01", None)]
-    assert asked(desk, FetchDefinition) == [FetchDefinition(WEB.uuid, K1)]
+    assert asked(desk, FetchDefinitions) == [FetchDefinitions(K1, (WEB.uuid,))]
     (kept,) = asked(desk, KeepCapture)
     assert kept.capture == done[1].capture == Capture(WEB.uuid, K1, 100.0, "", "<domain/>")
 
 
 def test_what_can_not_be_fetched_is_not_kept_and_keeps_nobody_else_from_it() -> None:
-    def fetched(effect: FetchDefinition) -> Any:
-        return NotFetched(FetchFault.REFUSED, "has no <uuid>") if effect.vm == DB.uuid else None
+    def fetched(effect: FetchDefinitions) -> Any:
+        kept = Capture(WEB.uuid, K1, 100.0, "", "<domain/>")
+        return {DB.uuid: NotFetched(FetchFault.REFUSED, "has no <uuid>"), WEB.uuid: kept}
 
-    desk, done = played(seen(k1=(DB, WEB)), {FetchDefinition: fetched})
+    desk, done = played(seen(k1=(DB, WEB)), {FetchDefinitions: fetched})
     assert [(each.name, each.why) for each in done] == [("db-01", Why.NOT_FETCHED), ("web-01", None)]
     assert done[0].says == "not captured: kvm-01 gave a definition that can't be used: it has no <uuid>"
     assert [effect.capture.vm for effect in asked(desk, KeepCapture)] == [WEB.uuid]
 
 
-def test_many_are_fetched_in_parts_each_kept_before_the_next(monkeypatch: Any) -> None:
+def test_all_hosts_are_asked_at_once_and_each_in_parts(monkeypatch: Any) -> None:
     monkeypatch.setattr(capture_module, "AT_ONCE", 1)
-    desk, done = played(seen(k1=(DB, WEB)))
+    third = vm(3, name="third", host="kvm-02")
+    desk, done = played(seen(k1=(DB, WEB), k2=(third,)), inventory=book(DB, WEB, third))
     assert all(each.capture for each in done)
-    kinds = [type(effect) for effect in desk.asked if isinstance(effect, FetchDefinition | KeepCapture)]
-    assert kinds == [FetchDefinition, KeepCapture] * 2
+    rounds = [line for line in desk.log if line.startswith("Together")]
+    assert rounds == [
+        "Together(effects=[FetchDefinitions(host=kvm-01, vms=[vm-02]), FetchDefinitions(host=kvm-02, vms=[vm-03])])",
+        "Together(effects=[FetchDefinitions(host=kvm-01, vms=[vm-01])])",
+    ]
 
 
 def test_a_leftover_that_is_kept_from_the_disks_is_passed_over() -> None:

@@ -1,10 +1,11 @@
-"""Fetching the definition of a VM that runs: the program, and the reading of what it says."""
+"""Fetching the definitions of VMs that run: the program, and the reading of what it says."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+from collections.abc import Mapping, Sequence
 
 from ...core.captures import FetchFault, NotFetched
 from ...core.model import Host, Settings, Uuid
@@ -14,41 +15,61 @@ from ...core.wire import Faulty, ReplyFault, read_message, read_pairs
 from .program import DEFAULTS, SCAN, Program, ProgramResult, compose, ground
 
 MOST_BYTES = 1024 * 1024 + 32
-"""What a host may send: a little more than its reader takes, which then says what is wrong."""
+"""What a host may send of one VM: a little more than its reader takes, which then says what is wrong."""
 
 _FIRST = re.compile(r"capture ([0-9a-f-]{36}) (live|not-live|failed)(?: (.*))?\Z")
 _PART = re.compile(r"xml ([A-Za-z0-9+/]{1,76}={0,2})\Z")
 
+Document = bytes | NotFetched
+"""What is read of one VM: its definition, or why there is none."""
 
-def capture_program(nonce: str, host: Host, vm: Uuid, *, settings: Settings = DEFAULTS) -> Program:
-    """Ask libvirt on `host` for the definition of a VM that runs there. Read-only; it needs no release."""
-    known = {"VMS": vm, "NAMES": "", "ANY_NAME": "", "DISKS": "", "MOST": str(MOST_BYTES)}
+
+def capture_program(nonce: str, host: Host, vms: Sequence[Uuid], *, settings: Settings = DEFAULTS) -> Program:
+    """Ask libvirt on `host` for the definitions of VMs that run there. Read-only; it needs no release."""
+    known = {"VMS": "", "NAMES": "", "ANY_NAME": "", "DISKS": "", "ASKED": " ".join(vms), "MOST": str(MOST_BYTES)}
     return Program(compose((*SCAN, "capture"), nonce, host.root, **ground(settings), **known))
 
 
-def parse_capture(nonce: str, run: ProgramResult, vm: Uuid) -> bytes | NotFetched:
-    """The document, or why there is none. Whatever is odd is none."""
+def parse_capture(nonce: str, run: ProgramResult, vms: Sequence[Uuid]) -> Mapping[Uuid, Document]:
+    """The documents, each or why there is none. Of a reply that is odd in any way nothing is believed."""
     if run.trouble is not None:
-        return NotFetched(FetchFault.NO_ANSWER, met_straight(run.trouble, run.note))
+        return dict.fromkeys(vms, NotFetched(FetchFault.NO_ANSWER, met_straight(run.trouble, run.note)))
     message = read_message(nonce, run.stdout, run.exit_status, run.not_run)
     if isinstance(message, Faulty):
-        return NotFetched(FetchFault.NO_ANSWER, message.says)
-    first = _FIRST.match(message.lines[0]) if message.lines else None
-    parts = [_PART.match(line) for line in message.lines[1:]]
-    if first is None or first[1] != vm or run.exit_status != 0 or message.end != f"lines={len(parts)}":
-        return _odd()
+        return dict.fromkeys(vms, NotFetched(FetchFault.NO_ANSWER, message.says))
+    found: dict[str, Document] | None = None
+    if run.exit_status == 0 and message.end == f"lines={len(message.lines)}":
+        found = _documents(message.lines)
+    if found is None or found.keys() != set(vms):
+        return dict.fromkeys(vms, NotFetched(FetchFault.NO_ANSWER, Faulty(ReplyFault.UNKNOWN_LINE).says))
+    return {vm: found[vm] for vm in vms}
+
+
+def _documents(lines: Sequence[str]) -> dict[str, Document] | None:
+    """By UUID; None where a line is odd."""
+    firsts: dict[str, re.Match[str]] = {}
+    parts: dict[str, list[str]] = {}
+    vm = ""
+    for line in lines:
+        if (first := _FIRST.match(line)) is not None and first[1] not in firsts:
+            vm = first[1]
+            firsts[vm], parts[vm] = first, []
+        elif (part := _PART.match(line)) is not None and vm and firsts[vm][2] == "live":
+            parts[vm].append(part[1])
+        else:
+            return None
+    try:
+        return {vm: _document(first, "".join(parts[vm])) for vm, first in firsts.items()}
+    except binascii.Error:
+        return None
+
+
+def _document(first: re.Match[str], text: str) -> Document:
     if first[2] == "not-live":
         return NotFetched(FetchFault.NOT_LIVE)
     if first[2] == "failed":
         pairs = read_pairs(first[3] or "") or {}
         return NotFetched(FetchFault.FAILED, sentence(pairs.get("why", "")) or "without a reason")
-    if not parts or None in parts:
-        return _odd()
-    try:
-        return base64.b64decode("".join(part[1] for part in parts if part), validate=True)
-    except binascii.Error:
-        return _odd()
-
-
-def _odd() -> NotFetched:
-    return NotFetched(FetchFault.NO_ANSWER, Faulty(ReplyFault.UNKNOWN_LINE).says)
+    if not text:
+        raise binascii.Error
+    return base64.b64decode(text, validate=True)
