@@ -6,7 +6,7 @@ that somebody has left behind, would name the wrong ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -85,3 +85,10 @@ def captured(vm: Uuid, name: str, host: HostName, fetched: Capture | NotFetched)
     if isinstance(fetched, Capture):
         return Captured(vm, name, fetched)
     return Captured(vm, name, None, Why.NOT_FETCHED, f"{host} {fetched.says}")
+
+
+def news(fetched: Iterable[Capture], kept: Iterable[Capture]) -> tuple[Capture, ...]:
+    """Of what was fetched what the store does not know yet: another definition, or one beside another of the
+    inventory's, which would not count. That a VM was seen on another host is none."""
+    known = {each.vm: (each.digest, each.beside) for each in kept}
+    return tuple(each for each in fetched if known.get(each.vm) != (each.digest, each.beside))

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
 from .attempts import Reading
+from .captures import Capture
 from .looks import Look, copies_of
 from .model import HostName, Inventory, Uuid, Vm
 from .power import DeviceId, PowerSeen
 from .record import VmRecord, record_of
 from .storage.results import HowLong
+
+if TYPE_CHECKING:
+    from .drift import Drift
 
 
 class Severity(IntEnum):
@@ -31,6 +36,7 @@ class Code(StrEnum):
     CLONE = "clone"
     DAMAGED = "damaged"
     """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
+    DEFINITION_DRIFT = "definition_drift"
     FENCED_LEFTOVER = "fenced_leftover"
     FEW_FENCE_PATHS = "few_fence_paths"
     HISTORY_BROKEN = "history_broken"
@@ -104,6 +110,12 @@ class Survey:
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
     not_startable: Mapping[Uuid, str] = field(default_factory=dict)
     """Why a VM's definition is none that it could be started from, in words; '' or absent where it is."""
+    captures: Mapping[Uuid, Capture] = field(default_factory=dict)
+    """The definitions of running VMs, as their hosts have just given them."""
+    captured: frozenset[Uuid] = frozenset()
+    """VMs that would be started from what was captured of them before, or of which that is all there is."""
+    drifts: Mapping[Uuid, tuple[Drift, ...]] = field(default_factory=dict)
+    """In what running VMs differ from what they would be started from."""
     storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
     """How long the storage fence of each quarantined host lasts."""
     power: Mapping[DeviceId, PowerSeen] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from .base import (
     do,
 )
 from .hosts import (
+    Drifts,
     EndWatch,
     Fence,
     FetchDefinitions,
@@ -73,6 +74,7 @@ __all__ = [
     "Ask",
     "AskClients",
     "AskPower",
+    "Drifts",
     "DropLease",
     "Effect",
     "EndWatch",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..core.attempts import FenceOrder, FenceReport
 from ..core.captures import Capture, NotFetched, Source
+from ..core.drift import Drift
 from ..core.evidence import WitnessReport
 from ..core.looks import Look
 from ..core.model import HostName, Uuid
@@ -139,3 +140,10 @@ class FetchDefinitions(
 
     host: HostName
     vms: tuple[Uuid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifts(Effect[Mapping[Uuid, tuple[Drift, ...]]]):
+    """In what these definitions of running VMs differ from what each would be started from."""
+
+    captures: tuple[Capture, ...]

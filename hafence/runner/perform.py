@@ -17,6 +17,7 @@ from ..effects import (
     Ask,
     AskClients,
     AskPower,
+    Drifts,
     Effect,
     EndWatch,
     Fence,
@@ -107,8 +108,10 @@ class Performer:
 
         power = PowerPerformer(self._inventory)
         storage = StoragePerformer(self._inventory, self._hosts, self._definitions)
+        captures = CapturePerformer(self._inventory, self._hosts, self._definitions)
         return {
-            FetchDefinitions: CapturePerformer(self._inventory, self._hosts).fetch,
+            FetchDefinitions: captures.fetch,
+            Drifts: captures.drifts,
             AskPower: power.ask_power,
             SendOff: power.send_off,
             WritableDisks: storage.writable_disks,

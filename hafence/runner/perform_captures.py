@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from ..adapters.hosts import kvm
 from ..adapters.ssh.connections import Hosts
 from ..core.captures import Capture, FetchFault, NotFetched
+from ..core.drift import Drift, drift_between
 from ..core.model import HostName, Inventory, Uuid
-from ..effects import FetchDefinitions
-from ..inventory.domain_xml import DomainError
+from ..effects import Drifts, FetchDefinitions
+from ..inventory.domain_xml import DomainError, read_domain
 from ..inventory.domains import digest_beside, read_capture
+from ..inventory.outline import outline_of
+from .definitions import Definitions
 
 SPARE_S = 5.0
 """What a fetch may take beyond three answers of libvirt that hangs."""
@@ -23,8 +26,9 @@ EACH_S = 0.5
 class CapturePerformer:
     """Asks hosts for definitions, and reads what they say: a host is input, and what it gives is started one day."""
 
-    def __init__(self, inventory: Inventory, hosts: Hosts) -> None:
+    def __init__(self, inventory: Inventory, hosts: Hosts, definitions: Definitions) -> None:
         self._inventory = inventory
+        self._definitions = definitions
         self._hosts = hosts
 
     def fetch(self, effect: FetchDefinitions) -> Mapping[Uuid, Capture | NotFetched]:
@@ -49,3 +53,12 @@ class CapturePerformer:
         except DomainError as error:
             return NotFetched(FetchFault.REFUSED, str(error))
         return Capture(vm, host, at, beside, domain.xml)
+
+    def drifts(self, effect: Drifts) -> Mapping[Uuid, tuple[Drift, ...]]:
+        """Each against the definition that the VM would be started from; of one without any nothing is said here."""
+        found = {}
+        for capture in effect.captures:
+            start = self._definitions.readable(self._inventory.vms[capture.vm])
+            if start is not None:
+                found[capture.vm] = drift_between(outline_of(read_domain(capture.xml)), outline_of(start))
+        return found

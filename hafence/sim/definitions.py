@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..core.captures import Capture, FetchFault, NotFetched, Origin, Source, digest_of, origin_of
+from ..core.drift import Drift, Outline, drift_between
 from ..core.model import HostName, Uuid
 from ..core.troubles import met_straight
-from ..effects import FetchDefinitions
+from ..effects import Drifts, FetchDefinitions
 from .hosts import SimHost
 from .kernel import Act
 from .libvirt import Answer, answer_of
@@ -51,6 +52,20 @@ def source_of(world: World, run: SimRun, vm: Uuid) -> Source:
 def generation_of(world: World, run: SimRun, vm: Uuid) -> int:
     """The generation of the disks from which a run would start a VM."""
     source_of(world, run, vm)
+    return run.sources[vm][1]
+
+
+def drifts(world: World, run: SimRun, effect: Drifts) -> Mapping[Uuid, tuple[Drift, ...]]:
+    """The product compares disks, networks, memory and machines; here there are disks."""
+    found = {}
+    for capture in effect.captures:
+        if not source_of(world, run, capture.vm).why_not:
+            live, start = (Outline({"vda": str(n)}) for n in (_generation_in(capture.xml), _named(run, capture.vm)))
+            found[capture.vm] = drift_between(live, start)
+    return found
+
+
+def _named(run: SimRun, vm: Uuid) -> int:
     return run.sources[vm][1]
 
 

@@ -18,6 +18,7 @@ from ..effects import (
     Ask,
     AskClients,
     AskPower,
+    Drifts,
     Effect,
     EndWatch,
     Fence,
@@ -52,7 +53,7 @@ from ..effects import (
 from ..stores.ask import ask
 from .array import add_entries, ask_clients, list_entries, own_addresses, remove_entries, writable_disks
 from .bmc import ask_power, send_off
-from .definitions import fetch, source_of
+from .definitions import drifts, fetch, source_of
 from .kernel import Act, Join
 from .network import STORE
 from .run import SimRun
@@ -242,6 +243,7 @@ AT_ONCE: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Any]] = {
     Uptime: _uptime,
     MemoryNeed: _memory_need,
     Startable: _startable,
+    Drifts: drifts,
     SharedHostKeys: lambda world, run, effect: (),
     SharedDisks: lambda world, run, effect: (),
     Tell: _tell,

@@ -35,15 +35,7 @@ def keep_what_runs(
 ) -> Workflow[tuple[Captured, ...]]:
     """The same after a round of looks."""
     now = yield from do(Now())
-    done: list[Captured] = []
-    asked: list[tuple[Vm, HostName]] = []
-    for vm in vms:
-        record = record_of(vm, memory.records)
-        where = where_to_capture(record, looks, kept_from_writing(record, memory.quarantine, now))
-        if isinstance(where, tuple):
-            done.append(Captured(vm.uuid, vm.name, None, *where))
-        else:
-            asked.append((vm, where))
+    asked, done = _where(vms, memory, looks, now)
     fetched = yield from fetch(asked)
     for vm, host in asked:
         came = fetched[vm.uuid]
@@ -51,6 +43,37 @@ def keep_what_runs(
             yield from do(KeepCapture(came))
         done.append(captured(vm.uuid, vm.name, host, came))
     return tuple(sorted(done, key=lambda each: each.name))
+
+
+def what_runs(
+    vms: Iterable[Vm], memory: Recollection, looks: Mapping[HostName, Look], now: float
+) -> Workflow[dict[Uuid, Capture]]:
+    """The definitions of those that run, as their hosts have them; nothing is kept. For an audit."""
+    asked, _ = _where(vms, memory, looks, now)
+    fetched = yield from fetch(asked)
+    return {vm: each for vm, each in fetched.items() if isinstance(each, Capture)}
+
+
+def keep(captures: Iterable[Capture]) -> Workflow[None]:
+    """Keep what an audit of a moment ago has fetched."""
+    for each in captures:
+        yield from do(KeepCapture(each))
+
+
+def _where(
+    vms: Iterable[Vm], memory: Recollection, looks: Mapping[HostName, Look], now: float
+) -> tuple[list[tuple[Vm, HostName]], list[Captured]]:
+    """Which host is asked for which VM, and what becomes of the others."""
+    asked: list[tuple[Vm, HostName]] = []
+    done: list[Captured] = []
+    for vm in vms:
+        record = record_of(vm, memory.records)
+        where = where_to_capture(record, looks, kept_from_writing(record, memory.quarantine, now))
+        if isinstance(where, tuple):
+            done.append(Captured(vm.uuid, vm.name, None, *where))
+        else:
+            asked.append((vm, where))
+    return asked, done
 
 
 def fetch(asked: Sequence[tuple[Vm, HostName]]) -> Workflow[dict[Uuid, Capture | NotFetched]]:

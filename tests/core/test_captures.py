@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hafence.core.captures import Capture, FetchFault, NotFetched, Origin, Source, digest_of, origin_of
-from hafence.core.capturing import Captured, Why, captured, where_to_capture
+from hafence.core.capturing import Captured, Why, captured, news, where_to_capture
 from hafence.core.model import HostName
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState, mark_starting, mark_stopped, unseen
@@ -97,3 +97,12 @@ def test_what_is_said_of_captures() -> None:
         "definitions": [each.says for each in sources],
     }
     assert_told("captures", told)
+
+
+def test_only_what_the_store_does_not_know_is_kept_again() -> None:
+    moved = replace(TAKEN, host=K2, at=9.0)
+    other = replace(TAKEN, xml="<domain>other</domain>")
+    assert news([moved], [TAKEN]) == ()
+    assert news([other], [TAKEN]) == (other,)
+    assert news([TAKEN], [BESIDE_NOTHING]) == (TAKEN,)
+    assert news([TAKEN], []) == (TAKEN,)

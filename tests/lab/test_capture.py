@@ -75,3 +75,19 @@ def test_what_does_not_run_is_not_captured(lab: Lab, vm: LabVm) -> None:  # noqa
     ended = admin.run_json("capture", vm.name)
     assert (ended.code, ended["vms"][0]["reason"]) == (3, "not_running"), ended
     assert admin.run_json("capture").code == 0
+
+
+@CHANGES
+def test_an_audit_finds_what_has_changed_and_captures_it_where_it_is_told_to(lab: Lab, vm: LabVm, change) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    admin = AdminNode(lab)
+    codes = [each["code"] for each in admin.run_json("audit")["findings"]]
+    assert "definition_drift" not in codes, codes
+    newer = change(lab, vm)
+    found = next(each for each in admin.run_json("audit")["findings"] if each["code"] == "definition_drift")
+    assert (found["severity"], found["subject"]) == ("CRITICAL", vm.name), found
+    assert newer in found["saw"], found
+    for kept in ([vm.name], []):
+        ended = admin.run_json("audit", "--capture")
+        assert [each["vm"] for each in ended["captured"]] == kept, ended
+        assert "definition_drift" not in [each["code"] for each in ended["findings"]], ended
+    assert_started(admin, vm, admin.start_vm(vm.name))

@@ -27,6 +27,7 @@ from hafence.core.watch import WatchReport
 from hafence.effects import (
     Answer,
     Ask,
+    Drifts,
     DropLease,
     Effect,
     EndWatch,
@@ -213,6 +214,8 @@ class Desk:
                 return ()
             case Startable():
                 return Source()
+            case Drifts():
+                return {capture.vm: () for capture in effect.captures}
             case FetchDefinitions():
                 return {vm: Capture(vm, effect.host, self.clock, "", "<domain/>") for vm in effect.vms}
             case WritableDisks():

@@ -7,17 +7,21 @@ from typing import Any
 
 from hafence.core.captures import Capture, FetchFault, NotFetched
 from hafence.core.capturing import Captured, Why
+from hafence.core.drift import Drift, DriftKind
 from hafence.core.looks import Look
 from hafence.core.model import Inventory
 from hafence.core.record import ShutOut, VmRecord, VmState
 from hafence.effects import FetchDefinitions, KeepCapture, LookAt
 from hafence.workflows import capture as capture_module
-from hafence.workflows.capture import capture
+from hafence.workflows.audit import audit, with_captured
+from hafence.workflows.capture import capture, keep
 from tests.core.make import look, silence, uuid, vm
 
 from . import stage
 from .drive import EMPTY, Desk
 from .stage import DB, K1, K2, WEB, book, memory, seen
+
+MORE = Drift(DriftKind.MEMORY, "64 MiB", "32 MiB")
 
 
 def played(
@@ -77,6 +81,19 @@ def test_a_silent_host_keeps_its_vms_from_being_captured() -> None:
     _, done = played(seen(k1=silence("kvm-01")))
     assert [each.why for each in done] == [Why.SILENT, Why.SILENT]
     assert all(each.is_bad for each in done)
+
+
+def test_what_an_audit_keeps_is_no_drift_any_more() -> None:
+    inventory = book(DB, WEB)
+    desk = Desk(inventory, [seen(k1=(DB, WEB))], EMPTY, {})
+    scene = desk.run(audit(stage.run(inventory)))
+    assert set(scene.captures) == {DB.uuid, WEB.uuid}
+    drifted = replace(scene, drifts={DB.uuid: (MORE,), WEB.uuid: (MORE,)})
+    after = with_captured(drifted, [WEB.uuid])
+    assert after.drifts == {DB.uuid: (MORE,)}
+    assert after.captured == {WEB.uuid}
+    desk.run(keep(scene.captures.values()))
+    assert [effect.capture for effect in asked(desk, KeepCapture)] == list(scene.captures.values())
 
 
 def test_other_hypervisors_are_left_out_and_nothing_is_looked_at_for_nobody() -> None:
