@@ -150,6 +150,7 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "lift_quarantine": ("lift quarantine", _key("host"), _nothing),
     "record_statement": ("record statement", _key("host"), _key("reason")),
     "spend_statement": ("spend statement", _key("host"), _key("why")),
+    "keep_capture": ("kept the definition from", _key("host"), _key("digest")),
     "send_off": ("send off", _device, _nothing),
     "ask_clients": ("asked who uses", lambda data, names: f"{', '.join(data['volumes'])}, {_asked(data)}", _clients),
     "list_entries": ("listed who is shut out", lambda data, names: _asked(data), _entries),

@@ -22,6 +22,7 @@ from ...effects import (
     AskPower,
     Effect,
     Fence,
+    FetchDefinitions,
     Interrupted,
     LeaseLost,
     LiftQuarantine,
@@ -105,6 +106,8 @@ class Steps:
                 return f"starting {self.name(order.vm)} on {order.target}"
             case Settle(order):
                 return f"settling on {order.target} what became of the start of {self.name(order.vm)}"
+            case FetchDefinitions(host, vms):
+                return f"fetching from {host} the definition of {self.names(vms)}"
             case RunHooks():
                 return "running the before-start hooks"
             case AskPower(device):
