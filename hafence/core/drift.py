@@ -1,14 +1,12 @@
-"""In what a running VM differs from the definition that it would be started from: what an audit finds while it runs."""
+"""In what a running VM differs from the definition that it would be started from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .model import Vm
 from .risks import some_of
-from .survey import Code, Finding, Severity, Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +78,3 @@ def _same_networks(live: tuple[str, ...], start: tuple[str, ...]) -> bool:
     return len(live) == len(start) and all(
         one == other or one.split(" ")[0] != other.split(" ")[0] for one, other in pairs
     )
-
-
-_SEVERITY = {DriftKind.DISKS: Severity.CRITICAL}
-
-
-def definition_drift(scene: Survey, vm: Vm) -> Iterator[Finding]:
-    """A start would not bring back what runs now. From an older disk it loses what was written since."""
-    drifts = scene.drifts.get(vm.uuid, ())
-    if not drifts or not vm.ha:  # one that is never started here is its admins' business
-        return
-    severity = max(_SEVERITY.get(drift.kind, Severity.WARNING) for drift in drifts)
-    saw = f"runs otherwise than it would be started: {'; '.join(drift.says for drift in drifts)}"
-    do = f"'hafence capture {vm.name}', or mend its definition in the inventory; 'hafence audit --capture' each night"
-    yield Finding(Code.DEFINITION_DRIFT, severity, vm.name, saw, do)

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
 
 from .attempts import Reading
 from .captures import Capture
+from .drift import Drift
 from .looks import Look, copies_of
 from .model import HostName, Inventory, Uuid, Vm
 from .power import DeviceId, PowerSeen
 from .record import VmRecord, record_of
 from .storage.results import HowLong
-
-if TYPE_CHECKING:
-    from .drift import Drift
 
 
 class Severity(IntEnum):
