@@ -160,6 +160,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
         host.memory_free_mib = 32768
         for qemu in list(host.qemus):
             qemu.respawns_after_s = None
+            qemu.halted = ""
             if qemu.disks:
                 world.named[qemu.vm] = max(qemu.disks, world.named.get(qemu.vm, 0))
             if qemu.hidden:
@@ -177,7 +178,7 @@ FIREWALL = ("", "drop", "drop-tcp", "drop-ping", "reject", "reject-net", "reject
 LACKS = ("", "ping", "flock", "virsh", "ss")
 BMC = ("ok", "ignores", "gone")
 WANTS = ("", "disk", "network")
-STARTS = ("", "fails", "dies", "slow")
+STARTS = ("", "fails", "dies", "pauses", "slow")
 """What can be wrong with a host's parts; the words are explained in `hosts.py`."""
 
 VERBS: dict[str, Callable[[Simulation, str], None]] = {

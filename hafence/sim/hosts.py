@@ -20,6 +20,7 @@ class Qemu:
         "born_at",
         "by",
         "disks",
+        "halted",
         "hidden",
         "host",
         "idle_s",
@@ -56,6 +57,8 @@ class Qemu:
         """The copy of a migration that has not taken over: it does not write yet."""
         self.disks = 0
         """The generation of the disks that it writes to: a snapshot, a pivot or a hot-plug makes the next one."""
+        self.halted = ""
+        """'' | i-o-error: why libvirt has paused it. It holds its disks and may be resumed."""
         self.leaves = ""
         """'' | queue | request | cache: what it has under way when it dies (late_writes.py)."""
         self.hidden = False
@@ -140,7 +143,7 @@ class SimHost(Owner):
         self.slow_s = 0.0
         """How much later than sent a script begins (a host that pages)."""
         self.start_fault = ""
-        """'' | fails | dies (right after) | slow: what becomes of a start here."""
+        """'' | fails | dies (right after) | pauses (on an I/O error) | slow: what becomes of a start here."""
         self.bmc = "ok"
         """ok | ignores (accepts 'off' and does nothing) | gone (or can't tell on from off: no agent then sends one)."""
         self.switches: SimHost = self

@@ -65,6 +65,9 @@ def _start(world: World, host: SimHost, vm: Uuid, by: str, job: Job) -> Act[None
     qemu = world.begin_qemu(vm, host, by)
     qemu.disks = job.disks
     host.defined.add(vm)
+    if host.start_fault == "pauses":
+        qemu.halted = "i-o-error"
+        world.say(host.name, f"qemu {qemu.pid} of {world.name_of(vm)} is paused: an I/O error")
     if host.start_fault == "dies":
         yield START_S + 0.15
         world.end_qemu(qemu)

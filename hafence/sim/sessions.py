@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
+from ..core.halted import Halted
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.marks import Mark
 from ..core.model import HostName, Inventory, Uuid
@@ -240,14 +241,20 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
-            looks[name] = _look(host, name, at, offset_s, run.inventory, world.now)
+            looks[name] = _look(host, name, at, offset_s, run.inventory, world.now, effect.about)
     if slowest:
         yield slowest
     return looks
 
 
 def _look(
-    host: SimHost, name: HostName, at: float, admin_offset_s: float, inventory: Inventory, now: float
+    host: SimHost,
+    name: HostName,
+    at: float,
+    admin_offset_s: float,
+    inventory: Inventory,
+    now: float,
+    about: tuple[Uuid, ...],
 ) -> HostLook:
     copies: dict[Uuid, int] = {}
     known: set[Uuid] = set()
@@ -285,8 +292,14 @@ def _look(
         marks=_marks(host, now) if host.marks else (),
         saved=frozenset(host.saved) if host.saved else _NONE,
         listed=frozenset(host.saved) if host.saved else _NONE,
+        halted=_halted(host, about or tuple(inventory.vms)) if sees else {},
         lacking=LACKS[host.wants],
     )
+
+
+def _halted(host: SimHost, about: tuple[Uuid, ...]) -> dict[Uuid, Halted]:
+    """Of the VMs that libvirt is asked for one by one those that it has paused."""
+    return {qemu.vm: Halted("paused", qemu.halted) for qemu in host.qemus if qemu.halted and qemu.vm in about}
 
 
 def _marks(host: SimHost, now: float) -> tuple[Mark, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from hafence.core.captures import Source
 from hafence.core.evidence import Sign
+from hafence.core.halted import Halted
 from hafence.core.looks import Libvirt, Look
 from hafence.core.marks import Mark
 from hafence.core.model import Cluster, HostName, HostState, Inventory, Unreachable, Vm
@@ -93,6 +94,7 @@ MOVED = [seen(k1=(WEB,)), seen(), AFTER]
 SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
 CUT_OFF = {EndWatch: lambda effect: WatchReport(effect.suspect)}
 WHOSE = " store=0123456789abcdef run=run-b age="
+PAUSED = Halted("paused", "i-o-error")
 OTHER_DISKS = says("alive", 10, " found=1 killed=0 why=disks-differ differs=web-01.snap1")
 ANOTHER_STORES = says("unknown", 11, f" found= killed=0 why=another-store-is-at-it{WHOSE}3")
 UNREADABLE = says("unknown", 11, " found= killed=0 why=mark-unreadable")
@@ -333,6 +335,14 @@ CASES = {
         answers={Settle: started(StartResult.RUNNING)},
     ),
     "a start in flight came up": It([AFTER], memory=memory(STARTING), answers={Settle: started(StartResult.RUNNING)}),
+    "it is paused right after its start": It(
+        [seen(k1=(WEB,)), seen(), seen(k2=replace(look("kvm-02", WEB.uuid), halted={WEB.uuid: PAUSED}))], wishes=YES
+    ),
+    "a start in flight came up, and is paused": It(
+        [seen(k2=replace(look("kvm-02", WEB.uuid), halted={WEB.uuid: PAUSED}))],
+        memory=memory(STARTING),
+        answers={Settle: started(StartResult.RUNNING)},
+    ),
     "a start in flight came to nothing": It([seen(), seen(), seen(k3=(WEB,))], memory=memory(STARTING)),
     "a start in flight is unknown": It(memory=memory(STARTING), answers={Settle: started(StartResult.UNKNOWN)}),
     "a start in flight, dry": It([seen()], memory=memory(STARTING), wishes=DRY),
