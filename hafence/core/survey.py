@@ -52,6 +52,7 @@ class Code(StrEnum):
     STORAGE_FENCE_ENDS = "storage_fence_ends"
     STORE_UNREADABLE = "store_unreadable"
     TWO_STORES = "two_stores"
+    VM_DOWN = "vm_down"
     VM_ELSEWHERE = "vm_elsewhere"
     VM_GONE = "vm_gone"
     VM_STOPPED = "vm_stopped"

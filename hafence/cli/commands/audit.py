@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +15,7 @@ from ..show.output import out_folded, print_document
 if TYPE_CHECKING:
     from ...core.model import HostName, Inventory
     from ...core.storage.results import HowLong, Renewed
-    from ...core.survey import Finding, Severity, Survey
+    from ...core.survey import Survey
 
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 def audit(options: Options, renew: bool) -> int:
     """Rehearse the fence of every host through every sibling, and look for every VM; change nothing.
 
-    Prints one status line with performance data, then the findings, the worst first. Exit 0 OK, 1 WARNING,
+    In a pipe: one status line with performance data, then the findings, the worst first. On a terminal: what was
+    found by cause, the worst first, each with what to type; with -v every finding too. Exit 0 OK, 1 WARNING,
     2 CRITICAL, 3 UNKNOWN (also for a usage error). With -q it is silent when all is well.
 
     The one thing that it changes, and only with --renew: a quarantined host whose entries on Ceph's blocklist end
@@ -37,23 +40,27 @@ def audit(options: Options, renew: bool) -> int:
     from ...runner import open_session
     from ...workflows.audit import audit as workflow
     from ...workflows.vm_run import Request
+    from ..show.audit import counts_of, finding_object, one_line, print_by_cause, print_lines
     from ..show.voices import QuietVoice
 
-    url = store_url(options, inventory)
+    url, begun = store_url(options, inventory), time.monotonic()
     with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
         scene = session.play(workflow(Request(session.run_id, inventory, dry_run=True, store_id=session.store_id)))
     scene, renewed = _renew(inventory, url, scene) if renew else (scene, {})
     findings = find_all(scene)
     status = worst(findings)
-    counts = _counts(scene, findings)
+    counts = counts_of(scene, findings)
     if options.json:
-        found = [_object(finding) for finding in findings]
+        found = [finding_object(finding) for finding in findings]
         done = {"renewed": [{"host": host, "says": each.says} for host, each in renewed.items()]} if renew else {}
         print_document({"status": status.name, "findings": found, "counts": counts, **done})
     elif not (options.quiet and status is Severity.OK):
-        _print(status, findings, counts)
+        if sys.stdout.isatty():
+            print_by_cause(scene, findings, time.monotonic() - begun, options.verbose > 0)
+        else:
+            print_lines(status, findings, counts)
         for host, each in renewed.items():
-            out_folded(_one_line(f"renewed {host}: {each.says}"))
+            out_folded(one_line(f"renewed {host}: {each.says}"))
     return status
 
 
@@ -92,58 +99,3 @@ def _ended(renewed: dict[HostName, HowLong]) -> tuple[int, dict[str, Any]]:
     well = all(isinstance(each, Lasts | NoneThere | Renewed) for each in renewed.values())
     told = {host: each.says for host, each in renewed.items() if not isinstance(each, Lasts)}
     return Severity.OK if well else Severity.CRITICAL, {"renewed": told}
-
-
-def _counts(scene: Survey, findings: tuple[Finding, ...]) -> dict[str, int]:
-    from ...core.attempts import Verdict
-    from ...core.looks import Silence
-    from ...core.survey import Severity
-
-    proving = (Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE)
-    readings = [reading for paths in scene.paths.values() for reading in paths.values()]
-    return {
-        "critical": sum(1 for finding in findings if finding.severity is Severity.CRITICAL),
-        "warning": sum(1 for finding in findings if finding.severity is Severity.WARNING),
-        "unknown": sum(1 for finding in findings if finding.severity is Severity.UNKNOWN),
-        "hosts": len(scene.looks),
-        "hosts_silent": sum(1 for look in scene.looks.values() if isinstance(look, Silence)),
-        "fence_paths": len(readings),
-        "fence_paths_good": sum(1 for reading in readings if reading.verdict in proving),
-        "vms": len(scene.inventory.vms),
-    }
-
-
-def _object(finding: Finding) -> dict[str, Any]:
-    return {
-        "code": finding.code,
-        "severity": finding.severity.name,
-        "subject": finding.subject,
-        "saw": finding.saw,
-        "do": finding.do,
-    }
-
-
-def _print(status: Severity, findings: tuple[Finding, ...], counts: dict[str, int]) -> None:
-    if findings:
-        first = findings[0]
-        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        words = f"{first.code} {first.subject}: {first.saw}{more}"
-    else:
-        words = (
-            f"{counts['hosts']} hosts, {counts['fence_paths_good']} of {counts['fence_paths']} fence paths,"
-            f" {counts['vms']} VMs as recorded"
-        )
-    # '|' parts the words from the figures, and a line's end ends them, for whoever reads this
-    out_folded(f"HAFENCE {status.name} - {_one_line(words).replace('|', '/')} | {_perfdata(counts)}")
-    for finding in findings:
-        says = f"{finding.severity.name} {finding.code} {finding.subject}: {finding.saw}. Do: {finding.do}"
-        out_folded(_one_line(says))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _perfdata(counts: dict[str, int]) -> str:
-    limits = {"critical": ";;0", "warning": ";0", "unknown": ""}
-    return " ".join(f"{label}={number}{limits.get(label, '')}" for label, number in counts.items())
