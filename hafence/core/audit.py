@@ -18,7 +18,7 @@ from .survey import Code, Finding, Severity, Survey
 from .two_stores import two_stores
 
 CLOCK_OFF_S = 2.0
-"""A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
+"""A host's clock that is at least this far off is worth a word, whenever in its answer's time it was read. Deadlines are corrected; logs are not."""
 
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
@@ -155,8 +155,9 @@ def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
     if look.missing:
         saw = "lacks " + ", ".join(look.missing)
         yield Finding(Code.PROGRAM_MISSING, Severity.WARNING, host.name, saw, f"install them on {host.name}")
-    if abs(look.clock_offset_s) > CLOCK_OFF_S:
-        saw = f"its clock is {look.clock_offset_s:+.1f} s off this machine's"
+    if look.clock_off_s > CLOCK_OFF_S:
+        within = f" (give or take {look.clock_within_s:.1f} s)" if look.clock_within_s >= 0.5 else ""
+        saw = f"its clock is {look.clock_offset_s:+.1f} s off this machine's{within}"
         yield Finding(Code.CLOCK_OFF, Severity.WARNING, host.name, saw, "mend the time synchronisation")
 
 

@@ -159,7 +159,7 @@ def _hygiene(findings: list[Finding]) -> Iterator[Cause]:
 
 @dataclass(frozen=True, slots=True)
 class Well:
-    """What is as it should be, counted. `clocks_s`: how far the clock is off that is furthest off."""
+    """What is as it should be, counted. `clocks_s`: how far off any clock may be."""
 
     hosts: tuple[int, int]
     """How many hosts that should be up can be fenced through siblings now, and how many should be up."""
@@ -183,5 +183,5 @@ def all_well(scene: Survey) -> Well:
         (sum(1 for host in hosts if ways_to_fence(scene, host)), len(hosts)),
         (right, len(vms)),
         scene.remembered and not scene.store_problems,
-        max((abs(look.clock_offset_s) for look in looks), default=None),
+        max((abs(look.clock_offset_s) + look.clock_within_s for look in looks), default=None),
     )

@@ -33,7 +33,8 @@ class Libvirt(Enum):
 class HostLook:
     """A host that answered and could be looked into.
 
-    `clock_offset_s` is the host's clock minus the admin node's. `copies` are the VMs of which a qemu with
+    `clock_offset_s` is the host's clock minus the admin node's, give or take `clock_within_s`: the host said its time
+    some time between the question and its answer, and a slow login says nothing of a clock. `copies` are the VMs of which a qemu with
     a living task was seen, each with the number of such processes; `active` are those that libvirt calls
     active (a VM being started is active before its process exists). Memory is what libvirt reports, in MiB.
 
@@ -67,8 +68,14 @@ class HostLook:
     """VMs of which a managed save image lies here: a start goes on from that memory, whatever became of the disks."""
     listed: frozenset[Uuid] = frozenset()
     """VMs that libvirt-guests starts when the host boots."""
+    clock_within_s: float = 0.0
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
+
+    @property
+    def clock_off_s(self) -> float:
+        """By how much its clock is off at least."""
+        return max(0.0, abs(self.clock_offset_s) - self.clock_within_s)
 
     @property
     def barring(self) -> tuple[Lack, ...]:
