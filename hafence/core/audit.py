@@ -18,7 +18,8 @@ from .survey import Code, Finding, Severity, Survey
 from .two_stores import two_stores
 
 CLOCK_OFF_S = 2.0
-"""A host's clock that is at least this far off is worth a word, whenever in its answer's time it was read. Deadlines are corrected; logs are not."""
+"""A host's clock that is at least this far off is worth a word, whenever in its answer's time it was read. Deadlines
+are corrected; logs are not."""
 
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)

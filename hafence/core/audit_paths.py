@@ -8,6 +8,7 @@ from .attempts import Reading, Verdict
 from .looks import Look, Silence, shows_life
 from .model import Host, HostName, HostState, Vm
 from .record import VmState
+from .rotation import FRESH_S, Paths, PathSeen
 from .siblings import Candidates, choose_siblings
 from .survey import Code, Finding, Severity, Survey
 
@@ -31,9 +32,38 @@ def siblings_of(scene: Survey, host: Host) -> Candidates:
 
 
 def ways_to_fence(scene: Survey, host: Host) -> tuple[HostName, ...]:
-    """The siblings through which it could be fenced now."""
-    paths = scene.paths.get(host.name, {})
-    return tuple(name for name in siblings_of(scene, host).chosen if name in paths and proves(paths[name]))
+    """The siblings through which it could be fenced now. Where one of them was seen to, those count, too, that an
+    earlier audit has seen to within a day: each run asks a few. Where none was, nothing of yesterday does."""
+    paths, earlier = scene.paths.get(host.name, {}), scene.earlier.get(host.name, {})
+    asked = siblings_of(scene, host).chosen
+    now = [name for name in asked if name in paths and proves(paths[name])]
+    before = [name for name in asked if name not in paths and name in earlier and _counts(earlier[name], scene.at)]
+    return (*now, *before) if now else ()
+
+
+def _counts(seen: PathSeen, now: float) -> bool:
+    return seen.good and 0 <= now - seen.at <= FRESH_S
+
+
+def paths_seen(scene: Survey) -> Paths:
+    """What is known of every path between hosts of the inventory: this audit's word, else an earlier one's."""
+    known: dict[HostName, dict[HostName, PathSeen]] = {}
+    for host, _ in watched(scene):
+        now = scene.paths.get(host.name, {})
+        before = scene.earlier.get(host.name, {})
+        for each in scene.inventory.members(host.cluster):
+            if each.name in now:
+                took = scene.path_seconds.get(host.name, {}).get(each.name, 0.0)
+                known.setdefault(host.name, {})[each.name] = _seen(now[each.name], scene.at, took)
+            elif each.name in before and each.name != host.name:
+                known.setdefault(host.name, {})[each.name] = before[each.name]
+    return known
+
+
+def _seen(reading: Reading, at: float, seconds: float) -> PathSeen:
+    good = proves(reading)
+    word = reading.trouble.value if reading.trouble is not None else reading.facts.why or reading.verdict.value
+    return PathSeen(at, good, word, "" if good else reading.detail, seconds)
 
 
 def fence_paths(scene: Survey) -> Iterator[Finding]:

@@ -34,9 +34,11 @@ class HostLook:
     """A host that answered and could be looked into.
 
     `clock_offset_s` is the host's clock minus the admin node's, give or take `clock_within_s`: the host said its time
-    some time between the question and its answer, and a slow login says nothing of a clock. `copies` are the VMs of which a qemu with
-    a living task was seen, each with the number of such processes; `active` are those that libvirt calls
-    active (a VM being started is active before its process exists). Memory is what libvirt reports, in MiB.
+    some time between the question and its answer, and a slow login says nothing of a clock.
+
+    `copies` are the VMs of which a qemu with a living task was seen, each with the number of such processes; `active`
+    are those that libvirt calls active (a VM being started is active before its process exists). Memory is what
+    libvirt reports, in MiB.
 
     Of the VMs that the look was about libvirt was asked one by one: `starting` are those that it runs, or is at, and of
     which there is no process; `cleared` those that it does not run.

@@ -61,12 +61,13 @@ class Performer:
         holder: Holder,
         voice: Voice,
         vms: tuple[Uuid, ...] = (),
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._inventory = inventory
         self._hosts = hosts
         self._holder = holder
         stored = StorePerformer(inventory, store, holder)
-        reached = HostPerformer(inventory, hosts, holder.run, vms)
+        reached = HostPerformer(inventory, hosts, holder.run, vms, progress)
         self._by_type: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
             Now: lambda _: time.time(),
             Uptime: lambda _: _uptime(),

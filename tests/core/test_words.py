@@ -96,6 +96,7 @@ def test_what_holds_where_the_inventory_says_nothing() -> None:
         statement_age_s=3600.0,
         boot_grace_s=0.0,
         storm_share=0.5,
+        paths=3,
         unreachable=Unreachable.CONFIRM,
         pre_fence=True,
         libvirt_timeout_s=5.0,

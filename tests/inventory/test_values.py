@@ -38,6 +38,7 @@ fencing:
   statement_age: 1d
   boot_grace: 5m
   storm_share: 40%
+  paths: 5
   unreachable: prove
   pre_fence: false
 store: sqlite:state.db
@@ -89,7 +90,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     here = str(tmp_path)
 
     assert inventory.settings == Settings(
-        25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, Unreachable.PROVE, pre_fence=False
+        25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, Unreachable.PROVE, pre_fence=False, paths=5
     )
     assert inventory.store == f"sqlite://{here}/state.db"
     assert inventory.hooks == f"{here}/hooks"

@@ -10,7 +10,7 @@ import click
 
 from ..context import Options, read_inventory, store_url
 from ..options import common_options, json_option, pass_options
-from ..show.output import out_folded, print_document
+from ..show.output import out, out_folded, print_document, say
 
 if TYPE_CHECKING:
     from ...core.model import HostName, Inventory
@@ -35,18 +35,17 @@ def audit(options: Options, renew: bool) -> int:
     """
     inventory = read_inventory(options)
 
+    from ...adapters.local.seen_paths import AuditUnderWay, only_audit
     from ...core.audit import find_all, worst
     from ...core.survey import Severity
-    from ...runner import open_session
-    from ...workflows.audit import audit as workflow
-    from ...workflows.vm_run import Request
     from ..show.audit import counts_of, finding_object, one_line, print_by_cause, print_lines
-    from ..show.voices import QuietVoice
 
     url, begun = store_url(options, inventory), time.monotonic()
-    with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
-        scene = session.play(workflow(Request(session.run_id, inventory, dry_run=True, store_id=session.store_id)))
-    scene, renewed = _renew(inventory, url, scene) if renew else (scene, {})
+    try:
+        with only_audit(url):
+            scene, renewed, lost = _look(options, inventory, url, renew)
+    except AuditUnderWay:
+        return _is_under_way(options)
     findings = find_all(scene)
     status = worst(findings)
     counts = counts_of(scene, findings)
@@ -61,7 +60,46 @@ def audit(options: Options, renew: bool) -> int:
             print_lines(status, findings, counts)
         for host, each in renewed.items():
             out_folded(one_line(f"renewed {host}: {each.says}"))
+    if lost and not options.quiet:
+        say(f"hafence: {lost}: the next audit begins anew with them")
     return status
+
+
+def _look(options: Options, inventory: Inventory, url: str, renew: bool) -> tuple[Survey, dict[HostName, Renewed], str]:
+    """The audit, what it has renewed, and why what it has seen of paths could not be kept ('' where it was)."""
+    from ...adapters.local.seen_paths import keep_seen, read_seen
+    from ...core.audit_paths import paths_seen
+    from ...runner import open_session
+    from ...workflows.audit import audit as workflow
+    from ...workflows.rehearse import expected
+    from ...workflows.vm_run import Request
+    from ..show.progress import Progress
+    from ..show.voices import QuietVoice
+
+    voice, seen = QuietVoice(), read_seen(url)
+    with (
+        Progress(expected(inventory), not options.quiet) as progress,
+        open_session(
+            inventory, url, "audit", (), {}, voice, dry_run=True, unread=True, progress=progress.one_more
+        ) as session,
+    ):
+        request = Request(session.run_id, inventory, dry_run=True, store_id=session.store_id)
+        scene = session.play(workflow(request, seen))
+    lost = keep_seen(url, paths_seen(scene))
+    return (*(_renew(inventory, url, scene) if renew else (scene, {})), lost)
+
+
+def _is_under_way(options: Options) -> int:
+    from ...core.outcome import Exit
+    from ...core.survey import Severity
+
+    says = "another audit of this store is under way on this machine: wait for it"
+    if options.json:
+        error = {"exit": int(Exit.BUSY), "message": says, "errors": []}
+        print_document({"status": Severity.UNKNOWN.name, "findings": [], "error": error})
+    else:
+        out(f"HAFENCE {Severity.UNKNOWN.name} - {says}")
+    return Severity.UNKNOWN
 
 
 def _renew(inventory: Inventory, url: str, scene: Survey) -> tuple[Survey, dict[HostName, Renewed]]:
