@@ -171,6 +171,8 @@ def judge(case: Case) -> Judgement:
         risks += (Risk(RiskKind.OTHER_MANAGER, (case.suspect,)),)
     if any(attempt.reading.is_armed for attempt in case.attempts):
         risks += (Risk(RiskKind.STILL_ARMED, (case.suspect,)),)
+    if case.verdict is Verdict.CONFIRMED_DEAD and not all(tried.done for tried in case.fences_tried):
+        risks += (Risk(RiskKind.NOT_SHUT_OUT, (case.suspect,)),)
     return replace(judgement, risks=risks)
 
 

@@ -25,6 +25,7 @@ class RiskKind(Enum):
     STILL_ARMED = "still_armed"
     LEFT_UNPROVEN = "left_unproven"
     STATE_MADE_ANEW = "state_made_anew"
+    NOT_SHUT_OUT = "not_shut_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ _SAYS = {
     RiskKind.STATE_MADE_ANEW: (
         "a part of the VM's state (its NVRAM, its TPM's) is not on {hosts} and is made anew by a start there: boot"
         " entries and keys are lost to it"
+    ),
+    RiskKind.NOT_SHUT_OUT: (
+        "the VM is dead on {hosts} and has no write on its way there, but the storage was not seen to shut out its"
+        " client: what the network still holds of it would be written beside the new process"
     ),
     RiskKind.LEFT_UNPROVEN: (
         "the VM was taken from {hosts} earlier without a proof, and nobody has looked there since; a qemu there that"

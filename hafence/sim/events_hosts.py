@@ -214,6 +214,8 @@ def _leaves(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
         raise BadEvent(f"{more[0]!r}: what a process leaves under way is one of {', '.join(KINDS)}")
     for process in host.living(vm):
         process.leaves = more[0]
+        if not process.locks_its_images:
+            world.storage.locks.pop(vm, None)
         world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} writes ({more[0]})")
 
 

@@ -61,6 +61,11 @@ class Qemu:
         self.hidden = False
         """It bears the VM's UUID under another program's name, and nobody can say what it is."""
 
+    @property
+    def locks_its_images(self) -> bool:
+        """Whether the storage shuts it out when the next copy opens them: what it has sent could not be written."""
+        return self.leaves != "queue"
+
 
 class Job:
     """A start in libvirtd's hands. `lock` is the lock that virsh holds on when its script has given up on it."""

@@ -57,8 +57,8 @@ class SimStorage:
         return not clients.isdisjoint(self.blocklist) and not self.keeps_out(qemu, now)
 
     def begins(self, qemu: Qemu, network: Network, now: float) -> None:
-        """A process opens its VM's images, and takes their lock if it can."""
-        if self.can_write(qemu, network, now):
+        """A process opens its VM's images, and takes their lock if it can, and they have one."""
+        if qemu.locks_its_images and self.can_write(qemu, network, now):
             self.locks[qemu.vm] = (qemu.host.name, qemu.pid)
 
     def ends(self, qemu: Qemu, clean: bool, now: float) -> None:

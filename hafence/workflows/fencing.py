@@ -32,7 +32,7 @@ from ..effects import (
     do,
 )
 from .fencing_state import Fencing, Observed
-from .power_and_storage import second_level, spend_if_seen_alive
+from .power_and_storage import second_level, shut_out_the_dead, spend_if_seen_alive
 from .vm_run import Request, VmRun
 
 MAX_SEEING = 2
@@ -60,6 +60,7 @@ def fence_suspect(
     yield from _second_look(fencing)
     yield from spend_if_seen_alive(fencing)
     yield from second_level(fencing)
+    yield from shut_out_the_dead(fencing)
     return {vm: _close(fencing, vm_run) for vm, vm_run in vm_runs.items()}
 
 

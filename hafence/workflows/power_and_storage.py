@@ -24,9 +24,11 @@ from ..core.stored import Recollection
 from ..effects import Answer, Ask, NoteSecondLevel, Now, Parallel, SpendStatement, Witness, Workflow, do
 from .fencing_state import Fencing
 from .power_fence import power_fence
-from .storage_fence import Remembered, StorageOrder, fence_storage
+from .storage_fence import Remembered, StorageOrder, fence_storage, shut_out_left_open
 from .vm_run import Request
 
+AFTER_DEATH_S = 12.0
+"""How long a start waits for a storage that is asked to shut out the clients of the dead: its first call may hang."""
 Level = Workflow[Mapping[Uuid, SecondLevelReply]]
 """A fence of the second level that is about to be used: what it comes to for each VM."""
 
@@ -83,21 +85,25 @@ def _storage(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Level, .
     fence = storage_fence_of(inventory.cluster_of(fencing.suspect.name))
     if fence is None:
         return ()
-    # Only a host that was looked into is known to run no copy: another one's client on the images is a stranger's.
-    seen = tuple(name for name in fencing.candidates.chosen if isinstance(fencing.view.looks.get(name), HostLook))
-    order = StorageOrder(
-        suspect=fencing.suspect,
-        vms=vms,
-        siblings=seen,
-        not_after=(yield from _not_after(fencing, vms)),
-        within_s=inventory.settings.power_timeout_s,
-        rehearse=fencing.run.dry_run,
-        alone=not _other_vms(fencing),
-    )
+    order = yield from _storage_order(fencing, vms, inventory.settings.power_timeout_s)
     remembered: Remembered = {}
     for vm in vms:
         remembered.update(fencing.vm_runs[vm].clients)
     return (_fence_storage(fencing, fence, order, remembered),)
+
+
+def _storage_order(fencing: Fencing, vms: tuple[Uuid, ...], within_s: float) -> Workflow[StorageOrder]:
+    # Only a host that was looked into is known to run no copy: another one's client on the images is a stranger's.
+    seen = tuple(name for name in fencing.candidates.chosen if isinstance(fencing.view.looks.get(name), HostLook))
+    return StorageOrder(
+        suspect=fencing.suspect,
+        vms=vms,
+        siblings=seen,
+        not_after=(yield from _not_after(fencing, vms)),
+        within_s=within_s,
+        rehearse=fencing.run.dry_run,
+        alone=not _other_vms(fencing),
+    )
 
 
 def _fence_storage(fencing: Fencing, fence: StorageFence[Any], order: StorageOrder, remembered: Remembered) -> Level:
@@ -106,6 +112,23 @@ def _fence_storage(fencing: Fencing, fence: StorageFence[Any], order: StorageOrd
         fencing.vm_runs[vm].clients.update(remembered)
     yield from do(NoteSecondLevel(fencing.suspect.name, SecondLevelKind.STORAGE, replies))
     return replies
+
+
+def shut_out_the_dead(fencing: Fencing) -> Workflow[None]:
+    """After a confirmed death: what the network still holds of the dead process must not be written by the storage."""
+    inventory = fencing.run.inventory
+    fence = storage_fence_of(inventory.cluster_of(fencing.suspect.name))
+    vms = tuple(vm for vm in fencing.vm_runs if fencing.verdict(vm) is Verdict.CONFIRMED_DEAD)
+    if fence is None or not vms or fencing.run.dry_run:
+        return
+    order = yield from _storage_order(fencing, vms, AFTER_DEATH_S)
+    replies = yield from shut_out_left_open(inventory, fence, order)
+    if not replies:
+        return
+    yield from do(NoteSecondLevel(fencing.suspect.name, SecondLevelKind.STORAGE, replies))
+    now = yield from do(Now())
+    for vm, reply in replies.items():
+        _note(fencing, vm, reply, now)
 
 
 def _power(fencing: Fencing, vms: tuple[Uuid, ...]) -> Workflow[tuple[Level, ...]]:

@@ -40,6 +40,7 @@ from ..core.storage.results import (
     StillThere,
     foretold,
     no_storage_fence,
+    of_the_dead,
     storage_fenced,
 )
 from ..effects import (
@@ -205,6 +206,41 @@ def _judged(
     if isinstance(judged, str):
         return no_storage_fence(fence, judged, now, plan.signs)
     return storage_fenced(fence, plan, judged, asker, seen.at)
+
+
+# ---------------------------------------------------------------- after a death
+
+
+def shut_out_left_open(
+    inventory: Inventory, fence: StorageFence[Any], order: StorageOrder
+) -> Workflow[dict[Uuid, SecondLevelReply]]:
+    """Shut out the clients of dead processes that the storage would let write on, and see that they are.
+
+    For the VMs of which something is to be told: that it was done, or why nobody knows. A volume that other VMs may use
+    by its definition is left alone: a client of the suspect's there may be a living VM's.
+    """
+    now = yield from do(Now())
+    askers = _askers(fence, order.suspect.cluster, order.siblings, min(order.not_after, now + order.within_s))
+    names: dict[Uuid, tuple[str, ...]] = {}
+    disks = yield from do(Together(tuple(WritableDisks(vm) for vm in order.vms)))
+    for vm, found in zip(order.vms, disks, strict=True):
+        own = () if isinstance(found, Unanswered) else tuple(disk for disk in found if not disk.shareable)
+        names[vm] = fence.volumes_of(inventory.vms[vm], own).names
+    volumes = tuple(dict.fromkeys(name for each in names.values() for name in each))
+    if not volumes:
+        return {}
+    around = yield from _surroundings(inventory, order)
+    seen = yield from askers.ask(lambda asker: AskClients(asker, volumes, askers.until))
+    if isinstance(seen, Unanswered):
+        now = yield from do(Now())
+        return {vm: no_storage_fence(fence, seen.says, now) for vm, each in names.items() if each}
+    plans: dict[Uuid, Plan[Any]] = {}
+    for vm, each in names.items():
+        left = {client for name in each for client in fence.left_open(seen.volumes[name], around)}
+        if left:
+            plans[vm] = Plan(each, tuple(sorted(left)), False, "", ())
+    replies = yield from _shut_out(fence, askers, plans)
+    return {vm: of_the_dead(reply) for vm, reply in replies.items()}
 
 
 # ---------------------------------------------------------------- letting in, and keeping out

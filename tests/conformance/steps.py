@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hafence.core.attempts import FenceOrder
-from hafence.core.model import CephSettings, HostName, Inventory, Uuid
+from hafence.core.model import CephSettings, Host, HostName, Inventory, Uuid
 from hafence.core.power import devices_of
 from hafence.core.starts import StartOrder
 from hafence.core.storage.ceph import CephFence
@@ -180,18 +180,40 @@ def fence_storage(
         it = inventory.hosts[HostName(suspect)]
         fence = storage_fence_of(inventory.clusters[it.cluster])
         assert fence is not None, "such a case has Ceph"
-        order = storage.StorageOrder(
-            suspect=it,
-            vms=tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect),
-            siblings=tuple(HostName(name) for name in siblings),
-            not_after=now + lease_s,
-            within_s=inventory.settings.power_timeout_s,
-            rehearse=rehearse,
-            alone=alone,
-        )
+        order = _storage_order(inventory, it, siblings, now + lease_s, rehearse, alone)
         replies = yield from storage.fence_storage(inventory, fence, order, {})
         names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
         return [f"storage fence of {names[vm]} on {suspect}: {second_level(each)}" for vm, each in replies.items()]
+
+    return make
+
+
+def _storage_order(
+    inventory: Inventory, it: Host, siblings: Sequence[str], not_after: float, rehearse: bool, alone: bool
+) -> storage.StorageOrder:
+    return storage.StorageOrder(
+        suspect=it,
+        vms=tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == it.name),
+        siblings=tuple(HostName(name) for name in siblings),
+        not_after=not_after,
+        within_s=inventory.settings.power_timeout_s,
+        rehearse=rehearse,
+        alone=alone,
+    )
+
+
+def shut_out_the_dead(suspect: str, *siblings: str) -> Ask:
+    """After the death of the VMs whose home is the suspect: the clients that the storage would let write on."""
+
+    def make(inventory: Inventory, now: float) -> Workflow[Told]:
+        it = inventory.hosts[HostName(suspect)]
+        fence = storage_fence_of(inventory.clusters[it.cluster])
+        assert fence is not None, "such a case has Ceph"
+        order = _storage_order(inventory, it, siblings, now + LEASE_S, False, False)
+        replies = yield from storage.shut_out_left_open(inventory, fence, order)
+        names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
+        told = [f"after the death of {names[vm]}: {second_level(each)}" for vm, each in replies.items()]
+        return told or ["nobody is left to shut out"]
 
     return make
 

@@ -17,6 +17,7 @@ from tests.conformance.steps import (
     lift,
     list_entries,
     renew,
+    shut_out_the_dead,
     strike,
 )
 from tests.conformance.worlds import Real, compare
@@ -106,6 +107,20 @@ def test_a_client_whose_host_lost_its_power_watches_for_a_while(lab: Lab, ceph: 
 def test_a_client_that_was_killed_is_the_one_that_is_shut_out(lab: Lab, ceph: Ceph) -> None:
     steps: list[Step] = [writes(), fence(SUSPECT, SIBLING), fence_storage(SUSPECT, SIBLING)]
     compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
+
+
+@pytest.mark.parametrize("feature", ["exclusive-lock", "layering"])
+def test_what_is_shut_out_after_a_death(lab: Lab, ceph: Ceph, feature: str) -> None:
+    locks = writes() if feature == "exclusive-lock" else does(lambda real: None, f"qemu web {SUSPECT} leaves queue")
+    steps: list[Step] = [
+        locks,
+        ask_clients(SIBLING, "web"),
+        strike("libvirtd_hung", SUSPECT, sim=[f"libvirtd {SUSPECT}=hung"]),  # SIGKILL comes first: nothing is closed
+        fence(SUSPECT, SIBLING),
+        shut_out_the_dead(SUSPECT, SIBLING),
+        list_entries(SIBLING),
+    ]
+    compare(lab, WEB, steps, {"web": ceph.create_image(feature=feature)}, **settings(ceph))
 
 
 def test_a_sibling_without_a_way_to_the_storage_is_passed_over(lab: Lab, ceph: Ceph) -> None:

@@ -33,10 +33,12 @@ from .proc import (
     pid_namespace,
     wait_until,
 )
-from .vm import EMULATOR, Disk, LabVm, Qemu, domain_xml, qemu_arguments, uuid_of
+from .vm import EMULATOR, Disk, FileDisk, LabVm, Qemu, domain_xml, qemu_arguments, uuid_of
+from .writer import SECTOR, SECTORS, boot_sectors, read_told
 
 T = TypeVar("T")
 FIRST_HOST = 11
+WRITERS_DISK = ".writer.raw"
 
 
 class Lab:
@@ -54,6 +56,8 @@ class Lab:
         self.faults: list[Fault] = []
         self.is_up = False
         self.kept = False
+        self.promised = False
+        """Whether the test at hand has claimed that no VM has two writers: its disks are read at its end, too."""
         self._wanted = prefix, folder
         self._claims: list[socket.socket] = []
         self._inventories = 0
@@ -168,6 +172,9 @@ class Lab:
         self.freezer.thaw_all()
         self.vms.clear()
         self.on_all(cleaning.reset_host)
+        self.promised = False
+        for path in (self.folder / "vms").glob(f"*{WRITERS_DISK}"):
+            path.unlink()
         self.forget_neighbours()
 
     def forget_neighbours(self) -> None:
@@ -235,14 +242,32 @@ class Lab:
         memory_mib: int = 32,
         emulator: str = "",
     ) -> LabVm:
-        """Write a VM's definition and note it for `inventory()`; libvirt is not told."""
-        disks = disk if isinstance(disk, tuple) else (disk,) if disk else ()
+        """Write a VM's definition and note it for `inventory()`; libvirt is not told.
+
+        Without a disk it gets one with a guest that writes, the judge of `late_writers`; () gives it none.
+        """
         uuid = uuid or str(uuid_module.uuid4())
+        disks = disk if isinstance(disk, tuple) else (disk or self._writers_disk(uuid),)
         path = self.folder / "vms" / f"{name}.xml"
         path.write_text(domain_xml(name, uuid, disks, memory_mib, emulator))
         vm = LabVm(uuid, name, host, path, disks)
         self.vms[name] = vm
         return vm
+
+    def _writers_disk(self, uuid: str) -> Disk:
+        path = self.folder / "vms" / f"{uuid}{WRITERS_DISK}"
+        if not path.exists():
+            path.write_bytes(boot_sectors())
+        return FileDisk(path, shareable=True)
+
+    def late_writers(self) -> list[str]:
+        """The VMs of which an older copy has written to its disk after a newer one had begun, by their UUID."""
+        late = []
+        for path in sorted((self.folder / "vms").glob(f"*{WRITERS_DISK}")):
+            with path.open("rb") as disk:
+                if read_told(disk.read(SECTORS * SECTOR)).is_late:
+                    late.append(path.name.removesuffix(WRITERS_DISK))
+        return late
 
     def another_emulator(self, host: str) -> str:
         """Lay qemu under another name on a host, as a distribution, a vendor or a wrapper does. Returns its path."""

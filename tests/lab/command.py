@@ -236,8 +236,10 @@ def by_vm(lab: Lab) -> dict[str, list[Qemu]]:
 
 @contextmanager
 def never_twice(lab: Lab) -> Iterator[Watch]:
-    """While this lasts, no VM lives twice at any moment that is looked at: the promise that all else serves."""
+    """While this lasts, no VM lives twice at any moment that is looked at, and at its end no disk has been written to
+    by an older copy after a newer one had begun: the promise that all else serves."""
     watch = Watch()
+    lab.promised = True
     over = threading.Event()
     broken: list[BaseException] = []
 
@@ -261,6 +263,7 @@ def never_twice(lab: Lab) -> Iterator[Watch]:
     assert watch.samples > 1
     twice = {uuid: watch.where[uuid] for uuid, most in watch.most.items() if most > 1}
     assert not twice, f"lived twice: {twice}"
+    assert lab.late_writers() == []
 
 
 # ---------------------------------------------------------------- what is asserted again and again

@@ -39,6 +39,8 @@ PACKAGE_OF = {
     "fence_virsh": "fence-agents",
     "ipmitool": "ipmitool",
     "openssl": "openssl",
+    "tgtd": "tgt",
+    "tgtadm": "tgt",
 }
 """The Debian package that brings a program."""
 

@@ -12,17 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from . import faults
 from .cluster import Lab
 from .fault import Fault
 from .host import LabHost
 from .proc import run, wait_until
-from .vm import LabVm, NbdDisk
+from .vm import LabVm, NetworkDisk
 
-NUMBER = 201
-PORT = 10999
-"""Not NBD's own: what storage a VM has is known by its definition."""
 SIZE = 1 << 20
 BLOCK = 4096
 
@@ -41,19 +39,24 @@ def make_file(path: Path) -> Path:
     return path
 
 
-class Nbd:
-    """A machine of the lab's network that serves a file as a network block device, as a storage array would."""
+class Array:
+    """A machine of the lab's network that serves a file to qemu's own drivers, as a storage array would."""
+
+    NAME: str
+    NUMBER: int
+    PORT: int
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.file = make_file(lab.folder / "nbd" / "disk.raw")
-        self.node: LabHost = lab.add_machine("array", NUMBER)
-        self.pid = self.node.spawn(
-            ["qemu-nbd", "-t", "-e", "16", "-f", "raw", "-x", "web-01", "-p", str(PORT), str(self.file)]
-        )
-        wait_until(lambda: f":{PORT:04X}" in self.node.net("cat", "/proc/net/tcp"), "the array serves")
+        self.file = make_file(lab.folder / self.NAME / "disk.raw")
+        self.node: LabHost = lab.add_machine(self.NAME, self.NUMBER)
+        self._serve()
+        wait_until(lambda: f":{self.PORT:04X}" in self.node.net("cat", "/proc/net/tcp"), f"{self.NAME} serves")
 
-    def __enter__(self) -> Nbd:
+    def _serve(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,9 +64,9 @@ class Nbd:
         self.file.unlink()
 
     @property
-    def disk(self) -> NbdDisk:
+    def disk(self) -> NetworkDisk:
         """The disk as a VM has it."""
-        return NbdDisk("web-01", self.node.address, PORT)
+        raise NotImplementedError
 
     def clear(self) -> None:
         """An empty disk again."""
@@ -72,11 +75,58 @@ class Nbd:
 
     def cut(self, host: str) -> Fault:
         """The storage network of a host drops its packets, both ways."""
-        return faults.drop_ports(self.lab, host, self.node.address, str(PORT))
+        return faults.drop_ports(self.lab, host, self.node.address, str(self.PORT))
 
     def holds(self, pattern: int, offset: int = 0) -> bool:
         """Whether a whole block of the disk consists of one byte, by the array's word."""
         return block_of(self.file, offset) == bytes([pattern]) * BLOCK
+
+    def queued_bytes(self, host: LabHost, of_the_dead: bool = True) -> int:
+        """Bytes that the kernel of a host still sends here, for processes that are gone or for whomever."""
+        lines = [line.split() for line in host.net("cat", "/proc/net/tcp").splitlines()[1:]]
+        here = [line for line in lines if line[2].endswith(f":{self.PORT:04X}")]
+        return sum(int(line[4].split(":")[0], 16) for line in here if line[9] == "0" or not of_the_dead)
+
+
+class Nbd(Array):
+    """It serves a network block device."""
+
+    NAME, NUMBER = "nbd", 201
+    PORT = 10999
+    """Not NBD's own: what storage a VM has is known by its definition."""
+
+    def _serve(self) -> None:
+        self.node.spawn(
+            ["qemu-nbd", "-t", "-e", "16", "-f", "raw", "-x", "web-01", "-p", str(self.PORT), str(self.file)]
+        )
+
+    @property
+    def disk(self) -> NetworkDisk:
+        """The disk as a VM has it."""
+        return NetworkDisk("nbd", "web-01", self.node.address, self.PORT)
+
+
+class Iscsi(Array):
+    """It serves a SCSI disk; the initiator is qemu's own (libiscsi), not the kernel's."""
+
+    NAME, NUMBER, PORT = "iscsi", 202, 3260
+    TARGET = "iqn.2010-01.test.lab:web-01"
+
+    def _serve(self) -> None:
+        self.node.exec(["mkdir", "-p", "/run/tgtd"])
+        self.node.spawn(["tgtd", "-f", "--iscsi", f"portal={self.node.address}:{self.PORT}"])
+        wait_until(lambda: self._tell("--op show --mode target", check=False), "tgtd answers")
+        self._tell(f"--op new --mode target --tid 1 -T {self.TARGET}")
+        self._tell(f"--op new --mode logicalunit --tid 1 --lun 1 -b {self.file}")
+        self._tell("--op bind --mode target --tid 1 -I ALL")
+
+    def _tell(self, words: str, check: bool = True) -> bool:
+        return self.node.exec(["tgtadm", "--lld", "iscsi", *words.split()], check=check).returncode == 0
+
+    @property
+    def disk(self) -> NetworkDisk:
+        """The disk as a VM has it."""
+        return NetworkDisk("iscsi", f"{self.TARGET}/1", self.node.address, self.PORT)
 
 
 def wait_quiet(lab: Lab, vm: LabVm) -> None:
@@ -89,13 +139,6 @@ def wait_quiet(lab: Lab, vm: LabVm) -> None:
         return seen[-1] == seen[-2]
 
     wait_until(is_quiet, f"the disk of {vm.name} is quiet", 60)
-
-
-def queued_bytes(host: LabHost, of_the_dead: bool = True) -> int:
-    """Bytes that the kernel of a host still sends to the array, for processes that are gone or for whomever."""
-    lines = [line.split() for line in host.net("cat", "/proc/net/tcp").splitlines()[1:]]
-    orphans = [line for line in lines if line[2].endswith(f":{PORT:04X}") and (line[9] == "0" or not of_the_dead)]
-    return sum(int(line[4].split(":")[0], 16) for line in orphans)
 
 
 @contextmanager

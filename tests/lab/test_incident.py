@@ -18,7 +18,7 @@ import pytest
 from tests.lab import faults
 from tests.lab.ceph import Ceph, write_from_vm
 from tests.lab.cluster import Lab
-from tests.lab.command import AdminNode, Ended, assert_refused, never_twice
+from tests.lab.command import AdminNode, Ended, assert_refused, assert_started, never_twice
 from tests.lab.proc import wait_until
 from tests.lab.vm import FileDisk, LabVm, RbdDisk
 
@@ -174,6 +174,45 @@ def test_without_a_known_client_the_whole_address_is_shut_out(lab: Lab, ceph: Ce
         new = assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
     assert ceph.blocklist() == [f"{lab.hosts[SUSPECT].address}:0/0"]
     assert_only_the_new_one_writes(lab, ceph, new, disk.image)
+
+
+# ---------------------------------------------------------------- after a confirmed death
+
+
+def added(admin: AdminNode) -> int:
+    """How often hafence itself has shut clients out."""
+    return [step for _, step in admin.steps()].count("add_entries")
+
+
+def test_a_dead_client_of_an_image_without_a_lock_is_shut_out(lab: Lab, ceph: Ceph) -> None:
+    disk = ceph.create_image(feature="layering")
+    vm = lab.start_vm(SUSPECT, "web-01", disk=disk)
+    ceph.wait_watched(disk.image)
+    [client] = ceph.watchers(disk.image)
+    faults.libvirtd_hung(lab, SUSPECT)  # SIGKILL comes first: nothing is closed
+    admin = admin_node(lab, ceph)
+    ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    assert ceph.blocklist() == [client]
+    assert ended["residual_risk"] == []
+    assert added(admin) == 1
+
+
+def test_one_that_holds_its_lock_is_left_to_the_storage_itself(lab: Lab, ceph: Ceph) -> None:
+    disk = ceph.create_image()
+    vm = lab.start_vm(SUSPECT, "web-01", disk=disk)
+    assert write_from_vm(lab, vm, OLD) == "ok"
+    admin = admin_node(lab, ceph)
+    assert_started(admin, vm, admin.start_vm(vm.name))
+    assert added(admin) == 0
+
+
+def test_a_ceph_that_nobody_can_ask_is_a_named_risk_of_a_vm_that_is_dead(lab: Lab, ceph: Ceph) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01", disk=ceph.create_image())
+    admin = AdminNode(lab, clusters={"lab": {"ceph": {**ceph.settings(), "keyring": "/nowhere"}}})
+    ended = admin.start_vm(vm.name)
+    assert_started(admin, vm, ended)
+    assert any("was not seen to shut out" in risk for risk in ended["residual_risk"]), ended
 
 
 # ---------------------------------------------------------------- what is no storage fence

@@ -15,14 +15,14 @@ from tests.lab.ceph import Ceph, queue_write, write_from_vm
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, Ended, assert_refused, assert_started, never_twice
 from tests.lab.proc import wait_until
-from tests.lab.storage import HangingPath, Nbd, block_of, loop, make_file, queued_bytes, wait_quiet
+from tests.lab.storage import Array, HangingPath, Nbd, block_of, loop, make_file, wait_quiet
 from tests.lab.vm import BlockDisk, LabVm
 
 SUSPECT = "kvm-01"
 OLD, NEW, LATE = 0x01, 0x0A, 0xEE
 
 
-def running_on(lab: Lab, array: Nbd) -> LabVm:
+def running_on(lab: Lab, array: Array) -> LabVm:
     vm = lab.start_vm(SUSPECT, "web-01", disk=array.disk)
     wait_quiet(lab, vm)
     assert write_from_vm(lab, vm, OLD) == "ok"
@@ -35,20 +35,24 @@ def copy_of(lab: Lab, vm: LabVm, ended: Ended) -> LabVm:
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["killed", "gone already"])
-def test_what_the_kernel_still_sends_for_the_dead_never_arrives(lab: Lab, array: Nbd, gone: bool) -> None:
+@pytest.mark.parametrize("kind", ["array", "iscsi"])
+def test_what_the_kernel_still_sends_for_the_dead_never_arrives(
+    lab: Lab, request: pytest.FixtureRequest, kind: str, gone: bool
+) -> None:
     """Of a leftover that was gone already its storage is known by its definition alone."""
+    array: Array = request.getfixturevalue(kind)
     vm = running_on(lab, array)
     admin = AdminNode(lab)
     cut = array.cut(SUSPECT)
     queue_write(lab, vm, LATE)
     if gone:
         lab.kill_qemu(vm)
-        wait_until(lambda: queued_bytes(lab.hosts[SUSPECT]) > 1, "the kernel sends for the dead")
+        wait_until(lambda: array.queued_bytes(lab.hosts[SUSPECT]) > 1, "the kernel sends for the dead")
     with never_twice(lab):
         ended = admin.start_vm(vm.name)
     assert_started(admin, vm, ended)
     assert "reset that still held bytes" in ended["attempts"][0]["detail"], ended
-    assert queued_bytes(lab.hosts[SUSPECT]) == 0
+    assert array.queued_bytes(lab.hosts[SUSPECT]) == 0
     assert write_from_vm(lab, copy_of(lab, vm, ended), NEW) == "ok"
     cut.heal()
     assert array.holds(NEW)

@@ -1,4 +1,4 @@
-"""A lab VM: 32 MiB, no disk unless one is given, type qemu, machine pc."""
+"""A lab VM: 32 MiB, type qemu, machine pc, with a guest that writes unless it is given other disks, or none."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ class Qemu(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileDisk:
-    """A raw or qcow2 file, which every host sees."""
+    """A raw or qcow2 file, which every host sees. `shareable`: qemu does not lock it, so that two copies could run."""
 
     path: Path
     format: str = "raw"
+    shareable: bool = False
 
     def xml(self, target: str) -> str:
         """The <disk> element."""
         return (
             f"<disk type='file' device='disk'><driver name='qemu' type='{self.format}' cache='none'/>"
-            f"<source file={quoteattr(str(self.path))}/><target dev='{target}' bus='virtio'/></disk>"
+            f"<source file={quoteattr(str(self.path))}/><target dev='{target}' bus='virtio'/>"
+            f"{'<shareable/>' if self.shareable else ''}</disk>"
         )
 
 
@@ -51,9 +53,11 @@ class RbdDisk:
 
 
 @dataclass(frozen=True, slots=True)
-class NbdDisk:
-    """An export of an NBD server, to which qemu itself connects."""
+class NetworkDisk:
+    """What a server offers to qemu itself, without the kernel's help."""
 
+    protocol: str
+    """nbd | iscsi"""
     name: str
     address: str
     port: int
@@ -61,9 +65,10 @@ class NbdDisk:
 
     def xml(self, target: str) -> str:
         """The <disk> element."""
+        server = f"<host name='{self.address}' port='{self.port}'/>"
         return (
             f"<disk type='network' device='disk'><driver name='qemu' type='raw' cache='{self.cache}'/>"
-            f"<source protocol='nbd' name={quoteattr(self.name)}><host name='{self.address}' port='{self.port}'/>"
+            f"<source protocol='{self.protocol}' name={quoteattr(self.name)}>{server}"
             f"</source><target dev='{target}' bus='virtio'/></disk>"
         )
 
@@ -85,7 +90,7 @@ class BlockDisk:
         )
 
 
-Disk = FileDisk | RbdDisk | NbdDisk | BlockDisk
+Disk = FileDisk | RbdDisk | NetworkDisk | BlockDisk
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """A guest that writes: a boot sector of our own. Its disk tells whether an older copy has written after a newer one.
 
+Every VM of the lab is one, unless a test gives it disks of its own (`Lab.start_vm`).
+
     sector 0      the program
     sector 1      how many copies have begun: each reads it, adds one, and takes that for its number
     sector 1 + n  of copy n: its number, how often it has written, and how often copy n - 1 had when this one began
@@ -46,7 +48,7 @@ def read_told(disk: bytes) -> Told:
 
 
 def _boot_sector() -> bytes:
-    """8086 machine code, by hand. It reads and writes by INT 13h with AH 42h and 43h, and waits by INT 15h, AH 86h."""
+    """8086 machine code, by hand. It reads and writes by INT 13h with AH 42h and 43h, and waits for the timer."""
     counter, own = b"\xbb\x01\x00", b"\x8b\x1e" + _word(_OWN)  # mov bx, 1; mov bx, [own number]
     code = [
         bytes.fromhex("fa 31c0 8ed8 8ec0 8ed0 bc007c fb") + b"\x88\x16" + _word(_DRIVE),
@@ -61,7 +63,7 @@ def _boot_sector() -> bytes:
     code += [
         b"\xff\x06" + _word(_OWN + 2),  # inc word [own writes]
         _disk(_WRITE, own + b"\x43", _OWN),
-        bytes.fromhex("b486 b90000 ba204e cd15"),  # 20 ms of rest
+        b"\xf4\xf4",  # hlt: rest for two ticks of 55 ms
     ]
     return _linked(b"".join([*code, b"\xeb", struct.pack("<b", loop - sum(map(len, code)) - 2)]))
 

@@ -14,6 +14,7 @@ from hafence.core.model import Inventory, Unreachable
 from hafence.core.outcome import Decision, Outcome
 from hafence.core.power import PowerSeen
 from hafence.core.reasons import Reason
+from hafence.core.risks import RiskKind
 from hafence.core.second_level import SecondLevelKind
 from hafence.core.storage.ceph import whole_host
 from hafence.core.troubles import Trouble
@@ -38,7 +39,7 @@ from hafence.workflows.start_vm import start_vm
 from tests.core.make import silence, vm
 
 from . import stage
-from .drive import ALIVE, UNKNOWN, Desk, fails, nothing_seen
+from .drive import ALIVE, DEAD, UNKNOWN, Desk, fails, nothing_seen
 from .stage import CLIENT, DB, K1, WEB, book, power, seen, storage
 
 THIRD = vm(3, name="third", host="kvm-01", domain_xml="/x")
@@ -267,3 +268,20 @@ def test_where_the_intent_of_one_can_not_be_written_the_other_is_gone_through_wi
     desk, outcome = told(SILENT, it, answers)
     assert len(desk.of(goes_on)) == 1
     assert (outcome.decision, outcome.reason) == (Decision.FAILED, Reason.STORE_ERROR)
+
+
+# ---------------------------------------------------------------- after a confirmed death
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_after_a_death_its_client_is_shut_out_or_a_risk_is_named(done: bool) -> None:
+    desk, outcome = told(seen(), stage.with_ceph(book()), {Fence: DEAD, **storage(done)}, yes=True)
+    assert (outcome.decision, outcome.reason) == (Decision.FENCED, Reason.CONFIRMED_DEAD)
+    assert [effect.clients for effect in desk.of(AddEntries)][:1] == [(CLIENT,)]
+    assert [risk.kind for risk in outcome.residual_risk] == ([] if done else [RiskKind.NOT_SHUT_OUT])
+    assert [note.kind for note in desk.of(NoteSecondLevel)] == [SecondLevelKind.STORAGE]
+
+
+def test_a_dry_run_shuts_out_nobody() -> None:
+    desk, _ = told(seen(), stage.with_ceph(book()), {Fence: DEAD, **storage(True)}, yes=True, dry_run=True)
+    assert (desk.of(AskClients), desk.of(AddEntries)) == ([], [])

@@ -22,6 +22,7 @@ from hafence.workflows.storage_fence import (
     lift_storage_fence,
     look_at_storage_fence,
     renew_storage_fence,
+    shut_out_left_open,
 )
 from tests.core.make import host, inventory, vm
 
@@ -341,6 +342,59 @@ def test_the_proof_is_as_old_as_the_answer() -> None:
     [reply] = fence(storage, alone=True, desk=desk)
     assert [each.at for each in reply.evidence if each.proves is Proof.DISKS_FENCED] == [42.0]
     assert reply.shut_out_until == 42.0 + HOUR / 2
+
+
+# ---------------------------------------------------------------- after a death
+
+
+def after_death(storage: Storage, *vms: Vm, desk: Desk | None = None) -> dict[str, SecondLevelReply]:
+    """What is told after the death of the VMs on kvm-01, by their names."""
+    known = storage.book.hosts[K1], tuple(each.uuid for each in vms or (WEB,))
+    order = StorageOrder(*known, siblings=(K2, K3), not_after=9e9, within_s=12.0, rehearse=False, alone=True)
+    it = desk or storage.desk()
+    replies = it.run(shut_out_left_open(storage.book, CephFence(storage.ceph), order))
+    return {storage.book.vms[each].name: reply for each, reply in replies.items()}
+
+
+def test_a_dead_client_without_a_lock_is_shut_out_and_its_host_is_not() -> None:
+    storage = Storage(watching=f"{MINE} 10.0.0.2:0/7")
+    [reply] = after_death(storage).values()
+    assert (reply.done, reply.shut_out_until, list(storage.listed)) == (True, None, [MINE])
+    assert proofs(reply) == {Proof.NOTHING}
+
+
+@pytest.mark.parametrize("storage", [Storage(locking=MINE), Storage(watching=""), Storage(watching="10.0.0.2:0/7")])
+def test_one_that_held_the_lock_and_those_of_others_are_left_to_the_storage(storage: Storage) -> None:
+    desk = storage.desk()
+    assert after_death(storage, desk=desk) == {}
+    assert desk.of(AddEntries) == []
+
+
+def test_each_vm_is_told_of_its_own_clients() -> None:
+    storage = Storage()
+    told = after_death(storage, WEB, DB)
+    assert set(told) == {"web-01", "db-01"}
+    storage = Storage(disks={"db-01": (WritableDisk("file:/db.raw", "vda (file)"),)})
+    assert set(after_death(storage, WEB, DB)) == {"web-01"}
+
+
+@pytest.mark.parametrize(
+    "disks",
+    [Unanswered("can't be read"), (WritableDisk("rbd:rbd/web-01", "vda (network)", shareable=True),)],
+    ids=["not known", "others may use it"],
+)
+def test_without_an_image_of_its_own_the_storage_is_not_asked(disks: tuple[WritableDisk, ...] | Unanswered) -> None:
+    storage = Storage(disks={"web-01": disks})
+    desk = storage.desk()
+    assert after_death(storage, desk=desk) == {}
+    assert desk.of(AskClients) == []
+
+
+def test_a_storage_that_does_not_answer_or_does_not_shut_out_is_told_as_that() -> None:
+    everyone = Storage(silent=("kvm-02", "kvm-03", "the admin node"))
+    for storage in (everyone, Storage(adds=False)):
+        [reply] = after_death(storage).values()
+        assert (reply.done, proofs(reply)) == (False, {Proof.NOTHING})
 
 
 # ---------------------------------------------------------------- letting in

@@ -239,6 +239,15 @@ class CephFence:
         mine = addresses_of(around.suspect)
         return tuple(sorted({client for client in (*volume.watchers, *volume.lockers) if client.ip in mine}))
 
+    def left_open(self, volume: Volume[Client], around: Surroundings) -> tuple[Client, ...]:
+        """The suspect's watchers that hold no lock of the image.
+
+        Who opens an image with the feature exclusive-lock takes its lock, and librbd puts the client that held it on
+        the blocklist. Without a lock it shuts out nobody, and what a dead client has sent is written when it arrives.
+        """
+        watching = (client for client in volume.watchers if client not in volume.lockers)
+        return self.own(Volume(volume.name, tuple(watching), ()), around)
+
     def plan(
         self,
         volumes: Sequence[Volume[Client]],

@@ -68,6 +68,8 @@ class WritableDisk:
 
     source: str
     says: str
+    shareable: bool = False
+    """Whether its definition says that other VMs may use it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,9 @@ class StorageFence(Protocol[C]):
 
     def own(self, volume: Volume[C], around: Surroundings) -> tuple[C, ...]:
         """The suspect's clients on a volume."""
+
+    def left_open(self, volume: Volume[C], around: Surroundings) -> tuple[C, ...]:
+        """Of the suspect's clients on a volume those that the storage lets write on when somebody else opens it."""
 
     def plan(
         self,

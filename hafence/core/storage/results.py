@@ -5,7 +5,7 @@ Whoever decides by one of these decides by its type; a sentence is made here, fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..evidence import Evidence, Observation, Proof
@@ -39,6 +39,13 @@ def storage_fenced(
     proof = Observation(KIND.value, f"{shut.seen_in}, asked on {asker.says}", seen_at, shut.says, Proof.DISKS_FENCED)
     until = seen_at + fence.lasting_s if plan.whole else None
     return SecondLevelReply(KIND, True, shut.says, (*plan.signs, proof), until)
+
+
+def of_the_dead(reply: SecondLevelReply) -> SecondLevelReply:
+    """The same of clients whose processes are dead: no proof of a fence, for nothing was asked of the VM's other disks,
+    nor of what may be started on the suspect anew."""
+    notes = (Observation(KIND.value, each.source, each.at, each.says, Proof.NOTHING) for each in reply.evidence)
+    return replace(reply, evidence=tuple(notes))
 
 
 # ---------------------------------------------------------------- one that was lifted
