@@ -12,6 +12,7 @@ from .model import DUMP, Host, HostName, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
 from .power import DeviceId, Power, devices_of
 from .record import VmState, kept_from_writing
+from .room_without import room_without
 from .storage.port import WhyEnds
 from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
 from .survey import Code, Finding, Severity, Survey
@@ -29,6 +30,7 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
 def find_all(scene: Survey) -> tuple[Finding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
     found = [*_store(scene), *_hosts(scene), *fence_paths(scene), *_vms(scene), *_unknown_vms(scene), *_disks(scene)]
+    found += room_without(scene)
     return tuple(
         sorted(found, key=lambda f: (f.code is not Code.SPLIT_BRAIN, _WORST_FIRST.index(f.severity), f.code, f.subject))
     )

@@ -62,7 +62,12 @@ def paths_seen(scene: Survey) -> Paths:
 
 def _seen(reading: Reading, at: float, seconds: float) -> PathSeen:
     good = proves(reading)
-    word = reading.trouble.value if reading.trouble is not None else reading.facts.why or reading.verdict.value
+    if reading.trouble is not None:
+        word = reading.trouble.value
+    elif reading.fault is not None:
+        word = reading.fault.fault.value
+    else:
+        word = reading.facts.why or reading.verdict.value
     return PathSeen(at, good, word, "" if good else reading.detail, seconds)
 
 

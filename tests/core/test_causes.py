@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hafence.core.attempts import Facts, Reading, Verdict
 from hafence.core.audit import find_all
+from hafence.core.audit_paths import paths_seen
 from hafence.core.causes import KINDS, all_well, by_cause
 from hafence.core.survey import Code, Survey
+from hafence.core.wire import Faulty, ReplyFault
 
 from .make import host, inventory, look, silence, uuid, vm
 from .telling import assert_told
@@ -94,3 +97,11 @@ def test_what_is_well_is_counted_by_what_was_seen() -> None:
     assert all_well(idle).vms == (1, 1)
     assert all_well(scene(records=(FENCED_OFF,), looks={K1: look("kvm-01"), K2: look("kvm-02", uuid(1))})).vms == (1, 1)
     assert all_well(scene(book=foreign(inventory([host("kvm-01")])))).vms == (0, 0)
+
+
+def test_what_is_kept_of_a_path_has_the_word_of_what_was_in_the_way() -> None:
+    asks = Reading(Verdict.AMBIGUOUS, fault=Faulty(ReplyFault.SUDO_PASSWORD))
+    could_not = Reading(Verdict.AMBIGUOUS, facts=Facts(why="proc"))
+    kept = paths_seen(scene(paths={K1: {K2: asks, K3: BAD, K4: could_not}}))[K1]
+    assert [kept[name].word for name in (K2, K3, K4)] == ["sudo_password", "login_failed", "proc"]
+    assert not any(path.good for path in kept.values())
