@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from hafence.cli.show.audit import print_by_cause
+from hafence.cli.show.matrix import matrix_object, print_matrix
 from hafence.cli.show.output import out_folded
 from hafence.core.audit import find_all
+from hafence.core.model import HostName
 from hafence.core.survey import Survey
-from tests.core.make import inventory, look, silence, uuid, vm
+from tests.core.make import host, inventory, look, silence, uuid, vm
 from tests.core.test_findings_told import BAD, K1, K2, K3, K4, SCENES, scene
+from tests.core.test_path_matrix import NIGHT as PATHS
 
 from .test_screen import bare, terminal, usual_terminal
 
@@ -97,3 +100,49 @@ def test_a_quoted_command_is_not_folded_and_a_name_s_apostrophe_is_no_quote(monk
     lines = bare(shown[0]).splitlines()
     assert any("'hafence rejoin kvm-01 kvm-02'" in line for line in lines)
     assert len(lines) == 3
+
+
+def test_the_matrix_says_who_can_be_fenced_through_whom(capsys: pytest.CaptureFixture[str]) -> None:
+    print_matrix(PATHS)
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "FENCE in prod  kvm-01  kvm-02  kvm-03   kvm-04  POWER  STORAGE  CAN BE FENCED BY",
+        "kvm-01         -       0.4s    0.5s 2h  quar    ok     none     ! 1 + power",
+        "kvm-02         0.0s    -       key!     quar    none   none     ! 1 only",
+        "kvm-03         t/o     t/o     -        quar    none   none     ✘ NO WAY",
+        "kvm-04         0.0s    sudo!   away     -       none   none     ! 1 only",
+        "key!    kvm-02 through kvm-03: the suspect's host key is not in known_hosts",
+        "t/o     kvm-03 through kvm-01: the suspect did not answer before the time-out",
+        "sudo!   kvm-04 through kvm-02: sudo wants a password there: no NOPASSWD rule lets this user become root",
+        "quar    in quarantine: kvm-04: 'hafence rejoin kvm-04'",
+        "away    not there to ask: silent, in maintenance or disabled",
+        "weakest: kvm-03 (NO WAY). It has no HA VM.",
+    ]
+    rows = matrix_object(PATHS)
+    assert len(rows) == 12
+    assert {row["word"] for row in rows} >= {None, "timed_out", "sudo_password", "confirmed_dead"}
+
+
+def test_of_many_hosts_the_paths_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"kvm-{n:02d}" for n in range(1, 15)]
+    book = inventory([host(name) for name in names], [vm(1, domain_xml="/x")])
+    looks = {HostName(name): look(name, *([uuid(1)] if name == "kvm-01" else [])) for name in names}
+    print_matrix(scene(looks, book=book))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == [
+        "FENCE",
+        "GOOD",
+        "PATHS",
+        "BAD",
+        "NOT",
+        "YET",
+        "POWER",
+        "STORAGE",
+        "CAN",
+        "BE",
+        "FENCED",
+        "BY",
+    ]
+    assert lines[2].split() == ["kvm-01", "3", "0", "10", "none", "none", "✔", "3"]
+    assert "?       not rehearsed yet: each audit goes a few of the paths" in lines
+    assert lines[-1].startswith("weakest: kvm-05 (NO WAY).")

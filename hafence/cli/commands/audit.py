@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
 @click.option("--renew", is_flag=True, help="Make storage fences of quarantined hosts last that end: a run of its own.")
+@click.option("--matrix", is_flag=True, help="Show who can be fenced through whom, with the age of what was seen.")
 @json_option
 @common_options
 @pass_options
-def audit(options: Options, renew: bool) -> int:
+def audit(options: Options, renew: bool, matrix: bool) -> int:
     """Rehearse the fence of every host through every sibling, and look for every VM; change nothing.
 
     In a pipe: one status line with performance data, then the findings, the worst first. On a terminal: what was
@@ -39,6 +40,7 @@ def audit(options: Options, renew: bool) -> int:
     from ...core.audit import find_all, worst
     from ...core.survey import Severity
     from ..show.audit import counts_of, finding_object, one_line, print_by_cause, print_lines
+    from ..show.matrix import matrix_object, print_matrix
 
     url, begun = store_url(options, inventory), time.monotonic()
     try:
@@ -51,7 +53,10 @@ def audit(options: Options, renew: bool) -> int:
     counts = counts_of(scene, findings)
     if options.json:
         found = [finding_object(finding) for finding in findings]
-        done = {"renewed": [{"host": host, "says": each.says} for host, each in renewed.items()]} if renew else {}
+        done: dict[str, Any] = {}
+        if renew:
+            done["renewed"] = [{"host": host, "says": each.says} for host, each in renewed.items()]
+        done |= {"matrix": matrix_object(scene)} if matrix else {}
         print_document({"status": status.name, "findings": found, "counts": counts, **done})
     elif not (options.quiet and status is Severity.OK):
         if sys.stdout.isatty():
@@ -60,6 +65,8 @@ def audit(options: Options, renew: bool) -> int:
             print_lines(status, findings, counts)
         for host, each in renewed.items():
             out_folded(one_line(f"renewed {host}: {each.says}"))
+    if matrix and not options.json:
+        print_matrix(scene)
     if lost and not options.quiet:
         say(f"hafence: {lost}: the next audit begins anew with them")
     return status
