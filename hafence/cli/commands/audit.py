@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,17 +16,24 @@ from ..show.output import out, out_folded, print_document, say
 if TYPE_CHECKING:
     from ...core.model import HostName, Inventory
     from ...core.storage.results import HowLong, Renewed
-    from ...core.survey import Survey
+    from ...core.survey import Finding, Severity, Survey
 
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
 @click.option("--renew", is_flag=True, help="Make storage fences of quarantined hosts last that end: a run of its own.")
 @click.option("--matrix", is_flag=True, help="Show who can be fenced through whom, with the age of what was seen.")
+@click.option(
+    "--textfile",
+    metavar="PATH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the figures there, for node_exporter (a name that ends in .prom).",
+)
 @json_option
 @common_options
 @pass_options
-def audit(options: Options, renew: bool, matrix: bool) -> int:
-    """Rehearse the fence of every host through every sibling, and look for every VM; change nothing.
+def audit(options: Options, renew: bool, matrix: bool, textfile: Path | None) -> int:
+    """Rehearse the fence of every host through some of its siblings, all of them in turn, and look for every VM;
+    change nothing.
 
     In a pipe: one status line with performance data, then the findings, the worst first. On a terminal: what was
     found by cause, the worst first, each with what to type; with -v every finding too. Exit 0 OK, 1 WARNING,
@@ -34,6 +42,7 @@ def audit(options: Options, renew: bool, matrix: bool) -> int:
     The one thing that it changes, and only with --renew: a quarantined host whose entries on Ceph's blocklist end
     is kept shut out.
     """
+    _check_textfile(textfile)
     inventory = read_inventory(options)
 
     from ...adapters.local.seen_paths import AuditUnderWay, only_audit
@@ -50,7 +59,7 @@ def audit(options: Options, renew: bool, matrix: bool) -> int:
         return _is_under_way(options)
     findings = find_all(scene)
     status = worst(findings)
-    counts = counts_of(scene, findings)
+    counts, seconds = counts_of(scene, findings), time.monotonic() - begun
     if options.json:
         found = [finding_object(finding) for finding in findings]
         done: dict[str, Any] = {}
@@ -60,7 +69,7 @@ def audit(options: Options, renew: bool, matrix: bool) -> int:
         print_document({"status": status.name, "findings": found, "counts": counts, **done})
     elif not (options.quiet and status is Severity.OK):
         if sys.stdout.isatty():
-            print_by_cause(scene, findings, time.monotonic() - begun, options.verbose > 0)
+            print_by_cause(scene, findings, seconds, options.verbose > 0)
         else:
             print_lines(status, findings, counts)
         for host, each in renewed.items():
@@ -69,7 +78,32 @@ def audit(options: Options, renew: bool, matrix: bool) -> int:
         print_matrix(scene)
     if lost and not options.quiet:
         say(f"hafence: {lost}: the next audit begins anew with them")
-    return status
+    return status if textfile is None else _write(textfile, scene, findings, counts, seconds)
+
+
+def _check_textfile(textfile: Path | None) -> None:
+    """What would keep the figures from being written, found before any host is asked."""
+    if textfile is None:
+        return
+    from ..show.metrics import unfit
+
+    if why := unfit(textfile):
+        raise click.UsageError(why)
+
+
+def _write(
+    textfile: Path, scene: Survey, findings: tuple[Finding, ...], counts: dict[str, int], seconds: float
+) -> Severity:
+    """The status: whoever looks at the figures alone would not hear of one that is well, where they are old."""
+    from ...core.audit import worst
+    from ...core.survey import Severity
+    from ..show.metrics import write_metrics
+
+    status = worst(findings)
+    failed = write_metrics(textfile, scene, findings, counts, seconds)
+    if failed:
+        say(f"hafence: {failed}")
+    return Severity.UNKNOWN if failed and status is Severity.OK else status
 
 
 def _look(options: Options, inventory: Inventory, url: str, renew: bool) -> tuple[Survey, dict[HostName, Renewed], str]:
