@@ -12,6 +12,7 @@ from typing import Any
 from ..core.attempts import Reading
 from ..core.audit import worst
 from ..core.evidence import WitnessReport
+from ..core.incidents import name_of_claim
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence, shows_life
 from ..core.model import Inventory, Uuid
 from ..core.outcome import Exit, Outcome, exit_of
@@ -207,7 +208,7 @@ def _level(name: str, reply: SecondLevelReply) -> str:
 
 def _vm(inventory: Inventory, uuid: Uuid) -> str:
     known = inventory.vms.get(uuid)
-    return known.name if known else uuid
+    return known.name if known else name_of_claim(uuid, inventory.hosts) or uuid
 
 
 def risk_words(risk: Risk) -> str:
