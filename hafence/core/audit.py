@@ -7,6 +7,7 @@ from typing import assert_never
 
 from .attempts import Verdict
 from .audit_planned import find_planned
+from .drifted import definition_drift
 from .left_behind import saved_images, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, HostState, Uuid, Vm
@@ -223,6 +224,7 @@ def _vms(scene: Survey) -> Iterator[Finding]:
             yield from whereabouts(scene, vm)
             yield from _definitions(scene, vm)
             yield from saved_images(scene, vm)
+            yield from definition_drift(scene, vm)
             if vm.ha:
                 yield from _startable(scene, vm, sizes)
 
@@ -299,13 +301,13 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
     if scene.not_startable.get(vm.uuid) and vm.domain_xml is not None:
         return
     cluster = scene.inventory.cluster_of(vm.host)
-    if vm.domain_xml is None and not cluster.start_command:
+    if vm.domain_xml is None and not cluster.start_command and vm.uuid not in scene.captured:
         yield Finding(
             Code.XML_MISSING,
             Severity.WARNING,
             vm.name,
-            "has no domain_xml: it could not be started",
-            "give its domain_xml",
+            "has no domain_xml and was never captured: it could not be started",
+            f"give its domain_xml, or 'hafence capture {vm.name}' while it runs",
         )
         return
     suspect = scene.record(vm).suspect

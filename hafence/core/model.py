@@ -223,6 +223,8 @@ class Settings:
     pre_fence: bool = True
     ask_on_silence: bool = True
     """Whether a person at a terminal is asked before a start on mere silence."""
+    set_aside: bool = True
+    """Whether a VM's definition is set aside where it was fenced, so that nobody starts it there through libvirt."""
     libvirt_timeout_s: float = 5.0
     """How long libvirt on a host may take for an answer before it counts as none; whole seconds."""
     pid_namespace: PidNamespace = PidNamespace.INITIAL
@@ -248,6 +250,10 @@ class Inventory:
     def cluster_of(self, host: HostName) -> Cluster:
         """The cluster of a known host."""
         return self.clusters[self.hosts[host].cluster]
+
+    def sets_aside(self, host: HostName) -> bool:
+        """Whether definitions are set aside on a host. Where a cluster's own command starts VMs, they are its."""
+        return self.settings.set_aside and self.cluster_of(host).start is not StartMode.COMMAND
 
     def members(self, cluster: str) -> tuple[Host, ...]:
         """The hosts of a cluster, by name: every order that follows is deterministic."""

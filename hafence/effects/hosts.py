@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.attempts import FenceOrder, FenceReport
+from ..core.captures import Capture, NotFetched, Source
+from ..core.drift import Drift
 from ..core.evidence import WitnessReport
+from ..core.given_back import GivenBack
 from ..core.looks import Look
 from ..core.model import HostName, Uuid
 from ..core.starts import HookResult, StartOrder, StartReply
@@ -47,13 +50,29 @@ class EndWatch(
     Effect[WatchReport],
     journalled=Journalled.RESULT,
     touches=Touches.HOSTS,
-    budget=lambda settings: settings.connect_timeout_s,
+    budget=lambda settings: settings.connect_timeout_s + settings.libvirt_timeout_s,
     concerns=lambda effect: effect.vm,
 ):
-    """End the watch that a fence of this run left on the suspect, and hear what came back there."""
+    """End the watch that a fence of this run left on the suspect, and hear what came back there. `aside`: the VM is up
+    elsewhere, and its definition is set aside there first."""
 
     suspect: HostName
     vm: Uuid
+    aside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack(
+    Effect[GivenBack],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.connect_timeout_s + settings.ssh_timeout_s,
+):
+    """Let libvirt on a host know VMs again whose definitions were set aside there, and do nothing after `not_after`."""
+
+    host: HostName
+    vms: tuple[Uuid, ...]
+    not_after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +106,8 @@ class SharedDisks(Effect[tuple[SharedDisk, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class Startable(Effect[str]):
-    """Why the VM has no definition that a target could start it from; '' when it has one."""
+class Startable(Effect[Source]):
+    """From which definition a target would start the VM, or why from none."""
 
     vm: Uuid
 
@@ -126,3 +145,22 @@ class Settle(
     """Find out on that very host what became of a start: waits for its lock, raises its ticket, looks."""
 
     order: StartOrder
+
+
+@dataclass(frozen=True, slots=True)
+class FetchDefinitions(
+    Effect[Mapping[Uuid, Capture | NotFetched]],
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s + SPARE_S,
+):
+    """Fetch the definitions of VMs from the host that runs them, read-only, and read each as a start would."""
+
+    host: HostName
+    vms: tuple[Uuid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifts(Effect[Mapping[Uuid, tuple[Drift, ...]]]):
+    """In what these definitions of running VMs differ from what each would be started from."""
+
+    captures: tuple[Capture, ...]

@@ -87,6 +87,7 @@ FENCING: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "unreachable": ("unreachable", _policy),
     "pre_fence": ("pre_fence", parse_bool),
     "ask_on_silence": ("ask_on_silence", parse_bool),
+    "set_aside": ("set_aside", parse_bool),
     "pid_namespace": ("pid_namespace", _pid_namespace),
 }
 """Each key of the `fencing` section: the field of Settings that it fills, and the reading of its text."""

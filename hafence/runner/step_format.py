@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.attempts import Facts, FenceReport, Reading, Verdict
 from ..core.evidence import Evidence, WitnessReport
+from ..core.given_back import GivenBack
 from ..core.looks import Blind, HostLook, Look, Silence
 from ..core.owners import owner_words, read_owner
 from ..core.power import DeviceId
@@ -34,6 +35,8 @@ from ..effects import (
     EndWatch,
     EndWork,
     Fence,
+    GiveBack,
+    KeepCapture,
     LiftQuarantine,
     ListEntries,
     LookAt,
@@ -96,7 +99,13 @@ def _fence(effect: Fence) -> Json:
 
 
 def _watched(report: WatchReport) -> Json:
-    return {"came": dict(report.came), "living": sorted(report.living), "whole": report.whole}
+    definitions = {vm: "aside" if aside else "kept" for vm, aside in report.definitions.items()}
+    told = {"came": dict(report.came), "living": sorted(report.living), "whole": report.whole}
+    return {**told, **({"definitions": definitions} if definitions else {})}
+
+
+def _given_back(given: GivenBack) -> Json:
+    return {"back": sorted(given.vms), **({"says": given.says} if given.says else {})}
 
 
 def _fenced(report: FenceReport) -> Json:
@@ -217,6 +226,12 @@ def record_document(record: VmRecord) -> Json:
     }
 
 
+def _capture(effect: KeepCapture) -> Json:
+    """Which definition was kept, and not what stands in it."""
+    capture = effect.capture
+    return {"host": capture.host, "at": moment(capture.at), "digest": capture.digest, "beside": capture.beside}
+
+
 def _risk(risk: Risk | None) -> Json:
     return {"risk": {"kind": risk.kind.value, "hosts": list(risk.hosts)}} if risk else {}
 
@@ -282,6 +297,7 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
     LookAt: ("look_at", lambda e: {"looked_at": list(e.hosts), **_about(e.about)}, _looked),
     Fence: ("fence", _fence, _fenced),
     EndWatch: ("end_watch", lambda e: {"suspect": e.suspect}, _watched),
+    GiveBack: ("give_back", lambda e: {"host": e.host, "vms": list(e.vms)}, _given_back),
     Witness: ("witness", lambda e: {"suspect": e.suspect, "siblings": list(e.siblings)}, _witnessed),
     RunHooks: (
         "run_hooks",
@@ -305,6 +321,7 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
         _nothing,
     ),
     EndWork: ("end_work", lambda e: {"work": e.kind.value, "names": list(e.names)}, _nothing),
+    KeepCapture: ("keep_capture", _capture, _nothing),
     SendOff: ("send_off", lambda e: {**_device(e.device), "not_after": moment(e.not_after)}, _nothing),
     AskClients: ("ask_clients", lambda e: {**_asker(e), "volumes": list(e.volumes)}, _clients),
     ListEntries: ("list_entries", _asker, _entries),

@@ -74,6 +74,7 @@ def reinstall(simulation: Simulation, what: str) -> None:
     world.power_off(host, "it is being reinstalled")
     host.machine_id = f"{int(host.machine_id, 16) + 2**64:032x}"
     host.defined.clear()
+    host.aside.clear()
     host.autostart.clear()
     host.saved.clear()
     world.power_on(host)
@@ -205,7 +206,7 @@ def _hides(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
 
 def _differs(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
     for process in host.living(vm):
-        process.differs = True
+        process.disks += 1
         world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} writes to disks of no definition")
 
 

@@ -7,7 +7,8 @@ target, and the ticket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
@@ -21,7 +22,7 @@ from ..core.wire import PROTOCOL, Hello
 from .hosts import Qemu, SimHost
 from .kernel import Act
 from .late_writes import LEFT_BEHIND, bring_to_an_end, left_on
-from .libvirt import Answer, answer_of, brings_back
+from .libvirt import Answer, answer_of, brings_back, forget
 from .managers import UNIT, begin_start, owner_of, stop_units
 from .world import EPOCH, World
 
@@ -37,6 +38,9 @@ SPARE_S = 0.5
 """What the kill leaves of the time beside the settle time, for the two looks."""
 
 
+NOTHING: Mapping[Uuid, int] = MappingProxyType({})
+
+
 class Printed(NamedTuple):
     """What a script printed, its exit status, and, for the oracle, what lived when it looked last."""
 
@@ -44,8 +48,8 @@ class Printed(NamedTuple):
     status: int
     looked_at: float
     living: frozenset[Uuid]
-    newer: frozenset[Uuid] = frozenset()
-    """Of which it met a process that writes to newer disks than the definition names."""
+    disks: Mapping[Uuid, int] = NOTHING
+    """The generation of the disks to which a process wrote that it met, of each VM of which it met one."""
 
 
 class Settled(NamedTuple):
@@ -71,8 +75,11 @@ class Leftovers(NamedTuple):
     reset: int = 0
 
 
-def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, until: float) -> Act[Printed]:
-    """Find, destroy, kill, and look twice. After `until` (the world's time) nothing is killed any more."""
+def fence_script(
+    world: World, host: SimHost, order: FenceOrder, nonce: str, until: float, named: Mapping[Uuid, int]
+) -> Act[Printed]:
+    """Find, destroy, kill, and look twice. After `until` (the world's time) nothing is killed any more. `named`: the
+    generation of disks which the definition names from which each VM would be started."""
     known = Hello(clock(world, host), host.machine_id, host.boot_id)
     who = f"machine={known.machine_id} host={host.name} boot={known.boot_id}"
     hello = f"{PROTOCOL} {nonce} hello clock={known.clock:.3f} {who}"
@@ -82,7 +89,8 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
         return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
     marks = {vm: _anothers_mark(world, host, order.claim, vm) for vm in order.vms}
     barred = {vm for vm, mark in marks.items() if _bars(order.claim, mark)}
-    newer = frozenset(vm for vm in order.vms if any(qemu.differs for qemu in host.living(vm)))
+    disks = {vm: max(qemu.disks for qemu in host.living(vm)) for vm in order.vms if host.living(vm)}
+    newer = [vm for vm in disks if any(qemu.disks != named[vm] for qemu in host.living(vm))]
     spared = {vm: host.found(vm) for vm in newer if order.starts and vm not in barred}
     first = {vm: host.found(vm) for vm in order.vms if vm not in barred and vm not in spared}
     if not order.rehearse and world.now < until:
@@ -112,7 +120,7 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     words = {each.verdict for each in ends.values()}
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
     living = frozenset(vm for vm in order.vms if vm in barred or _may_still_write(world, host, vm))
-    return Printed("\n".join(lines), status, world.now, living, newer)
+    return Printed("\n".join(lines), status, world.now, living, disks)
 
 
 def _may_still_write(world: World, host: SimHost, vm: Uuid) -> bool:
@@ -120,7 +128,16 @@ def _may_still_write(world: World, host: SimHost, vm: Uuid) -> bool:
 
 
 def _set_aside(world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float) -> dict[str, str]:
-    """What becomes of a VM's saved image and of its entry in the list of libvirt-guests, in the script's words."""
+    """What becomes of a VM's saved image, of its entry in the list of libvirt-guests and of its definition, in the
+    script's words."""
+    is_aside = forget(host, vm) if order.aside and not order.watch and verdict == "dead" else None
+    definition = {} if is_aside is None else {"definition": "aside" if is_aside else "kept"}
+    return {**_saved_aside(world, host, order, vm, verdict, until), **definition}
+
+
+def _saved_aside(
+    world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float
+) -> dict[str, str]:
     if vm not in host.saved:
         return {}
     if order.rehearse or verdict != "dead":
@@ -247,8 +264,9 @@ def _judged(
     return Leftovers("dead", len(known), killed)
 
 
-def start_script(world: World, host: SimHost, order: StartOrder, by: str, until: float) -> Act[Settled]:
-    """Start a VM under the target's lock, if neither `until` (the world's time) nor a higher ticket forbids it."""
+def start_script(world: World, host: SimHost, order: StartOrder, by: str, until: float, disks: int) -> Act[Settled]:
+    """Start a VM under the target's lock, if neither `until` (the world's time) nor a higher ticket forbids it.
+    `disks`: the generation that its definition names."""
     if host.lacks == "flock":
         return _look(host, order.vm) or Settled(StartResult.CLEAN, "it lacks flock")
     end = world.now + order.within_s
@@ -264,7 +282,7 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
         return Settled(
             StartResult.UNKNOWN, "another start of the VM is still under way there" + another_store(_about(mark))
         )
-    came_to = yield from _start_locked(world, host, order, by, until, lock)
+    came_to = yield from _start_locked(world, host, order, by, until, lock, disks)
     _unlock(host, order.vm, lock)
     return came_to._replace(says=came_to.says + another_store(_about(mark)))
 
@@ -282,7 +300,9 @@ def _is_for_this_boot(world: World, host: SimHost, order: StartOrder) -> bool:
     return order.boot_id == host.boot_id or not world.inventory.cluster_of(HostName(host.name)).is_kvm
 
 
-def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object) -> Act[Settled]:
+def _start_locked(
+    world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object, disks: int
+) -> Act[Settled]:
     name = world.name_of(order.vm)
     if not _is_for_this_boot(world, host, order):
         world.say(
@@ -302,7 +322,7 @@ def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until
     if world.now >= until:
         world.say(host.name, f"the start of {name} by {by} comes too late and does nothing")
         return Settled(StartResult.CLEAN, "the time allowed for the start had passed before libvirt was asked")
-    job = begin_start(world, host, order.vm, by, host.start_fault == "slow")
+    job = begin_start(world, host, order.vm, by, host.start_fault == "slow", disks)
     while host.jobs.get(order.vm) is job:
         if world.now >= until:
             job.lock = lock

@@ -153,6 +153,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         others=_boot_ids(fencing),
         watch=fencing.watch and not fencing.run.dry_run,
         starts=fencing.starts,
+        aside=fencing.run.inventory.sets_aside(fencing.suspect.name) and not fencing.run.dry_run,
         claim=fencing.run.claim,
     )
     report = yield from _send(fencing, order, meanwhile)

@@ -10,7 +10,9 @@ import pytest
 
 from hafence import effects
 from hafence.core.attempts import Facts, FenceOrder, FenceReport, Reading, Reply, Verdict
+from hafence.core.captures import Capture
 from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
+from hafence.core.given_back import GivenBack
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
 from hafence.core.model import HostName, Uuid
 from hafence.core.owners import Owner, RunBy, UnitStop
@@ -69,7 +71,8 @@ STEPS: list[tuple[Effect[Any], Any]] = [
         {KVM_01: LOOK, KVM_02: Silence(KVM_02, 1.0, Trouble.CUT, "n"), HostName("c"): Blind(HostName("c"), 1.0, "b")},
     ),
     (effects.Fence(ORDER), FenceReport({VM: KILLED}, 1.5, 2.0)),
-    (effects.EndWatch(KVM_01, VM), WatchReport(KVM_01, {VM: 2}, frozenset({VM}), True)),
+    (effects.EndWatch(KVM_01, VM), WatchReport(KVM_01, {VM: 2}, frozenset({VM}), True, {VM: True})),
+    (effects.GiveBack(KVM_01, (VM,), 9e9), GivenBack(frozenset({VM}), "libvirt there did not take it")),
     (
         effects.Witness(KVM_01, (KVM_02,)),
         (WitnessReport(None, 1.0, frozenset({Sign.PING, Sign.RST}), True, "seen", 2, 1),),
@@ -92,6 +95,7 @@ STEPS: list[tuple[Effect[Any], Any]] = [
     (effects.RemoveEntries(HERE, (CLIENT,), 220.0), Unanswered("cut")),
     (effects.NoteSecondLevel(KVM_01, SecondLevelKind.POWER, {VM: LEVEL}), None),
     (effects.Fence(ORDER), FenceReport({VM: UNIT}, 1.5, 2.0)),
+    (effects.KeepCapture(Capture(VM, KVM_01, 2.0, "d" * 64, "<domain/>")), None),
 ]
 
 

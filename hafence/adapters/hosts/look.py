@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from ...core.halted import Halted
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.marks import Mark
 from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
@@ -23,11 +24,13 @@ _LINES = {
     "named": re.compile(r"named ([A-Za-z0-9._-]{1,255}) ([0-9]{1,6})\Z"),
     "doubt": re.compile(r"doubt ([0-9a-f-]{36}) ([A-Za-z0-9._,:-]{1,60})\Z"),
     "asked": re.compile(r"asked ([0-9a-f-]{36}) (off|active|busy)\Z"),
+    "halted": re.compile(r"halted ([0-9a-f-]{36}) ([a-z-]{1,40}) ([a-z-]{1,60})\Z"),
     "active": re.compile("active " + _UUID),
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
     "saved": re.compile("saved " + _UUID),
     "listed": re.compile("listed " + _UUID),
+    "aside": re.compile("aside " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
     "lacks": re.compile(r"lacks ([0-9]{1,3}) (missing|read-only|silent|taken)\Z"),
     "held": re.compile(r"held ([0-9a-f-]{36}) ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9})\Z"),
@@ -130,7 +133,20 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "saved", "listed", "held"):
+        of_vms = (
+            "copy",
+            "doubt",
+            "asked",
+            "active",
+            "defined",
+            "autostart",
+            "saved",
+            "listed",
+            "aside",
+            "held",
+            "halted",
+        )
+        for kind in of_vms:
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -167,9 +183,11 @@ def _host_look(
         starting=frozenset(vm for vm, state in asked.items() if state != "off" and vm not in copies),
         doubtful={parse_uuid(match[1]): match[2] for match in found["doubt"]},
         cleared=frozenset(vm for vm, state in asked.items() if state == "off"),
+        halted={parse_uuid(match[1]): Halted(match[2], match[3]) for match in found["halted"]},
         held={parse_uuid(match[1]): Mark(match[2], match[3], float(match[4])) for match in found["held"]},
         saved=_uuids(found["saved"]),
         listed=_uuids(found["listed"]),
+        aside=_uuids(found["aside"]),
         lacking=tuple(Lack(needs[int(match[1]) - 1], Lacking(match[2])) for match in found["lacks"]),
         marks=tuple(Mark(match[1], match[2], float(match[3]), int(match[4])) for match in found["mark"]),
     )

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
 @click.option("--renew", is_flag=True, help="Make storage fences of quarantined hosts last that end: a run of its own.")
+@click.option("--capture", is_flag=True, help="Keep definitions of running VMs that are new: a run of its own.")
 @json_option
 @common_options
 @pass_options
-def audit(options: Options, renew: bool) -> int:
+def audit(options: Options, renew: bool, capture: bool) -> int:
     """Rehearse the fence of every host through every sibling, and look for every VM; change nothing.
 
     Prints one status line with performance data, then the findings, the worst first. Exit 0 OK, 1 WARNING,
     2 CRITICAL, 3 UNKNOWN (also for a usage error). With -q it is silent when all is well.
 
-    The one thing that it changes, and only with --renew: a quarantined host whose entries on Ceph's blocklist end
-    is kept shut out.
+    What it changes, and only where it is told to: with --renew a quarantined host whose entries on Ceph's blocklist
+    end is kept shut out; with --capture the store keeps what VMs run with now, from which they are started then.
     """
     inventory = read_inventory(options)
 
@@ -37,23 +38,28 @@ def audit(options: Options, renew: bool) -> int:
     from ...runner import open_session
     from ...workflows.audit import audit as workflow
     from ...workflows.vm_run import Request
+    from ..audit_capture import captured_objects, keep_captures
     from ..show.voices import QuietVoice
 
     url = store_url(options, inventory)
     with open_session(inventory, url, "audit", (), {}, QuietVoice(), dry_run=True, unread=True) as session:
         scene = session.play(workflow(Request(session.run_id, inventory, dry_run=True, store_id=session.store_id)))
     scene, renewed = _renew(inventory, url, scene) if renew else (scene, {})
+    scene, kept = keep_captures(inventory, url, scene) if capture else (scene, ())
     findings = find_all(scene)
     status = worst(findings)
     counts = _counts(scene, findings)
     if options.json:
         found = [_object(finding) for finding in findings]
         done = {"renewed": [{"host": host, "says": each.says} for host, each in renewed.items()]} if renew else {}
+        done |= {"captured": captured_objects(inventory, kept)} if capture else {}
         print_document({"status": status.name, "findings": found, "counts": counts, **done})
     elif not (options.quiet and status is Severity.OK):
         _print(status, findings, counts)
         for host, each in renewed.items():
             out_folded(_one_line(f"renewed {host}: {each.says}"))
+        for each_kept in kept:
+            out_folded(f"captured {inventory.vms[each_kept.vm].name} on {each_kept.host}")
     return status
 
 
