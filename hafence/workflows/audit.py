@@ -15,6 +15,7 @@ from ..core.captures import Capture, Source
 from ..core.drift import Drift
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, StartMode, Uuid, Vm
+from ..core.planned import inventory_as_planned
 from ..core.power import devices_of
 from ..core.record import VmState, record_of
 from ..core.storage.port import WhyEnds
@@ -55,12 +56,13 @@ NOTHING = Recollection({}, {}, {}, {})
 def audit(run: Request) -> Workflow[Survey]:
     """Look at the store, into every host, and along every fence path; change nothing."""
     problems, memory = yield from _remember()
+    inventory = inventory_as_planned(run.inventory, memory.planned)
     now = yield from do(Now())
-    kvm = [host for host in run.inventory.hosts.values() if run.inventory.cluster_of(host.name).is_kvm]
-    orders = _rehearsals(run.inventory, memory, now)
+    kvm = [host for host in inventory.hosts.values() if inventory.cluster_of(host.name).is_kvm]
+    orders = _rehearsals(inventory, memory, now)
     # At once: a host that hangs would cost its time-out twice.
     look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
-    asked = _power_devices(run.inventory, kvm, now)
+    asked = _power_devices(inventory, kvm, now)
     parts = (look_at, *(Fence(order) for order in orders), *asked)
     looks, *replies = yield from do(Together(parts))
     replies, power = replies[: len(orders)], replies[len(orders) :]
@@ -68,8 +70,8 @@ def audit(run: Request) -> Workflow[Survey]:
     for order, reply in zip(orders, replies, strict=True):
         assert order.proxy is not None, "a rehearsal goes through a sibling"
         paths[order.suspect][order.proxy] = reply.readings[NOBODY]
-    fences = yield from _look_at_storage_fences(run.inventory, memory, looks)
-    vms = sorted(run.inventory.vms)
+    fences = yield from _look_at_storage_fences(inventory, memory, looks)
+    vms = sorted(inventory.vms)
     # Of one VM together: its definition is read once for both.
     both: tuple[Effect[Any], ...] = tuple(effect for vm in vms for effect in (MemoryNeed(vm), Startable(vm)))
     try:
@@ -79,13 +81,13 @@ def audit(run: Request) -> Workflow[Survey]:
     running: dict[Uuid, Capture] = {}
     drifts: Mapping[Uuid, tuple[Drift, ...]] = {}
     if memory is not NOTHING:
-        started_here = (vm for vm in run.inventory.vms.values() if _starts_from_definitions(run.inventory, vm))
+        started_here = (vm for vm in inventory.vms.values() if _starts_from_definitions(inventory, vm))
         running = yield from what_runs(started_here, memory, looks, now)
     if running:
         drifts = yield from do(Drifts(tuple(running.values())))
     shared_keys, shared_disks = yield from do(Together((SharedHostKeys(), SharedDisks())))
     return Survey(
-        inventory=run.inventory,
+        inventory=inventory,
         records=memory.records,
         quarantine=memory.quarantine,
         looks=looks,
@@ -103,6 +105,7 @@ def audit(run: Request) -> Workflow[Survey]:
         shared_disks=shared_disks,
         remembered=memory is not NOTHING,
         store_id=run.store_id,
+        planned=memory.planned,
     )
 
 

@@ -31,6 +31,7 @@ from hafence.effects import (
     DropLease,
     Effect,
     EndWatch,
+    EndWork,
     Fence,
     FetchDefinitions,
     Interrupted,
@@ -41,12 +42,16 @@ from hafence.effects import (
     ListEntries,
     LookAt,
     MemoryNeed,
+    NoteOutcome,
     NoteSecondLevel,
     Now,
     OwnAddresses,
     Parallel,
+    PlanWork,
     Quarantine,
     Recall,
+    RecallEvacuations,
+    RecallPlanned,
     RecordStatement,
     RemoveEntries,
     RenewLease,
@@ -77,7 +82,7 @@ MACHINE = "0123456789abcdef0123456789abcdef"
 EMPTY = Recollection({}, {}, {}, {})
 SILENT = (
     *(Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement),
-    *(SendOff, NoteSecondLevel, KeepCapture),
+    *(SendOff, NoteOutcome, NoteSecondLevel, PlanWork, EndWork, KeepCapture),
 )
 """Effects that are answered with nothing."""
 
@@ -134,7 +139,9 @@ class Desk:
             while True:
                 if isinstance(effect, Parallel):
                     self.log.append(f"{within}side by side:")
-                elif not isinstance(effect, Now):
+                elif not isinstance(effect, Now | NoteOutcome) and (
+                    not isinstance(effect, RecallPlanned | RecallEvacuations) or type(effect) in self.answers
+                ):
                     self.log.append(within + shown(effect))
                 self.asked += effect.effects if isinstance(effect, Together) else [effect]
                 answer = self._ended(effect, within) if isinstance(effect, Parallel) else self.answer(effect)
@@ -193,6 +200,8 @@ class Desk:
                 return replace(effect.lease, expires_at=self.clock + 120.0)
             case Recall():
                 return self.memory
+            case RecallPlanned():
+                return self.memory.planned
             case WriteRecord():
                 return replace(effect.record, revision=effect.record.revision + 1)
             case LookAt():
@@ -210,7 +219,7 @@ class Desk:
                 return started(StartResult.CLEAN)
             case MemoryNeed():
                 return None
-            case RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
+            case RecallEvacuations() | RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
             case Startable():
                 return Source()

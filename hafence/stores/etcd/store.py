@@ -18,7 +18,7 @@ from functools import partial
 from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...core.stored import Busy, Lease, Recollection
+from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
 from .. import codec, rules
 from ..capture_codec import capture_row, read_capture
 from ..codec import Row, RowError, when
@@ -55,7 +55,7 @@ class EtcdStore:
     def recall(self, now: float) -> Recollection:
         """See Store."""
         when(now)
-        wants = (All("record"), All("quarantine"), All("machine"), All("statement"))
+        wants = (All("record"), All("quarantine"), All("machine"), All("statement"), All("planned"))
         return self._tables.read(wants, lambda view: _recall(view, now))
 
     def leases(self) -> tuple[LeaseRow, ...]:
@@ -77,6 +77,10 @@ class EtcdStore:
         wants = tuple(One("capture", vm) for vm in sorted(set(vms)))
         parts = (wants[start : start + _CAPTURES_AT_ONCE] for start in range(0, len(wants), _CAPTURES_AT_ONCE))
         return tuple(each for part in parts for each in self._tables.read(part, partial(_captures, part)))
+
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """See Store."""
+        return self._tables.read((All("planned"),), _planned)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -158,6 +162,27 @@ class EtcdStore:
         row = capture_row(capture)
         self._tables.write((One("capture", capture.vm),), lambda _view, changes: changes.put("capture", row))
 
+    def plan(self, works: Iterable[PlannedWork]) -> None:
+        """See Store."""
+        new = {work.subject: codec.planned_row(work) for work in works}  # the subject becomes a key: it is judged first
+
+        def write(_view: View, changes: Changes) -> None:
+            for row in new.values():
+                changes.put("planned", row)
+
+        self._tables.write(tuple(One("planned", subject) for subject in new), write)
+
+    def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
+        """See Store."""
+        subjects = [codec.subject_of(kind, name) for name in names]
+
+        def write(view: View, changes: Changes) -> None:
+            for subject in subjects:
+                if view.one("planned", subject) is not None:
+                    changes.delete("planned", subject)
+
+        self._tables.write(tuple(One("planned", subject) for subject in subjects), write)
+
     # ------------------------------------------------ compare-and-set
 
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
@@ -224,6 +249,7 @@ def _recall(view: View, now: float) -> Recollection:
         _quarantined(view),
         dict(codec.read_all("machine", view.all("machine"), codec.read_machine)),
         (row for _, row in _statements(view)),
+        _planned(view),
     )
 
 
@@ -238,6 +264,10 @@ def _lease(view: View, vm: Uuid) -> LeaseRow | None:
 
 def _quarantined(view: View) -> tuple[QuarantineRow, ...]:
     return codec.read_all("quarantine", view.all("quarantine"), codec.read_quarantine)
+
+
+def _planned(view: View) -> tuple[PlannedWork, ...]:
+    return codec.read_all("planned", view.all("planned"), codec.read_planned)
 
 
 def _statements(view: View) -> tuple[tuple[int, StatementRow], ...]:
@@ -264,6 +294,7 @@ _READERS: dict[str, Callable[[Row], object]] = {
     "machine": codec.read_machine,
     "statement": codec.read_statement,
     "capture": read_capture,
+    "planned": codec.read_planned,
 }
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...core.stored import Busy, Lease, Recollection
+from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
 from .. import codec, rules
 from ..capture_codec import capture_columns, read_capture
 from ..codec import read_again, when
@@ -36,6 +36,7 @@ class MemoryStore:
         self._machines: dict[HostName, str] = {}
         self._statements: list[StatementRow] = []
         self._captures: dict[Uuid, Capture] = {}
+        self._planned: dict[str, PlannedWork] = {}
         self._last_token = 0
         self._history = History()
 
@@ -56,7 +57,12 @@ class MemoryStore:
         with self._lock:
             machines = dict(self._machines)
             return rules.recollection(
-                now, self._records.values(), self._quarantine.values(), machines, self._statements
+                now,
+                self._records.values(),
+                self._quarantine.values(),
+                machines,
+                self._statements,
+                self._planned.values(),
             )
 
     def leases(self) -> tuple[LeaseRow, ...]:
@@ -78,6 +84,11 @@ class MemoryStore:
         """See Store."""
         with self._lock:
             return tuple(self._captures[vm] for vm in sorted(set(vms)) if vm in self._captures)
+
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """See Store."""
+        with self._lock:
+            return tuple(work for _, work in sorted(self._planned.items()))
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -157,6 +168,18 @@ class MemoryStore:
         kept = read_again("capture", read_capture, capture_columns(capture))
         with self._lock:
             self._captures[kept.vm] = kept
+
+    def plan(self, works: Iterable[PlannedWork]) -> None:
+        """See Store."""
+        stored = [read_again("planned", codec.read_planned, codec.planned_columns(work)) for work in works]
+        with self._lock:
+            self._planned.update((work.subject, work) for work in stored)
+
+    def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
+        """See Store."""
+        with self._lock:
+            for name in names:
+                self._planned.pop(codec.subject_of(kind, name), None)
 
     # ------------------------------------------------ compare-and-set
 

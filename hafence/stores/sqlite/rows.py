@@ -9,6 +9,7 @@ from typing import Any
 from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
+from ...core.stored import PlannedWork
 from .. import codec
 from ..capture_codec import capture_row, read_capture
 from ..codec import Row
@@ -142,3 +143,13 @@ def captures(db: sqlite3.Connection, vms: Iterable[Uuid] | None = None) -> tuple
 def put_capture(db: sqlite3.Connection, new: Capture) -> None:
     """Write a captured definition."""
     db.execute("INSERT OR REPLACE INTO capture VALUES (?, ?, ?, ?, ?, ?)", capture_row(new))
+
+
+def planned(db: sqlite3.Connection) -> tuple[PlannedWork, ...]:
+    """All planned work, by subject."""
+    return codec.read_all("planned", db.execute("SELECT * FROM planned ORDER BY subject"), codec.read_planned)
+
+
+def put_planned(db: sqlite3.Connection, new: PlannedWork) -> None:
+    """Write planned work."""
+    db.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?)", codec.planned_row(new))
