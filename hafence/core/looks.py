@@ -68,10 +68,10 @@ class HostLook:
     """VMs of which a managed save image lies here: a start goes on from that memory, whatever became of the disks."""
     listed: frozenset[Uuid] = frozenset()
     """VMs that libvirt-guests starts when the host boots."""
-    halted: Mapping[Uuid, Halted] = field(default_factory=dict)
-    """Of the VMs that the look was about those that libvirt has and does not run: paused, say."""
     aside: frozenset[Uuid] = frozenset()
     """VMs whose definition a fence has set aside here."""
+    halted: Mapping[Uuid, Halted] = field(default_factory=dict)
+    """Of the VMs that the look was about those that libvirt has and does not run: paused, say."""
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
 

@@ -297,8 +297,8 @@ def _look(
         marks=_marks(host, now) if host.marks else (),
         saved=frozenset(host.saved) if host.saved else _NONE,
         listed=frozenset(host.saved) if host.saved else _NONE,
-        halted=_halted(host, about or tuple(inventory.vms)) if sees else {},
         aside=frozenset(host.aside) if host.aside else _NONE,
+        halted=_halted(host, about or tuple(inventory.vms)) if sees else {},
         lacking=LACKS[host.wants],
     )
 

@@ -149,12 +149,12 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
             return [f"learns the machine-id of {effect.host}"]
         case RecordStatement(), _:
             return [f"records the statement on {effect.host}"]
-        case KeepCapture(), _:
-            return [f"keeps the definition of {_vm(inventory, effect.capture.vm)}"]
         case PlanWork(kind, names), _:
             return [f"records {kind.value} {', '.join(names)}"]
         case EndWork(kind, names), _:
             return [f"ends {kind.value} {', '.join(names)}"]
+        case KeepCapture(), _:
+            return [f"keeps the definition of {_vm(inventory, effect.capture.vm)}"]
         case SpendStatement(), _:
             return [f"ends the statement on {effect.host}"]
     return []

@@ -57,13 +57,13 @@ ASKS: Mapping[type[Effect[Any]], Callable[[Store, Any, Asker, float], Any]] = {
     RecordStatement: lambda store, effect, by, now: store.state(
         effect.host, by.holder.who, effect.reason, now, effect.expires_at
     ),
-    KeepCapture: lambda store, effect, by, now: store.keep_capture(effect.capture),
     RecallPlanned: lambda store, _, by, now: rules.in_force(store.planned(), now),
     RecallEvacuations: lambda store, effect, by, now: past.evacuations(store, effect.since, by.holder.run),
     PlanWork: lambda store, effect, by, now: store.plan(
         [PlannedWork(effect.kind, name, by.holder.who, effect.reason, now, effect.until) for name in effect.names]
     ),
     EndWork: lambda store, effect, by, now: store.end_planned(effect.kind, effect.names),
+    KeepCapture: lambda store, effect, by, now: store.keep_capture(effect.capture),
     SpendStatement: lambda store, effect, by, now: store.spend_statement(effect.host, effect.why, now),
 }
 """The effects that ask the store, each with its call. Waiting for a lease is not among it: whoever asks, asks again."""

@@ -146,11 +146,11 @@ class Store(Protocol):
     def statements(self) -> tuple[StatementRow, ...]:
         """Every statement ever made, oldest first."""
 
-    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
-        """The captured definitions of these VMs, of those that have one, by VM. Many are not one view of one moment."""
-
     def planned(self) -> tuple[PlannedWork, ...]:
         """All planned work that is stored, by subject; what is over, too, until other work takes its place."""
+
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """The captured definitions of these VMs, of those that have one, by VM. Many are not one view of one moment."""
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """The latest runs (on one VM), newest first."""
@@ -189,14 +189,14 @@ class Store(Protocol):
     def learn_machine(self, host: HostName, machine_id: str, at: float) -> None:
         """Remember a host's machine-id."""
 
-    def keep_capture(self, capture: Capture) -> None:
-        """Keep a VM's captured definition. It takes the place of an earlier one."""
-
     def plan(self, works: Iterable[PlannedWork]) -> None:
         """Record planned work, all of it or none. Each takes the place of an earlier one of the same subject."""
 
     def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
         """End planned work, all of it or none. Nothing where there is none."""
+
+    def keep_capture(self, capture: Capture) -> None:
+        """Keep a VM's captured definition. It takes the place of an earlier one."""
 
     # ------------------------------------------------ compare-and-set: of many at once exactly one succeeds
 

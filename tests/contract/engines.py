@@ -147,8 +147,8 @@ def fill(store: Store) -> None:
     store.quarantine(A, "fenced", "run-0", NOW)
     store.learn_machine(B, "b" * 32, NOW)
     store.state(C, "alice@adm", "pulled the plug", NOW, NOW + 3600)
-    store.keep_capture(captured())
     store.plan([PlannedWork(WorkKind.DISARMED, "prod-a", "alice@adm", "rewiring", NOW, NOW + 3600)])
+    store.keep_capture(captured())
 
 
 def content(store: Store) -> tuple[object, ...]:
@@ -159,8 +159,8 @@ def content(store: Store) -> tuple[object, ...]:
         store.leases(),
         store.quarantined(),
         store.statements(),
-        store.captures((VM, OTHER_VM)),
         store.planned(),
+        store.captures((VM, OTHER_VM)),
         runs,
         tuple(store.run(summary.row.run) for summary in runs),
     )

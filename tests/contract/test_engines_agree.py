@@ -88,9 +88,9 @@ class Teller:
             lambda: store.learn_machine(host, self._chance.choice(["b" * 32, "c" * 32, "no"]), at),
             lambda: store.state(host, "ann", "dark", at, at + TTL_S),
             lambda: store.spend_statement(host, "recovered", at),
-            lambda: store.keep_capture(captured(at=at, xml=self._chance.choice(["<domain/>", "", "<ü/>"]))),
             lambda: store.plan([PlannedWork(self._chance.choice([*WorkKind]), host, "ann", "why", at, at + TTL_S)]),
             lambda: store.end_planned(self._chance.choice([*WorkKind]), [host]),
+            lambda: store.keep_capture(captured(at=at, xml=self._chance.choice(["<domain/>", "", "<ü/>"]))),
         ]
         self._chance.choice(writes)()
         return host

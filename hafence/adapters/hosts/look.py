@@ -37,10 +37,6 @@ _LINES = {
     "mark": re.compile(r"mark ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9}) ([0-9]{1,7})\Z"),
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
 }
-_ABOUT_A_VM = (
-    *("copy", "doubt", "asked", "active", "defined", "autostart"),
-    *("saved", "listed", "aside", "held", "halted"),
-)
 _END = re.compile(r"lines=([0-9]{1,7})\Z")
 _ONCE = ("boot", "libvirt", "memory", "blind")
 MOST_ASKED = 16
@@ -137,7 +133,20 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in _ABOUT_A_VM:
+        of_vms = (
+            "copy",
+            "doubt",
+            "asked",
+            "active",
+            "defined",
+            "autostart",
+            "saved",
+            "listed",
+            "aside",
+            "held",
+            "halted",
+        )
+        for kind in of_vms:
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:

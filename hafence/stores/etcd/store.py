@@ -72,15 +72,15 @@ class EtcdStore:
         """See Store."""
         return self._tables.read((All("statement"),), lambda view: tuple(row for _, row in _statements(view)))
 
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """See Store."""
+        return self._tables.read((All("planned"),), _planned)
+
     def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
         """See Store."""
         wants = tuple(One("capture", vm) for vm in sorted(set(vms)))
         parts = (wants[start : start + _CAPTURES_AT_ONCE] for start in range(0, len(wants), _CAPTURES_AT_ONCE))
         return tuple(each for part in parts for each in self._tables.read(part, partial(_captures, part)))
-
-    def planned(self) -> tuple[PlannedWork, ...]:
-        """See Store."""
-        return self._tables.read((All("planned"),), _planned)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -157,11 +157,6 @@ class EtcdStore:
         row = codec.machine_row(host, machine_id, at)
         self._tables.write((One("machine", host),), lambda _view, changes: changes.put("machine", row))
 
-    def keep_capture(self, capture: Capture) -> None:
-        """See Store."""
-        row = capture_row(capture)
-        self._tables.write((One("capture", capture.vm),), lambda _view, changes: changes.put("capture", row))
-
     def plan(self, works: Iterable[PlannedWork]) -> None:
         """See Store."""
         new = {work.subject: codec.planned_row(work) for work in works}  # the subject becomes a key: it is judged first
@@ -182,6 +177,11 @@ class EtcdStore:
                     changes.delete("planned", subject)
 
         self._tables.write(tuple(One("planned", subject) for subject in subjects), write)
+
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        row = capture_row(capture)
+        self._tables.write((One("capture", capture.vm),), lambda _view, changes: changes.put("capture", row))
 
     # ------------------------------------------------ compare-and-set
 
@@ -293,8 +293,8 @@ _READERS: dict[str, Callable[[Row], object]] = {
     "quarantine": codec.read_quarantine,
     "machine": codec.read_machine,
     "statement": codec.read_statement,
-    "capture": read_capture,
     "planned": codec.read_planned,
+    "capture": read_capture,
 }
 
 

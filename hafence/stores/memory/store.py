@@ -35,8 +35,8 @@ class MemoryStore:
         self._quarantine: dict[HostName, QuarantineRow] = {}
         self._machines: dict[HostName, str] = {}
         self._statements: list[StatementRow] = []
-        self._captures: dict[Uuid, Capture] = {}
         self._planned: dict[str, PlannedWork] = {}
+        self._captures: dict[Uuid, Capture] = {}
         self._last_token = 0
         self._history = History()
 
@@ -80,15 +80,15 @@ class MemoryStore:
         with self._lock:
             return tuple(self._statements)
 
-    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
-        """See Store."""
-        with self._lock:
-            return tuple(self._captures[vm] for vm in sorted(set(vms)) if vm in self._captures)
-
     def planned(self) -> tuple[PlannedWork, ...]:
         """See Store."""
         with self._lock:
             return tuple(work for _, work in sorted(self._planned.items()))
+
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """See Store."""
+        with self._lock:
+            return tuple(self._captures[vm] for vm in sorted(set(vms)) if vm in self._captures)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -163,12 +163,6 @@ class MemoryStore:
         with self._lock:
             self._machines[host] = machine_id
 
-    def keep_capture(self, capture: Capture) -> None:
-        """See Store."""
-        kept = read_again("capture", read_capture, capture_columns(capture))
-        with self._lock:
-            self._captures[kept.vm] = kept
-
     def plan(self, works: Iterable[PlannedWork]) -> None:
         """See Store."""
         stored = [read_again("planned", codec.read_planned, codec.planned_columns(work)) for work in works]
@@ -180,6 +174,12 @@ class MemoryStore:
         with self._lock:
             for name in names:
                 self._planned.pop(codec.subject_of(kind, name), None)
+
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        kept = read_again("capture", read_capture, capture_columns(capture))
+        with self._lock:
+            self._captures[kept.vm] = kept
 
     # ------------------------------------------------ compare-and-set
 

@@ -132,6 +132,16 @@ def put_statement(db: sqlite3.Connection, number: int, new: StatementRow) -> Non
     db.execute("INSERT OR REPLACE INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
+def planned(db: sqlite3.Connection) -> tuple[PlannedWork, ...]:
+    """All planned work, by subject."""
+    return codec.read_all("planned", db.execute("SELECT * FROM planned ORDER BY subject"), codec.read_planned)
+
+
+def put_planned(db: sqlite3.Connection, new: PlannedWork) -> None:
+    """Write planned work."""
+    db.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?)", codec.planned_row(new))
+
+
 def captures(db: sqlite3.Connection, vms: Iterable[Uuid] | None = None) -> tuple[Capture, ...]:
     """The captured definitions of these VMs, or every one."""
     if vms is None:
@@ -143,13 +153,3 @@ def captures(db: sqlite3.Connection, vms: Iterable[Uuid] | None = None) -> tuple
 def put_capture(db: sqlite3.Connection, new: Capture) -> None:
     """Write a captured definition."""
     db.execute("INSERT OR REPLACE INTO capture VALUES (?, ?, ?, ?, ?, ?)", capture_row(new))
-
-
-def planned(db: sqlite3.Connection) -> tuple[PlannedWork, ...]:
-    """All planned work, by subject."""
-    return codec.read_all("planned", db.execute("SELECT * FROM planned ORDER BY subject"), codec.read_planned)
-
-
-def put_planned(db: sqlite3.Connection, new: PlannedWork) -> None:
-    """Write planned work."""
-    db.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?)", codec.planned_row(new))

@@ -62,14 +62,14 @@ class SqliteStore:
         """See Store."""
         return tuple(row for _, row in self._file.read(rows.statements))
 
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """See Store."""
+        return self._file.read(rows.planned)
+
     def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
         """See Store."""
         wanted = tuple(vms)
         return self._file.read(lambda db: rows.captures(db, wanted))
-
-    def planned(self) -> tuple[PlannedWork, ...]:
-        """See Store."""
-        return self._file.read(rows.planned)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -140,10 +140,6 @@ class SqliteStore:
         """See Store."""
         self._file.write(lambda db: rows.put_machine(db, host, machine_id, at))
 
-    def keep_capture(self, capture: Capture) -> None:
-        """See Store."""
-        self._file.write(lambda db: rows.put_capture(db, capture))
-
     def plan(self, works: Iterable[PlannedWork]) -> None:
         """See Store."""
         new = tuple(works)
@@ -158,6 +154,10 @@ class SqliteStore:
         """See Store."""
         subjects = [(codec.subject_of(kind, name),) for name in names]
         self._file.write(lambda db: db.executemany("DELETE FROM planned WHERE subject = ?", subjects))
+
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        self._file.write(lambda db: rows.put_capture(db, capture))
 
     # ------------------------------------------------ compare-and-set
 
@@ -239,8 +239,8 @@ def _problems(db: sqlite3.Connection) -> tuple[Problem, ...]:
         rows.quarantined,
         rows.machines,
         rows.statements,
-        rows.captures,
         rows.planned,
+        rows.captures,
         rows.last_token,
         rows.store_id,
     ):
