@@ -56,6 +56,7 @@ ROOMS_OF_LIBRARIES = {
     "yaml": ("hafence/inventory/yaml_tree.py",),
     "sqlite3": ("hafence/stores/sqlite/",),
     "asyncssh": ("hafence/demo/",),
+    "prometheus_client": ("hafence/cli/show/metrics.py",),
 }
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
-from .attempts import Verdict
+from .audit_paths import down_with_its_host, fence_paths, watched
 from .audit_planned import find_planned
 from .drifted import definition_drift
 from .left_behind import saved_images, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
-from .model import DUMP, Host, HostName, HostState, Uuid, Vm
+from .model import DUMP, Host, HostName, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
 from .power import DeviceId, Power, devices_of
 from .record import VmState, kept_from_writing
+from .room_without import room_without
 from .storage.port import WhyEnds
 from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
 from .survey import Code, Finding, Severity, Survey
 from .two_stores import two_stores
 
 CLOCK_OFF_S = 2.0
-"""A host's clock that is this far off is worth a word. Deadlines are corrected; logs are not."""
+"""A host's clock that is at least this far off is worth a word, whenever in its answer's time it was read. Deadlines
+are corrected; logs are not."""
 
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
@@ -29,8 +31,9 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
 
 def find_all(scene: Survey) -> tuple[Finding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
-    found = [*_store(scene), *_hosts(scene), *_paths(scene), *_vms(scene), *_unknown_vms(scene), *_disks(scene)]
+    found = [*_store(scene), *_hosts(scene), *fence_paths(scene), *_vms(scene), *_unknown_vms(scene), *_disks(scene)]
     found += find_planned(scene)
+    found += room_without(scene)
     return tuple(
         sorted(found, key=lambda f: (f.code is not Code.SPLIT_BRAIN, _WORST_FIRST.index(f.severity), f.code, f.subject))
     )
@@ -52,21 +55,14 @@ def _store(scene: Survey) -> Iterator[Finding]:
     yield from two_stores(scene)
 
 
-def _watched(scene: Survey) -> Iterator[tuple[Host, Look | None]]:
-    """The hosts that should be up: those in maintenance or disabled are people's own business."""
-    for host in sorted(scene.inventory.hosts.values(), key=lambda h: h.name):
-        if host.state is HostState.ENABLED and scene.inventory.cluster_of(host.name).is_kvm:
-            yield host, scene.looks.get(host.name)
-
-
 def _hosts(scene: Survey) -> Iterator[Finding]:
     for host, why in sorted(scene.quarantine.items()):
-        yield Finding(
-            Code.QUARANTINED, Severity.WARNING, host, why, f"see that {host} is well, then 'hafence rejoin {host}'"
-        )
+        rejoin = f"'hafence rejoin {host}'"
+        do = rejoin if isinstance(scene.looks.get(host), HostLook) else f"see that {host} is well, then {rejoin}"
+        yield Finding(Code.QUARANTINED, Severity.WARNING, host, why, do)
     for host, how_long in sorted(scene.storage_fences.items()):
         yield from _storage_fence(host, how_long)
-    for host_, look in _watched(scene):
+    for host_, look in watched(scene):
         yield from _host(scene, host_, look)
         yield from _power(scene, host_, look)
     yield from _clones(scene)
@@ -165,8 +161,9 @@ def _answering(host: Host, look: HostLook) -> Iterator[Finding]:
     if look.missing:
         saw = "lacks " + ", ".join(look.missing)
         yield Finding(Code.PROGRAM_MISSING, Severity.WARNING, host.name, saw, f"install them on {host.name}")
-    if abs(look.clock_offset_s) > CLOCK_OFF_S:
-        saw = f"its clock is {look.clock_offset_s:+.1f} s off this machine's"
+    if look.clock_off_s > CLOCK_OFF_S:
+        within = f" (give or take {look.clock_within_s:.1f} s)" if look.clock_within_s >= 0.5 else ""
+        saw = f"its clock is {look.clock_offset_s:+.1f} s off this machine's{within}"
         yield Finding(Code.CLOCK_OFF, Severity.WARNING, host.name, saw, "mend the time synchronisation")
 
 
@@ -194,24 +191,6 @@ def _devices(devices: Sequence[DeviceId]) -> str:
     return " and ".join(f"{device.agent} ({device.number})" for device in devices)
 
 
-def _paths(scene: Survey) -> Iterator[Finding]:
-    """Can every host be fenced, and by more than one sibling where the cluster has more?"""
-    for host, _ in _watched(scene):
-        paths = scene.paths.get(host.name, {})
-        good = [
-            name for name, reading in paths.items() if reading.verdict in (Verdict.CONFIRMED_DEAD, Verdict.STILL_ALIVE)
-        ]
-        siblings = len(scene.inventory.members(host.cluster)) - 1
-        bad = "; ".join(f"{name}: {reading.detail}" for name, reading in sorted(paths.items()) if name not in good)
-        if not good:
-            saw = f"no sibling can fence it ({bad or 'the cluster has no sibling that answers'})"
-            do = "mend one path: without it hafence can only refuse, or rely on power and storage"
-            yield Finding(Code.NO_FENCE_PATH, Severity.CRITICAL, host.name, saw, do)
-        elif len(good) < min(2, siblings):
-            saw = f"only {good[0]} can fence it ({bad or 'no other sibling answers'})"
-            yield Finding(Code.FEW_FENCE_PATHS, Severity.WARNING, host.name, saw, "mend a second path")
-
-
 def _vms(scene: Survey) -> Iterator[Finding]:
     sizes = sizes_mib(scene.inventory.vms.values())
     for vm in sorted(scene.inventory.vms.values(), key=lambda v: v.name):
@@ -219,9 +198,10 @@ def _vms(scene: Survey) -> Iterator[Finding]:
         if scene.inventory.cluster_of(vm.host).is_kvm:
             if not scene.remembered:
                 if _is_two(copies := scene.copies(vm.uuid)):
-                    yield _two_copies(vm, copies, "where it should be is not known")
+                    yield _two_copies(scene, vm, copies, "where it should be is not known")
                 continue
             yield from whereabouts(scene, vm)
+            yield from down_with_its_host(scene, vm)
             yield from _definitions(scene, vm)
             yield from saved_images(scene, vm)
             yield from definition_drift(scene, vm)
@@ -233,11 +213,23 @@ def _is_two(copies: Mapping[HostName, int]) -> bool:
     return sum(copies.values()) > 1
 
 
-def _two_copies(vm: Vm, copies: Mapping[HostName, int], should: str) -> Finding:
-    where = " and ".join(f"{name} ({number})" if number > 1 else name for name, number in copies.items())
+def _two_copies(scene: Survey, vm: Vm, copies: Mapping[HostName, int], should: str) -> Finding:
+    where = " and ".join(f"{name} ({number})" if number > 1 else name for name, number in scene.copies(vm.uuid).items())
     saw = f"TWO LIVING COPIES: on {where}; {should}"
-    do = f"unless it is being migrated: choose one, and fence the other with 'hafence fence {vm.name} --host HOST'"
+    do = f"unless it is being migrated: {_end_all_but_one(scene, vm, list(copies))}"
     return Finding(Code.SPLIT_BRAIN, Severity.CRITICAL, vm.name, saw, do)
+
+
+def _end_all_but_one(scene: Survey, vm: Vm, on: list[HostName]) -> str:
+    """What to type. Which copy is the right one is known only where the store could be read."""
+    recorded = scene.record(vm).host if scene.remembered else None
+    if len(on) == 1:
+        fence = f"'hafence fence {vm.name} --host {on[0]}' ends all of them"
+        return f"choose one and end the others there; or {fence}, then 'hafence start-vm {vm.name}'"
+    others = [f"'hafence fence {vm.name} --host {host}'" for host in on if host != recorded]
+    if len(others) < len(on):
+        return ", then ".join(others)
+    return f"choose one, and fence the others: {', '.join(others)}"
 
 
 def whereabouts(scene: Survey, vm: Vm) -> Iterator[Finding]:
@@ -249,13 +241,14 @@ def whereabouts(scene: Survey, vm: Vm) -> Iterator[Finding]:
         yield Finding(Code.FENCED_LEFTOVER, Severity.WARNING, vm.name, saw, do)
         del copies[host]
     if _is_two(copies):
-        yield _two_copies(vm, scene.copies(vm.uuid), f"recorded as {record.words}")
+        yield _two_copies(scene, vm, copies, f"recorded as {record.words}")
     elif record.state is VmState.STARTING:
         saw = f"run {record.run} left a start on {record.host} whose outcome is not recorded"
         yield Finding(Code.START_UNSETTLED, Severity.WARNING, vm.name, saw, f"'hafence start-vm {vm.name}' settles it")
     elif copies and record.host not in copies:
         saw = f"runs on {next(iter(copies))}, recorded as {record.words}"
-        do = "correct the inventory's host, or fence the copy that should not run"
+        fence = f"'hafence fence {vm.name} --host {next(iter(copies))}'"
+        do = f"{fence} if it should not run there; else correct the inventory's host"
         yield Finding(Code.VM_ELSEWHERE, Severity.CRITICAL, vm.name, saw, do)
     elif not copies and record.state is VmState.STOPPED and vm.ha:
         saw = f"is recorded as {record.words}, and no host that answers runs it"

@@ -34,9 +34,12 @@ class Libvirt(Enum):
 class HostLook:
     """A host that answered and could be looked into.
 
-    `clock_offset_s` is the host's clock minus the admin node's. `copies` are the VMs of which a qemu with
-    a living task was seen, each with the number of such processes; `active` are those that libvirt calls
-    active (a VM being started is active before its process exists). Memory is what libvirt reports, in MiB.
+    `clock_offset_s` is the host's clock minus the admin node's, give or take `clock_within_s`: the host said its time
+    some time between the question and its answer, and a slow login says nothing of a clock.
+
+    `copies` are the VMs of which a qemu with a living task was seen, each with the number of such processes; `active`
+    are those that libvirt calls active (a VM being started is active before its process exists). Memory is what
+    libvirt reports, in MiB.
 
     Of the VMs that the look was about libvirt was asked one by one: `starting` are those that it runs, or is at, and of
     which there is no process; `cleared` those that it does not run.
@@ -72,8 +75,14 @@ class HostLook:
     """VMs whose definition a fence has set aside here."""
     halted: Mapping[Uuid, Halted] = field(default_factory=dict)
     """Of the VMs that the look was about those that libvirt has and does not run: paused, say."""
+    clock_within_s: float = 0.0
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
+
+    @property
+    def clock_off_s(self) -> float:
+        """By how much its clock is off at least."""
+        return max(0.0, abs(self.clock_offset_s) - self.clock_within_s)
 
     @property
     def barring(self) -> tuple[Lack, ...]:

@@ -228,6 +228,8 @@ class Settings:
     libvirt_timeout_s: float = 5.0
     """How long libvirt on a host may take for an answer before it counts as none; whole seconds."""
     pid_namespace: PidNamespace = PidNamespace.INITIAL
+    paths: int = 3
+    """Through how many siblings an audit rehearses the fence of each host; all of them in turn."""
 
 
 @dataclass(frozen=True, slots=True)

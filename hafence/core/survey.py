@@ -13,6 +13,7 @@ from .looks import Look, copies_of
 from .model import HostName, Inventory, Uuid, Vm
 from .power import DeviceId, PowerSeen
 from .record import VmRecord, record_of
+from .rotation import Paths
 from .storage.results import HowLong
 from .stored import Planned
 
@@ -58,6 +59,7 @@ class Code(StrEnum):
     STORAGE_FENCE_ENDS = "storage_fence_ends"
     STORE_UNREADABLE = "store_unreadable"
     TWO_STORES = "two_stores"
+    VM_DOWN = "vm_down"
     VM_ELSEWHERE = "vm_elsewhere"
     VM_GONE = "vm_gone"
     VM_STOPPED = "vm_stopped"
@@ -102,9 +104,13 @@ class Survey:
     quarantine: Mapping[HostName, str]
     looks: Mapping[HostName, Look]
     paths: Mapping[HostName, Mapping[HostName, Reading]]
-    """For each suspect-to-be and each sibling: what the rehearsal of the fence through it came to."""
+    """For each suspect-to-be and each sibling that was asked: what the rehearsal of the fence through it came to."""
     at: float
     """When, in seconds since the epoch."""
+    path_seconds: Mapping[HostName, Mapping[HostName, float]] = field(default_factory=dict)
+    """How long those rehearsals took."""
+    earlier: Paths = field(default_factory=dict)
+    """What earlier audits have seen of paths, those of this one among them."""
     store_problems: tuple[tuple[Code, str], ...] = ()
     """What the store says of itself, a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)

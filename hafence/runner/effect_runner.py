@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from ..core.model import Settings
 from ..effects import Effect, StoreError, Together
 from ..voice import Voice
-from .parallel import first_may_do, in_parallel
+from .parallel import first_may_do
+from .waves import in_waves
 
 
 class Journal(Protocol):
@@ -84,7 +85,7 @@ class EffectRunner:
         """Do it, several at once: the answers in their order. LeaseLost and StoreError are for the workflow."""
         calls = [lambda part=part: self._perform(part) for part in begun.parts]
         if not (isinstance(begun.effect, Together) and begun.effect.first_may_do):
-            return in_parallel(calls)
+            return in_waves(calls)
         return [() if answer is None else answer for answer in first_may_do(calls, lambda first: bool(first.settles))]
 
     def fail(self, begun: Begun, error: BaseException) -> None:

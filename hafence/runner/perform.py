@@ -66,13 +66,14 @@ class Performer:
         holder: Holder,
         voice: Voice,
         vms: tuple[Uuid, ...] = (),
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._inventory = inventory
         self._hosts = hosts
         self._holder = holder
         stored = StorePerformer(inventory, store, holder)
         self._definitions = Definitions(inventory, store)
-        reached = HostPerformer(inventory, hosts, holder.run, self._definitions, vms)
+        reached = HostPerformer(inventory, hosts, holder.run, self._definitions, vms, progress)
         self._by_type: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
             Now: lambda _: time.time(),
             Uptime: lambda _: _uptime(),

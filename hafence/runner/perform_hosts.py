@@ -41,6 +41,7 @@ from ..effects import (
 )
 from .definitions import Definitions
 from .parallel import in_parallel
+from .waves import in_waves
 
 LOOK_S = 6.0
 """One look, beyond the connection and what libvirt may take: a second try at a libvirt that hangs, and the rest."""
@@ -54,11 +55,19 @@ GRACE_S = 2.0
 
 
 class HostPerformer:
-    """The hosts' effects, for one run. `vms` are those that the run is about, where it is about a few."""
+    """The hosts' effects, for one run. `vms` are those that the run is about, where it is about a few.
+    `progress` is called, from any thread, whenever a look or a rehearsal has ended."""
 
     def __init__(
-        self, inventory: Inventory, hosts: Hosts, run: str, definitions: Definitions, vms: tuple[Uuid, ...] = ()
+        self,
+        inventory: Inventory,
+        hosts: Hosts,
+        run: str,
+        definitions: Definitions,
+        vms: tuple[Uuid, ...] = (),
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
+        self._progress = progress
         self._inventory = inventory
         self._definitions = definitions
         self._vms = vms
@@ -71,8 +80,13 @@ class HostPerformer:
     def look_at(self, effect: LookAt) -> Mapping[HostName, Look]:
         """Look into hosts at once; one hung host costs its own time-out."""
         vms = effect.about or self._vms
-        looks = in_parallel([lambda name=name: self._look(name, vms) for name in effect.hosts])  # type: ignore[misc]
+        looks = in_waves([lambda name=name: self._looked(name, vms) for name in effect.hosts])  # type: ignore[misc]
         return dict(zip(effect.hosts, looks, strict=True))
+
+    def _looked(self, name: HostName, vms: tuple[Uuid, ...]) -> Look:
+        look = self._look(name, vms)
+        self._progress()
+        return look
 
     def _look(self, name: HostName, vms: tuple[Uuid, ...]) -> Look:
         host = self._inventory.hosts.get(name)
@@ -132,7 +146,9 @@ class HostPerformer:
         sent, within_s = time.time(), order.within_s + GRACE_S
         call = partial(self._hosts.run, suspect, program, via=proxy, within_s=within_s)
         run = self._begin_watch(program.on_line, call) if isinstance(program.on_line, kvm.Stay) else call()
-        if not order.rehearse:  # a dry run writes no files either
+        if order.rehearse:
+            self._progress()
+        else:  # a dry run writes no files either
             self._keep("fence", run)
         reply = Reply(nonce, run.trouble, run.exit_status, run.stdout, run.seconds, sent, run.note, run.not_run)
         return interpret(order, reply)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -40,12 +40,13 @@ class Session:
         voice: Voice,
         dry_run: bool,
         vms: tuple[Uuid, ...] = (),
+        progress: Callable[[], None] = lambda: None,
     ):
         self.run_id = holder.run
         self.inventory = inventory
         self.store = store
         self._dry_run = dry_run
-        performer = Performer(inventory, store, hosts, holder, voice, vms)
+        performer = Performer(inventory, store, hosts, holder, voice, vms, progress)
         journal: Journal = NoJournal() if dry_run else StoreJournal(store, holder.run)
         self._player = Player(performer.perform, inventory.settings, journal, voice)
 
@@ -77,11 +78,13 @@ def open_session(
     voice: Voice,
     dry_run: bool = False,
     unread: bool = False,
+    progress: Callable[[], None] = lambda: None,
 ) -> Iterator[Session]:
     """Open the store (read-only in a dry run), begin the run's history, and close everything at the end.
 
     StoreError here means that nothing has happened at all. With `unread` a store that can't be opened is met by
-    the workflow, at its first use: an audit has something to say all the same.
+    the workflow, at its first use: an audit has something to say all the same. `progress` hears of each look and
+    rehearsal that has ended.
     """
     holder = Holder.of_this_process(new_run_id())
     try:
@@ -96,7 +99,7 @@ def open_session(
             version = {"format": FORMAT, "hafence": __version__}
             store.begin_run(RunRow(holder.run, time.time(), holder.who, command, vms, {**details, **version}))
         with _ends_as_interrupt():
-            yield Session(inventory, store, hosts, holder, voice, dry_run, vms)
+            yield Session(inventory, store, hosts, holder, voice, dry_run, vms, progress)
     finally:
         hosts.close()
         store.close()

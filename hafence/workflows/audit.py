@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from ..core.attempts import FenceOrder, Reading
 from ..core.captures import Capture, Source
 from ..core.drift import Drift
 from ..core.looks import HostLook, Look
@@ -18,6 +18,7 @@ from ..core.model import Host, HostName, HostState, Inventory, StartMode, Uuid, 
 from ..core.planned import inventory_as_planned
 from ..core.power import devices_of
 from ..core.record import VmState, record_of
+from ..core.rotation import Paths
 from ..core.storage.port import WhyEnds
 from ..core.storage.registry import storage_fence_of
 from ..core.storage.results import Ends, HowLong
@@ -43,33 +44,33 @@ from ..effects import (
     do,
 )
 from .capture import what_runs
+from .rehearse import Rehearsed, chosen_paths, look_again, orders_for, rehearse_more
 from .storage_fence import look_at_storage_fence, renew_storage_fence
 from .vm_run import Request
 
 ASKED_AT_ONCE = 16
 """Power devices of which it is certain that they are asked at once: each has its whole time."""
-NOBODY = Uuid("00000000-0000-4000-8000-000000000000")
-"""A VM that does not exist: a rehearsal of the fence can find nothing of it."""
 NOTHING = Recollection({}, {}, {}, {})
 
 
-def audit(run: Request) -> Workflow[Survey]:
-    """Look at the store, into every host, and along every fence path; change nothing."""
+def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
+    """Look at the store, into every host, and along fence paths: some of every host, all of them in turn. `seen` is
+    what earlier audits have seen of them. Changes nothing."""
     problems, memory = yield from _remember()
     inventory = inventory_as_planned(run.inventory, memory.planned)
     now = yield from do(Now())
     kvm = [host for host in inventory.hosts.values() if inventory.cluster_of(host.name).is_kvm]
-    orders = _rehearsals(inventory, memory, now)
+    orders = orders_for(inventory, memory, chosen_paths(inventory, seen, now), now)
     # At once: a host that hangs would cost its time-out twice.
     look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
     asked = _power_devices(inventory, kvm, now)
     parts = (look_at, *(Fence(order) for order in orders), *asked)
     looks, *replies = yield from do(Together(parts))
     replies, power = replies[: len(orders)], replies[len(orders) :]
-    paths: dict[HostName, dict[HostName, Reading]] = {host.name: {} for host in kvm}
-    for order, reply in zip(orders, replies, strict=True):
-        assert order.proxy is not None, "a rehearsal goes through a sibling"
-        paths[order.suspect][order.proxy] = reply.readings[NOBODY]
+    paths = Rehearsed({host.name: {} for host in kvm})
+    paths.note(orders, replies)
+    looks = yield from look_again(looks)
+    yield from rehearse_more(inventory, memory, looks, seen, paths)
     fences = yield from _look_at_storage_fences(inventory, memory, looks)
     vms = sorted(inventory.vms)
     # Of one VM together: its definition is read once for both.
@@ -91,7 +92,9 @@ def audit(run: Request) -> Workflow[Survey]:
         records=memory.records,
         quarantine=memory.quarantine,
         looks=looks,
-        paths=paths,
+        paths=paths.readings,
+        path_seconds=paths.seconds,
+        earlier=seen,
         store_problems=problems,
         memory_mib=dict(zip(vms, answers[::2], strict=True)),
         not_startable={vm: source.why_not for vm, source in zip(vms, answers[1::2], strict=True)},
@@ -207,30 +210,3 @@ def _shut_out(inventory: Inventory, memory: Recollection, looks: Mapping[HostNam
         seen = look.active | set(look.copies) if isinstance(look, HostLook) else set()
         hosts[name] = not belonging and seen <= elsewhere
     return hosts
-
-
-def _rehearsals(inventory: Inventory, memory: Recollection, now: float) -> list[FenceOrder]:
-    """The fence path to every host through every sibling. Hosts in maintenance are left to the people there."""
-    settings = inventory.settings
-    up = [host for host in inventory.hosts.values() if host.state is HostState.ENABLED]
-    return [
-        FenceOrder(
-            suspect=suspect.name,
-            proxy=sibling.name,
-            vms=(NOBODY,),
-            within_s=settings.ssh_timeout_s,
-            settle_s=settings.settle_s,
-            not_after=now + settings.ssh_timeout_s,
-            rehearse=True,
-            machine_id=memory.machine_ids.get(suspect.name),
-        )
-        for suspect in sorted(up, key=_name)
-        for sibling in sorted(up, key=_name)
-        if suspect.cluster == sibling.cluster
-        and suspect.name != sibling.name
-        and inventory.cluster_of(suspect.name).is_kvm
-    ]
-
-
-def _name(host: Host) -> HostName:
-    return host.name

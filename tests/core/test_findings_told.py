@@ -149,6 +149,10 @@ SCENES = {
     "programs are missing": scene({K2: look("kvm-02", missing=("flock", "setsid"))}),
     "a clock is ahead": scene({K2: replace(look("kvm-02"), clock_offset_s=2.1)}),
     "a clock is behind": scene({K2: replace(look("kvm-02"), clock_offset_s=-9.0)}),
+    "a clock is behind, and the login was slow": scene(
+        {K2: replace(look("kvm-02"), clock_offset_s=-9.0, clock_within_s=2.5)}
+    ),
+    "a login of five seconds": scene({K2: replace(look("kvm-02"), clock_offset_s=2.45, clock_within_s=2.5)}),
     "a clock is two seconds off": scene({K2: replace(look("kvm-02"), clock_offset_s=2.0)}),
     "no path": scene(paths={K1: {K2: BAD, K3: BAD, K4: BAD}}),
     "no path was tried": scene(paths={K1: {}}),

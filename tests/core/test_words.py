@@ -100,6 +100,7 @@ def test_what_holds_where_the_inventory_says_nothing() -> None:
         storm_share=0.5,
         max_hosts=1,
         per_s=3600.0,
+        paths=3,
         unreachable=Unreachable.CONFIRM,
         pre_fence=True,
         libvirt_timeout_s=5.0,

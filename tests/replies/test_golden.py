@@ -62,6 +62,7 @@ def test_a_whole_look_is_read_to_the_last_line() -> None:
     assert (look.memory_total_mib, look.memory_free_mib) == (24684096 // 1024, 24294196 // 1024)
     assert (look.machine_id, look.boot_id) == (MACHINE, "bab39a21-c191-4458-869a-54cf042ba6b6")
     assert look.clock_offset_s == pytest.approx(9.123456789)
+    assert look.clock_within_s == 1.0
     assert look.at == 1763823990.0
     assert look.held == {VM: Mark("0123456789abcdef", "20261122T153000-3f2a9c", 36000.0)}
     assert look.marks == (Mark("0123456789abcdef", "20261122T153000-3f2a9c", 36000.0, 2),)

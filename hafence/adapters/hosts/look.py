@@ -106,7 +106,7 @@ def parse_look(
         return Blind(host, at_sent, f"its processes can't be looked at: {sentence(blind[0][1])}")
     if any(not 1 <= int(match[1]) <= len(needs) for match in found["lacks"]):
         return Silence(host, at_sent, Trouble.PROTOCOL_ERROR, Faulty(ReplyFault.UNKNOWN_LINE).says)
-    return _host_look(host, message, found, at_sent, message.hello.clock - (at_sent + at_received) / 2, named, needs)
+    return _host_look(host, message, found, (at_sent, at_received), named, needs)
 
 
 _Found = dict[str, list[re.Match[str]]]
@@ -158,18 +158,19 @@ def _host_look(
     host: HostName,
     message: Message,
     found: _Found,
-    at: float,
-    clock_offset_s: float,
+    asked_and_told: tuple[float, float],
     named: Callable[[str], Uuid | None],
     needs: Sequence[Need],
 ) -> HostLook:
     boot, memory = found["boot"], found["memory"]
+    at_sent, at_received = asked_and_told
     copies = _copies(found, named)
     asked = {parse_uuid(match[1]): match[2] for match in found["asked"]}
     return HostLook(
         host=host,
-        at=at,
-        clock_offset_s=clock_offset_s,
+        at=at_sent,
+        clock_offset_s=message.hello.clock - (at_sent + at_received) / 2,
+        clock_within_s=max(0.0, at_received - at_sent) / 2,
         machine_id=message.hello.machine_id,
         boot_id=boot[0][1] if boot else None,
         libvirt=Libvirt(found["libvirt"][0][1]),

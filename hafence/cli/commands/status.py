@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..context import Options, find_host, find_vm, open_to_show, read_inventory, store_url
-from ..options import common_options, complete_host, complete_vm, json_option, pass_options
-from ..show.output import print_document
+from ..options import MOST_WAIT_S, Duration, common_options, complete_host, complete_vm, json_option, pass_options
+from ..show.output import out, print_document
 from ..show.status import print_names, print_status
 from ..show.times import timestamp
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from ...core.stored import PlannedWork
     from ...core.survey import Survey
     from ...stores.port import Store
+
+
+RUNS_READ = 500
+"""So far back a run that needs a person is looked for."""
 
 
 @click.command("status", short_help="Show what is recorded of VMs and hosts.")
@@ -32,20 +37,52 @@ if TYPE_CHECKING:
     default="table",
     help="How to print it; wide has UUIDs and addresses, name the VMs' names only.",
 )
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C; on a terminal.")
+@click.option(
+    "--interval",
+    type=Duration(MOST_WAIT_S),
+    default="5s",
+    show_default=True,
+    metavar="TIME",
+    help="So long between two looks of --watch.",
+)
 @json_option
 @common_options
 @pass_options
-def status(options: Options, vms: tuple[str, ...], host: str | None, live: bool, form: str) -> int:
+def status(
+    options: Options, vms: tuple[str, ...], host: str | None, live: bool, form: str, watch: bool, interval: float
+) -> int:
     """Show where each VM is recorded, which hosts are in quarantine, who holds a lease, and the last run; of VMs that
     are named, those only, and the last run of one alone.
 
     Reads the store and the inventory, and asks no host but with --live, which looks into all of them and changes
-    nothing: what needs a person then comes first, each with what to type.
+    nothing: what needs a person then comes first, each with what to type. A run that needs a person is shown until a
+    later one has settled what it left. --watch repeats --live.
     """
     options.json = options.json or form == "json"
+    if watch and (options.json or not sys.stdout.isatty()):
+        raise click.UsageError("--watch is for a terminal: use --live, and repeat it yourself")
     inventory = read_inventory(options)
-    named = frozenset(find_vm(inventory, vm).uuid for vm in vms)
-    chosen = find_host(inventory, host) if host is not None else None
+    wanted = (frozenset(find_vm(inventory, vm).uuid for vm in vms), find_host(inventory, host) if host else None)
+    if not watch:
+        _show(options, _seen(options, inventory, live, *wanted), form)
+        return 0
+    from ...effects import Interrupted
+
+    try:
+        while True:
+            document = _seen(options, inventory, True, *wanted)
+            out("\x1b[H\x1b[2J" + f"every {interval:g} s, Ctrl-C ends it; looked {document['looked_at']}")
+            _show(options, document, form)
+            sys.stdout.flush()
+            time.sleep(interval)
+    except (KeyboardInterrupt, Interrupted):
+        return 0  # that is how it ends
+
+
+def _seen(
+    options: Options, inventory: Inventory, live: bool, named: frozenset[Uuid], chosen: Host | None
+) -> dict[str, Any]:
     scene = _look(options, inventory) if live else None
     store = open_to_show(options, inventory)
     try:
@@ -54,14 +91,16 @@ def status(options: Options, vms: tuple[str, ...], host: str | None, live: bool,
             document["last_run"] = _last_run(inventory, store, *named)
     finally:
         store.close()
+    return document
 
+
+def _show(options: Options, document: dict[str, Any], form: str) -> None:
     if options.json:
         print_document(document)
     elif form == "name":
         print_names(document)
     else:
         print_status(document, time.time(), form == "wide" or options.verbose > 0)
-    return 0
 
 
 def _look(options: Options, inventory: Inventory) -> Survey:
@@ -93,7 +132,8 @@ def _only(document: dict[str, Any], named: frozenset[Uuid], host: Host | None) -
     shown = {vm["uuid"] for vm in vms}
     everything = not named and host is None
     leases = [lease for lease in document["leases"] if everything or lease["vm"]["uuid"] in shown]
-    return document | {"vms": vms, "hosts": hosts, "leases": leases}
+    pinned = [run for run in document["needs_person"] if everything or run["vm"]["uuid"] in shown]
+    return document | {"vms": vms, "hosts": hosts, "leases": leases, "needs_person": pinned}
 
 
 def _last_run(inventory: Inventory, store: Store, vm: Uuid | None = None) -> dict[str, Any] | None:
@@ -159,7 +199,31 @@ def _document(inventory: Inventory, store: Store, now: float, scene: Survey | No
         "hosts": _hosts(inventory, store, now, scene),
         "leases": _leases(inventory, store, now),
         "last_run": _last_run(inventory, store),
+        "needs_person": _needs_person(inventory, store),
     }
+
+
+def _needs_person(inventory: Inventory, store: Store) -> list[dict[str, Any]]:
+    """The runs that need a person, and that no later one has settled, each with what to type."""
+    from ...core.pending import unsettled
+    from ..show.history import ends_of
+
+    ends = (end for summary in store.runs(limit=RUNS_READ) for end in ends_of(summary))
+    return [
+        {
+            "run": each.run,
+            "at": timestamp(each.at),
+            "who": each.who,
+            "vm": {"uuid": each.vm, "name": inventory.vms[each.vm].name},
+            "reason": each.reason,
+            "says": each.says,
+            "do": f"hafence start-vm {inventory.vms[each.vm].name}"
+            if each.reason == "start_unknown"
+            else f"hafence status --live {inventory.vms[each.vm].name}",
+        }
+        for each in unsettled(ends)
+        if each.vm in inventory.vms
+    ]
 
 
 def _hosts(inventory: Inventory, store: Store, now: float, scene: Survey | None) -> list[dict[str, Any]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...core.model import Uuid
+from ...core.pending import Ended, decision_of
 from .steps import shortened
-from .times import seconds, timestamp
+from .times import ago, seconds, timestamp
 
 if TYPE_CHECKING:
     from ...core.model import Inventory
@@ -32,7 +34,46 @@ def summary_object(summary: RunSummary, inventory: Inventory | None) -> dict[str
         "decision": shortened(list(dict.fromkeys(said))) if said else None,
         "reason": shortened(list(dict.fromkeys(vm.get("reason", "") for vm in vms))) if vms else None,
         "message": vms[0].get("message") if len(vms) == 1 else None,
+        "from": _place(vms, "suspect"),
+        "to": _place([vm for vm in vms if vm.get("decision") == "started"], "host"),
+        "seconds": round(end.at - row.at, 3) if end else None,
     }
+
+
+def _place(vms: list[Mapping[str, Any]], key: str) -> str | None:
+    """Where its VMs were, or went, the end of a long list only counted."""
+    places = list(dict.fromkeys(str(vm[key]) for vm in vms if vm.get(key)))
+    return shortened(places) if places else None
+
+
+def when(run: Mapping[str, Any]) -> str:
+    """When it began, to the second."""
+    return f"{run['at'][:10]} {run['at'][11:19]}Z"
+
+
+def moved(run: Mapping[str, Any], arrow: str) -> str:
+    """From where to where; where nothing went anywhere, the suspect alone."""
+    if run["to"] is None:
+        return run["from"] or "-"
+    return f"{run['from'] or '-'} {arrow} {run['to']}"
+
+
+def took(run: Mapping[str, Any]) -> str:
+    """How long; a clock that was set back makes no time."""
+    if run["seconds"] is None:
+        return "-"
+    return f"{run['seconds']:.1f} s" if 0 <= run["seconds"] < 120 else ago(run["seconds"])
+
+
+def ends_of(summary: RunSummary) -> Iterator[Ended]:
+    """What a run that has ended came to, VM by VM."""
+    row, end = summary.row, summary.end
+    for each in _results(end.result) if end else ():
+        uuid, decision = _mapping(each.get("vm")).get("uuid"), decision_of(each)
+        code = each.get("exit")
+        if end and isinstance(uuid, str) and decision and isinstance(code, int):
+            words = str(each.get("reason", "")), str(each.get("message", ""))
+            yield Ended(row.run, Uuid(uuid), decision, code, *words, row.at, row.who)
 
 
 def history_object(history: RunHistory, inventory: Inventory | None) -> dict[str, Any]:
@@ -96,8 +137,6 @@ def _subject(details: Mapping[str, Any], names: Mapping[str, str], vms: list[Map
 
 
 def _name_of(uuid: str, inventory: Inventory | None) -> str | None:
-    from ...core.model import Uuid
-
     vm = inventory.vms.get(Uuid(uuid)) if inventory else None
     return vm.name if vm else None
 

@@ -14,18 +14,26 @@ def out(text: str = "") -> None:
     _print(text, sys.stdout)
 
 
-def out_folded(line: str) -> None:
-    """A line on stdout that may be long. A terminal gets it folded at words, under its last column's beginning; a pipe
-    gets it whole, for whoever parses it.
+def out_folded(line: str, under: int | None = None) -> None:
+    """A line on stdout that may be long. A terminal gets it folded at words, under its last column's beginning (or the
+    column `under`); a pipe gets it whole, for whoever parses it.
+
+    A quoted command is never folded inside: it is there to be marked and pasted.
     """
     if not sys.stdout.isatty():
         out(line)
         return
     width = max(40, shutil.get_terminal_size().columns - 1)
     columns = [match.end() for match in re.finditer(r" {2,}", line) if match.end() <= width // 2]
-    indent = " " * (columns[-1] if columns else 4)
-    folded = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    out("\n".join(folded) if folded else line)
+    indent = " " * (under if under is not None else columns[-1] if columns else 4)
+    kept = _COMMAND.sub(lambda command: command[0].replace(" ", _STAYS), line)
+    folded = textwrap.wrap(kept, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    out("\n".join(folded).replace(_STAYS, " ") if folded else line)
+
+
+_COMMAND = re.compile(r"(?<!\w)'(?:hafence|virsh|rm|ssh|systemctl|ceph) [^']*'")
+_STAYS = "\x00"
+"""Stands for a blank at which nothing is folded."""
 
 
 def say(text: str) -> None:

@@ -25,6 +25,7 @@ def print_status(document: Document, now: float, wide: bool) -> None:
     _disarmed(document, now)
     if document["looked_at"]:
         _needs(document)
+    _pinned(document, now)
     if document["vms"]:
         _vms(document, wide)
         out()
@@ -70,6 +71,22 @@ def _needs(document: Document) -> None:
         out_folded(f"{marks['BAD']} {vm['name']:<{width}}  {_word(live['seen']):<9}  {live['says']}")
         out(f"  {'':<{width}}  {'':<9}  {live['do']}".rstrip())
     out()
+
+
+def _pinned(document: Document, now: float) -> None:
+    """Runs that need a person, where what was seen just now does not say it already."""
+    from ...core.live import WELL
+
+    well = {seen.value for seen in WELL}
+    told = {vm["uuid"] for vm in document["vms"] if vm["live"] and vm["live"]["seen"] not in well}
+    left = [run for run in document["needs_person"] if run["vm"]["uuid"] not in told]
+    mark = marks_on(sys.stdout)["BAD"]
+    for run in left:
+        whose = f"run {run['run']}, {ago(now - seconds(run['at']))} ago, by {run['who']}"
+        out_folded(f"{mark} {run['vm']['name']}  {run['reason']}  {whose}: {run['says']}")
+        out(f"  {run['do']}")
+    if left:
+        out()
 
 
 def _word(seen: str) -> str:
