@@ -24,6 +24,8 @@ class Options:
     verbose: int = 0
     quiet: bool = False
     json: bool = False
+    lines: bool = False
+    """With JSON: on one line, the last of several."""
     command: str = ""
     """The command's name as far as it is known, for whoever reports an error."""
     from_environment: set[str] = field(default_factory=set)
@@ -89,6 +91,16 @@ def find_host(inventory: Inventory, text: str) -> Host:
         vm = inventory.named(text)
         is_vm = f" ({inventory.vms[vm].name} is a VM)" if vm is not None else ""
         raise click.UsageError(f"{error.args[0]}{f': did you mean {near}?' if near else is_vm}") from None
+
+
+def find_cluster(inventory: Inventory, text: str) -> str:
+    """The cluster that was typed, or a usage error with the reason."""
+    if text in inventory.clusters:
+        return text
+    from ..inventory.faults import nearest
+
+    near = nearest(text, inventory.clusters)
+    raise click.UsageError(f"no cluster {text!r} in {inventory.path}{f': did you mean {near}?' if near else ''}")
 
 
 def check_siblings(

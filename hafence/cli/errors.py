@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .context import Options
-from .show.output import out, print_document, say
+from .show.output import out, print_document, print_line, say
 
 AUDIT_UNKNOWN = 3
 """A monitoring plugin that can't tell says UNKNOWN; 1 and 2 would be WARNING and CRITICAL."""
@@ -21,7 +21,9 @@ def report(error: BaseException, options: Options, arguments: Sequence[str]) -> 
     from ..inventory.faults import InventoryError
 
     is_audit = _is_audit(options, arguments)
-    options.json = options.json or "--json" in arguments  # the line may have been wrong before it came to that
+    # the line may have been wrong before it came to that
+    options.lines = options.lines or "--json-lines" in arguments
+    options.json = options.json or options.lines or "--json" in arguments
     code: int
     match error:
         case SystemExit():
@@ -71,7 +73,8 @@ def _print_error(
 ) -> None:
     """With --json there is one document on stdout, however the command ended."""
     if options.json:
-        print_document(_audited(is_audit) | {"error": error_object(code, message, errors)})
+        document = _audited(is_audit) | {"error": error_object(code, message, errors)}
+        (print_line if options.lines else print_document)(document)
 
 
 def _show_usage(error: click.ClickException) -> None:

@@ -118,6 +118,17 @@ def run_options(command: F) -> F:
     )
 
 
+LONGEST_LINE = 500
+
+
+def one_line(value: str, what: str) -> str:
+    """What a person gives as a reason, as it is recorded: on one line, printable, not too long."""
+    text = value.strip()
+    if not text or not text.isprintable() or len(text) > LONGEST_LINE:
+        raise click.BadParameter(f"say in one line of at most {LONGEST_LINE} letters {what}")
+    return text
+
+
 def complete_vm(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """VM names (and, once digits of one are typed, UUIDs) from the inventory."""
     inventory = _inventory_for_completion(ctx)
@@ -137,6 +148,13 @@ def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -
         return []
     hosts = sorted(inventory.hosts.values(), key=lambda host: host.name)
     return [CompletionItem(host.name, help=host.cluster) for host in hosts if host.name.startswith(incomplete)]
+
+
+def complete_cluster(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Cluster names from the inventory."""
+    inventory = _inventory_for_completion(ctx)
+    names = sorted(inventory.clusters) if inventory is not None else []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

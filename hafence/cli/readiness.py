@@ -23,7 +23,9 @@ from ..adapters.ssh.known_hosts import KnownHosts, known_name, read_file
 from ..adapters.ssh.link import ask_agent
 from ..core.audit import CLOCK_OFF_S
 from ..core.model import Host, Inventory, PowerDevice
+from ..core.planned import way_to_end, work_words
 from ..core.risks import MOST_NAMES, some_of
+from ..core.stored import WorkKind
 from ..effects import StoreError
 from ..stores import can_be_written, is_there, open_store
 from ..stores.port import Store
@@ -187,6 +189,7 @@ def _store(url: str, typed: str, now: float) -> Iterator[Look]:
         return
     try:
         newest = _newest(store, now)
+        planned = store.recall(now).planned
         name = store.name
     except StoreError as error:
         yield Look("store", Ready.BAD, str(error), f"{typed} store check")
@@ -196,6 +199,9 @@ def _store(url: str, typed: str, now: float) -> Iterator[Look]:
     yield _writable(name, writable, there)
     if newest is not None:
         yield _clock(newest - now)
+    for work in (*planned.disarmed.values(), *planned.maintenance.values()):
+        says = f"{work.name} is {'' if work.kind is WorkKind.DISARMED else 'in '}{work.kind.value} {work_words(work)}"
+        yield Look("planned", Ready.NOTE, says, way_to_end(work).strip("'"))
 
 
 def _newest(store: Store, now: float) -> float | None:

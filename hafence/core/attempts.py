@@ -40,6 +40,7 @@ class FenceOrder:
     `watch`: where every VM is dead, the session stays until EndWatch and ends what is started there anew.
     `starts`: a start elsewhere follows, so that a VM whose process writes to other disks than those from which it would
     be started is left alone.
+    `aside`: the definitions of VMs that are dead are set aside there, by this order or, with `watch`, by its end.
     `claim`: the mark that it leaves on the suspect, and that keeps it from VMs at which another store's run is.
     """
 
@@ -54,6 +55,7 @@ class FenceOrder:
     others: tuple[tuple[HostName, str], ...] = ()
     watch: bool = False
     starts: bool = False
+    aside: bool = False
     claim: Claim | None = None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from .audit_paths import down_with_its_host, fence_paths, watched
+from .audit_planned import find_planned
 from .left_behind import saved_images, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, Uuid, Vm
@@ -31,6 +32,7 @@ def find_all(scene: Survey) -> tuple[Finding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
     found = [*_store(scene), *_hosts(scene), *fence_paths(scene), *_vms(scene), *_unknown_vms(scene), *_disks(scene)]
     found += room_without(scene)
+    found += find_planned(scene)
     return tuple(
         sorted(found, key=lambda f: (f.code is not Code.SPLIT_BRAIN, _WORST_FIRST.index(f.severity), f.code, f.subject))
     )

@@ -71,6 +71,8 @@ class HostLook:
     listed: frozenset[Uuid] = frozenset()
     """VMs that libvirt-guests starts when the host boots."""
     clock_within_s: float = 0.0
+    aside: frozenset[Uuid] = frozenset()
+    """VMs whose definition a fence has set aside here."""
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
 

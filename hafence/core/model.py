@@ -143,7 +143,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A hypervisor host."""
+    """A hypervisor host. `work`: who is at work on it now by the store's word, why and until when, in words."""
 
     name: HostName
     cluster: str
@@ -159,6 +159,19 @@ class Host:
     root: str = ""
     """A folder that stands for `/` where the host's processes, locks and libvirt files are looked up.
     Empty on a real host; the demo's hosts, which share one machine, each have their own."""
+    work: str = ""
+
+    @property
+    def out_of_service(self) -> str:
+        """Why no host that is not enabled is asked or given anything, in words; '' for one that is enabled."""
+        if self.state is HostState.ENABLED:
+            return ""
+        return self.work or f"is {self.state.value} in the inventory"
+
+    @property
+    def way_back(self) -> str:
+        """The command that puts it back into service; '' where none does."""
+        return f"'hafence maintenance {self.name} --end'" if self.work else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +216,15 @@ class Settings:
     """How long after the boot of hafence's own machine an unreachable host is not believed dead."""
     storm_share: float = 0.5
     """More than this share of a cluster silent means that the observer is cut off."""
+    max_hosts: int = 1
+    """So many hosts may be evacuated within `per`."""
+    per_s: float = 3600.0
     unreachable: Unreachable = Unreachable.CONFIRM
     pre_fence: bool = True
     ask_on_silence: bool = True
     """Whether a person at a terminal is asked before a start on mere silence."""
+    set_aside: bool = True
+    """Whether a VM's definition is set aside where it was fenced, so that nobody starts it there through libvirt."""
     libvirt_timeout_s: float = 5.0
     """How long libvirt on a host may take for an answer before it counts as none; whole seconds."""
     pid_namespace: PidNamespace = PidNamespace.INITIAL
@@ -234,6 +252,10 @@ class Inventory:
     def cluster_of(self, host: HostName) -> Cluster:
         """The cluster of a known host."""
         return self.clusters[self.hosts[host].cluster]
+
+    def sets_aside(self, host: HostName) -> bool:
+        """Whether definitions are set aside on a host. Where a cluster's own command starts VMs, they are its."""
+        return self.settings.set_aside and self.cluster_of(host).start is not StartMode.COMMAND
 
     def members(self, cluster: str) -> tuple[Host, ...]:
         """The hosts of a cluster, by name: every order that follows is deterministic."""

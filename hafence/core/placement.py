@@ -8,7 +8,7 @@ from enum import Enum
 from typing import assert_never
 
 from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
-from .model import Host, HostName, HostState, Uuid, Vm
+from .model import Host, HostName, Uuid, Vm
 from .siblings import ways_back
 
 WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
@@ -113,8 +113,8 @@ def reason_against(
     """Why the VM can't start on `host`, or None. `looked` is False for hypervisors that hafence can't look into."""
     if host.name == suspect:
         return Unfit(Against.SUSPECT, "is the suspect")
-    if host.state is not HostState.ENABLED:
-        return Unfit(Against.STATE, f"is {host.state.value} in the inventory")
+    if host.out_of_service:
+        return Unfit(Against.STATE, host.out_of_service, host.way_back)
     if host.name in quarantined:
         return Unfit(Against.QUARANTINE, "is in quarantine until 'hafence rejoin'")
     here = room.placed.get(host.name, frozenset())

@@ -29,6 +29,7 @@ class Reason(Enum):
     BUSY = "busy"
     NOT_HA = "not_ha"
     MAINTENANCE = "maintenance"
+    DISARMED = "disarmed"
     STORM_GUARD = "storm_guard"
     STORE_ERROR = "store_error"
     INTERRUPTED = "interrupted"

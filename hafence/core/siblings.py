@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
-from .model import Host, HostName, HostState
+from .model import Host, HostName
 from .risks import listed
 
 
@@ -27,8 +27,8 @@ def reason_against(host: Host, suspect: Host, quarantined: Mapping[HostName, str
         return "is the suspect"
     if host.cluster != suspect.cluster:
         return f"is in another cluster ({host.cluster})"
-    if host.state is not HostState.ENABLED:
-        return f"is {host.state.value} in the inventory"
+    if host.out_of_service:
+        return host.out_of_service
     if host.name in quarantined:
         return "is in quarantine until 'hafence rejoin'"
     match look:
@@ -61,7 +61,8 @@ def choose_siblings(
             chosen.append(host.name)
         elif host.name != suspect.name or host.name in named:
             excluded.append((host.name, reason))
-    return Candidates(tuple(chosen), tuple(excluded), _ways(dict(excluded), quarantined, looks))
+    back = {host.name: host.way_back for host in hosts if host.way_back}
+    return Candidates(tuple(chosen), tuple(excluded), _ways(dict(excluded), quarantined, looks, back))
 
 
 def ways_back(quarantined: Sequence[HostName], others: Iterable[tuple[HostName, str]]) -> tuple[str, ...]:
@@ -76,9 +77,12 @@ def ways_back(quarantined: Sequence[HostName], others: Iterable[tuple[HostName, 
 
 
 def _ways(
-    excluded: Collection[HostName], quarantined: Mapping[HostName, str], looks: Mapping[HostName, Look]
+    excluded: Collection[HostName],
+    quarantined: Mapping[HostName, str],
+    looks: Mapping[HostName, Look],
+    back: Mapping[HostName, str],
 ) -> tuple[str, ...]:
-    others = ((name, way_to_look(looks.get(name))) for name in excluded if name not in quarantined)
+    others = ((name, back.get(name) or way_to_look(looks.get(name))) for name in excluded if name not in quarantined)
     return ways_back([name for name in excluded if name in quarantined], others)
 
 

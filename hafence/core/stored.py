@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
 from .model import HostName, Uuid
 from .record import VmRecord
@@ -39,6 +40,41 @@ class Statement:
     expires_at: float
 
 
+class WorkKind(Enum):
+    """What planned work forbids: stable words, the first part of its key in every store."""
+
+    DISARMED = "disarmed"
+    """Of a cluster: nothing is fenced and nothing started there."""
+    MAINTENANCE = "maintenance"
+    """Of a host: it counts as one whose inventory says `state: maintenance`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWork:
+    """What a person has announced with `disarm` or `maintenance`, until when it holds. `name`: a cluster or a host."""
+
+    kind: WorkKind
+    name: str
+    who: str
+    reason: str
+    since: float
+    until: float
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in one word: there is one announcement of each."""
+        return f"{self.kind.value}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The planned work that holds at one moment."""
+
+    disarmed: Mapping[str, PlannedWork] = field(default_factory=dict)
+    """By cluster."""
+    maintenance: Mapping[HostName, PlannedWork] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Recollection:
     """What the store knows that a run needs. VMs that no run has touched have no record."""
@@ -48,3 +84,4 @@ class Recollection:
     """Quarantined hosts, each with why and since when, in words."""
     machine_ids: Mapping[HostName, str]
     statements: Mapping[HostName, Statement]
+    planned: Planned = field(default_factory=Planned)

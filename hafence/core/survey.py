@@ -13,6 +13,7 @@ from .power import DeviceId, PowerSeen
 from .record import VmRecord, record_of
 from .rotation import Paths
 from .storage.results import HowLong
+from .stored import Planned
 
 
 class Severity(IntEnum):
@@ -32,12 +33,14 @@ class Code(StrEnum):
     CLONE = "clone"
     DAMAGED = "damaged"
     """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
+    DISARMED = "disarmed"
     FENCED_LEFTOVER = "fenced_leftover"
     FEW_FENCE_PATHS = "few_fence_paths"
     HISTORY_BROKEN = "history_broken"
     HOST_BLIND = "host_blind"
     HOST_SILENT = "host_silent"
     LIBVIRT_DOWN = "libvirt_down"
+    MAINTENANCE = "maintenance"
     NO_FENCE_PATH = "no_fence_path"
     NO_ROOM = "no_room"
     POWER_UNUSABLE = "power_unusable"
@@ -121,6 +124,8 @@ class Survey:
     """Whether the store could be read: without it nobody knows where a VM should be."""
     store_id: str = ""
     """Which store it is; '' where it has no id yet or could not be read."""
+    planned: Planned = field(default_factory=Planned)
+    """The planned work that holds. By it, too, the hosts of `inventory` are in maintenance."""
 
     def record(self, vm: Vm) -> VmRecord:
         """The VM's record, or what the inventory says."""

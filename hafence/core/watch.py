@@ -15,13 +15,15 @@ class WatchReport:
 
     `came`: how many processes of each VM came to life there; each was sent SIGKILL at once. `living`: the VMs of which
     one was there still at the end. `whole`: the watch lasted until it was ended. One that was cut off saw what it has
-    told, and says nothing of the time after that.
+    told, and says nothing of the time after that. `definitions`: whether that of a VM was set aside at
+    the end, of those that libvirt had one of and where it was to be.
     """
 
     suspect: HostName
     came: Mapping[Uuid, int] = field(default_factory=dict)
     living: frozenset[Uuid] = frozenset()
     whole: bool = False
+    definitions: Mapping[Uuid, bool] = field(default_factory=dict)
 
 
 def joined(suspect: HostName, reports: Sequence[WatchReport]) -> WatchReport:
@@ -30,4 +32,6 @@ def joined(suspect: HostName, reports: Sequence[WatchReport]) -> WatchReport:
     for report in reports:
         came.update(report.came)
     living = frozenset(vm for report in reports for vm in report.living)
-    return WatchReport(suspect, dict(came), living, bool(reports) and all(report.whole for report in reports))
+    definitions = {vm: aside for report in reports for vm, aside in report.definitions.items()}
+    whole = bool(reports) and all(report.whole for report in reports)
+    return WatchReport(suspect, dict(came), living, whole, definitions)

@@ -28,6 +28,7 @@ from .base import (
 from .hosts import (
     EndWatch,
     Fence,
+    GiveBack,
     LookAt,
     MemoryNeed,
     RunHooks,
@@ -38,7 +39,7 @@ from .hosts import (
     Startable,
     Witness,
 )
-from .people import Answer, Ask, Now, Sleep, Tell, Uptime
+from .people import Answer, Ask, NoteOutcome, Now, Sleep, Tell, Uptime
 from .second_level import (
     AddEntries,
     AskClients,
@@ -52,10 +53,14 @@ from .second_level import (
 )
 from .store import (
     DropLease,
+    EndWork,
     LearnMachine,
     LiftQuarantine,
+    PlanWork,
     Quarantine,
     Recall,
+    RecallEvacuations,
+    RecallPlanned,
     RecordStatement,
     RenewLease,
     SpendStatement,
@@ -74,7 +79,9 @@ __all__ = [
     "DropLease",
     "Effect",
     "EndWatch",
+    "EndWork",
     "Fence",
+    "GiveBack",
     "Interrupted",
     "Journalled",
     "LearnMachine",
@@ -83,13 +90,17 @@ __all__ = [
     "ListEntries",
     "LookAt",
     "MemoryNeed",
+    "NoteOutcome",
     "NoteSecondLevel",
     "Now",
     "OwnAddresses",
     "Parallel",
+    "PlanWork",
     "Quarantine",
     "R",
     "Recall",
+    "RecallEvacuations",
+    "RecallPlanned",
     "RecordStatement",
     "RemoveEntries",
     "RenewLease",

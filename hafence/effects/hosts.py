@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..core.attempts import FenceOrder, FenceReport
 from ..core.evidence import WitnessReport
+from ..core.given_back import GivenBack
 from ..core.looks import Look
 from ..core.model import HostName, Uuid
 from ..core.starts import HookResult, StartOrder, StartReply
@@ -47,13 +48,29 @@ class EndWatch(
     Effect[WatchReport],
     journalled=Journalled.RESULT,
     touches=Touches.HOSTS,
-    budget=lambda settings: settings.connect_timeout_s,
+    budget=lambda settings: settings.connect_timeout_s + settings.libvirt_timeout_s,
     concerns=lambda effect: effect.vm,
 ):
-    """End the watch that a fence of this run left on the suspect, and hear what came back there."""
+    """End the watch that a fence of this run left on the suspect, and hear what came back there. `aside`: the VM is up
+    elsewhere, and its definition is set aside there first."""
 
     suspect: HostName
     vm: Uuid
+    aside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack(
+    Effect[GivenBack],
+    journalled=Journalled.INTENT,
+    touches=Touches.HOSTS | Touches.HOST_CHANGE,
+    budget=lambda settings: settings.connect_timeout_s + settings.ssh_timeout_s,
+):
+    """Let libvirt on a host know VMs again whose definitions were set aside there, and do nothing after `not_after`."""
+
+    host: HostName
+    vms: tuple[Uuid, ...]
+    not_after: float
 
 
 @dataclass(frozen=True, slots=True)

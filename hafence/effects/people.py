@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from ..core.outcome import Outcome
 from ..core.risks import Risk
 from .base import Effect, Journalled, Touches
 
@@ -39,6 +40,13 @@ class Ask(Effect[Answer], journalled=Journalled.RESULT, touches=Touches.PEOPLE):
     """Show something to the admin and ask whether to go on. NOBODY where nobody can answer."""
 
     question: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOutcome(Effect[None]):
+    """What has come of one VM of several, as soon as that is known: for whoever follows the run."""
+
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.evacuations import Evacuation
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
-from ..core.stored import Busy, Lease, Recollection
+from ..core.stored import Busy, Lease, Planned, Recollection, WorkKind
 from .base import Effect, Journalled, Touches
 
 
@@ -35,6 +36,36 @@ class DropLease(Effect[None], touches=Touches.STORE | Touches.STORE_CHANGE):
 @dataclass(frozen=True, slots=True)
 class Recall(Effect[Recollection]):
     """Read the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecallPlanned(Effect[Planned]):
+    """Read which planned work holds now: what may have come since the run has read the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecallEvacuations(Effect[tuple[Evacuation, ...]]):
+    """Read the history: which other evacuations have begun since a moment, and touched something or may have."""
+
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWork(Effect[None], journalled=Journalled.RESULT, touches=Touches.STORE | Touches.STORE_CHANGE):
+    """Record that the admin disarms clusters, or is at work on hosts, until a moment."""
+
+    kind: WorkKind
+    names: tuple[str, ...]
+    reason: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndWork(Effect[None], journalled=Journalled.RESULT, touches=Touches.STORE | Touches.STORE_CHANGE):
+    """End planned work before its time."""
+
+    kind: WorkKind
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

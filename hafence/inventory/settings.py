@@ -58,6 +58,7 @@ TIMES: Mapping[str, _Time] = {
     "quiet_time": _Time("quiet_time_s", 0, 86400),
     "statement_age": _Time("statement_age_s", 60, 604800),
     "boot_grace": _Time("boot_grace_s", 0, 86400),
+    "per": _Time("per_s", 60, 604800),
     "libvirt_timeout": _Time("libvirt_timeout_s", 1, 60),
 }
 
@@ -83,9 +84,11 @@ FENCING: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     **{key: (time.field, time.parse) for key, time in TIMES.items()},
     "storm_share": ("storm_share", parse_share),
     "paths": ("paths", partial(parse_whole, low=1, high=1000)),
+    "max_hosts": ("max_hosts", partial(parse_whole, low=1, high=10000)),
     "unreachable": ("unreachable", _policy),
     "pre_fence": ("pre_fence", parse_bool),
     "ask_on_silence": ("ask_on_silence", parse_bool),
+    "set_aside": ("set_aside", parse_bool),
     "pid_namespace": ("pid_namespace", _pid_namespace),
 }
 """Each key of the `fencing` section: the field of Settings that it fills, and the reading of its text."""

@@ -20,9 +20,11 @@ from ..effects import (
     Effect,
     EndWatch,
     Fence,
+    GiveBack,
     ListEntries,
     LookAt,
     MemoryNeed,
+    NoteOutcome,
     NoteSecondLevel,
     Now,
     OwnAddresses,
@@ -81,6 +83,7 @@ class Performer:
             LookAt: reached.look_at,
             Fence: reached.fence,
             EndWatch: reached.end_watch,
+            GiveBack: reached.give_back,
             Witness: reached.witness,
             Start: reached.start,
             Settle: reached.settle,
@@ -89,6 +92,7 @@ class Performer:
             SharedHostKeys: reached.shared_host_keys,
             SharedDisks: reached.shared_disks,
             NoteSecondLevel: lambda _: None,  # the history and the voice have it
+            NoteOutcome: lambda _: None,  # the voice has it
         }
 
     def perform(self, effect: Effect[Any]) -> Any:

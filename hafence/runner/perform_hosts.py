@@ -16,6 +16,7 @@ from ..adapters.local.start_command import start_by_command
 from ..adapters.ssh.connections import Hosts
 from ..core.attempts import FenceReport, Reply
 from ..core.evidence import WitnessReport
+from ..core.given_back import GivenBack
 from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid, Vm
 from ..core.needs import Need
@@ -28,6 +29,7 @@ from ..core.watch import WatchReport, joined
 from ..effects import (
     EndWatch,
     Fence,
+    GiveBack,
     LookAt,
     MemoryNeed,
     Settle,
@@ -167,10 +169,12 @@ class HostPerformer:
                 stay.not_after = lease.expires_at
 
     def end_watch(self, effect: EndWatch) -> WatchReport:
-        """End the sessions that watch the VM on the suspect. One connection's time-out is their time."""
+        """End the sessions that watch the VM on the suspect. One connection's time-out is their time, and libvirt's."""
+        settings = self._inventory.settings
+        within_s = settings.connect_timeout_s + (settings.libvirt_timeout_s if effect.aside else 0.0)
         mine = [s for s in self._watches if s.order.suspect == effect.suspect and effect.vm in s.order.vms]
         self._watches = [stay for stay in self._watches if stay not in mine]
-        reports = in_parallel([partial(stay.end, self._inventory.settings.connect_timeout_s) for stay in mine])
+        reports = in_parallel([partial(stay.end, within_s, effect.aside) for stay in mine])
         for stay in mine:
             if stay.run is not None:
                 self._keep("fence", stay.run)
@@ -213,6 +217,15 @@ class HostPerformer:
             if disk.writable and not disk.shareable and disk.kind in ("file", "block"):
                 paths.append(disk.source)
         return tuple(paths)
+
+    def give_back(self, effect: GiveBack) -> GivenBack:
+        """Let libvirt know VMs again whose definitions were set aside."""
+        host, nonce, settings = self._inventory.hosts[effect.host], _nonce(), self._inventory.settings
+        within_s = settings.ssh_timeout_s
+        program = kvm.give_back_program(effect, nonce, host, time.time, settings=settings)
+        run = self._hosts.run(host, program, within_s=within_s + GRACE_S)
+        self._keep("giveback", run)
+        return kvm.parse_given_back(nonce, run, effect.vms)
 
     # ------------------------------------------------ starting
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.attempts import Facts, FenceReport, Reading, Verdict
 from ..core.evidence import Evidence, WitnessReport
+from ..core.given_back import GivenBack
 from ..core.looks import Blind, HostLook, Look, Silence
 from ..core.owners import owner_words, read_owner
 from ..core.power import DeviceId
@@ -32,11 +33,14 @@ from ..effects import (
     AskClients,
     Effect,
     EndWatch,
+    EndWork,
     Fence,
+    GiveBack,
     LiftQuarantine,
     ListEntries,
     LookAt,
     NoteSecondLevel,
+    PlanWork,
     Quarantine,
     RecordStatement,
     RemoveEntries,
@@ -94,7 +98,13 @@ def _fence(effect: Fence) -> Json:
 
 
 def _watched(report: WatchReport) -> Json:
-    return {"came": dict(report.came), "living": sorted(report.living), "whole": report.whole}
+    definitions = {vm: "aside" if aside else "kept" for vm, aside in report.definitions.items()}
+    told = {"came": dict(report.came), "living": sorted(report.living), "whole": report.whole}
+    return {**told, **({"definitions": definitions} if definitions else {})}
+
+
+def _given_back(given: GivenBack) -> Json:
+    return {"back": sorted(given.vms), **({"says": given.says} if given.says else {})}
 
 
 def _fenced(report: FenceReport) -> Json:
@@ -280,6 +290,7 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
     LookAt: ("look_at", lambda e: {"looked_at": list(e.hosts), **_about(e.about)}, _looked),
     Fence: ("fence", _fence, _fenced),
     EndWatch: ("end_watch", lambda e: {"suspect": e.suspect}, _watched),
+    GiveBack: ("give_back", lambda e: {"host": e.host, "vms": list(e.vms)}, _given_back),
     Witness: ("witness", lambda e: {"suspect": e.suspect, "siblings": list(e.siblings)}, _witnessed),
     RunHooks: (
         "run_hooks",
@@ -297,6 +308,12 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
         _nothing,
     ),
     SpendStatement: ("spend_statement", lambda e: {"host": e.host, "why": e.why}, _nothing),
+    PlanWork: (
+        "plan_work",
+        lambda e: {"work": e.kind.value, "names": list(e.names), "reason": e.reason, "until": moment(e.until)},
+        _nothing,
+    ),
+    EndWork: ("end_work", lambda e: {"work": e.kind.value, "names": list(e.names)}, _nothing),
     SendOff: ("send_off", lambda e: {**_device(e.device), "not_after": moment(e.not_after)}, _nothing),
     AskClients: ("ask_clients", lambda e: {**_asker(e), "volumes": list(e.volumes)}, _clients),
     ListEntries: ("list_entries", _asker, _entries),

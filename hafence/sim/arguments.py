@@ -38,6 +38,13 @@ def read_vm(world: World, name: str) -> Uuid:
         raise BadEvent(str(error)) from None
 
 
+def read_cluster(world: World, name: str) -> str:
+    """The cluster of that name."""
+    if name not in world.inventory.clusters:
+        raise BadEvent(f"no cluster {name!r} in {world.inventory.path}")
+    return name
+
+
 def read_setting(what: str, values: tuple[str, ...] = ()) -> tuple[str, str]:
     """The two sides of `NAME=VALUE`; with `values`, the value is one of them."""
     name, equals, value = what.partition("=")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..core.model import HostName
 from ..core.power import Power, PowerSeen
 from ..effects import AskPower, SendOff
 from .kernel import Act
+from .observed import note_planned
 from .run import SimRun
 from .sessions import clock
 from .world import World
@@ -18,6 +20,7 @@ GONE_S = 2.5
 def send_off(world: World, run: SimRun, effect: SendOff) -> Act[None]:
     """Tell a host's device to switch it off. It does, ignores it, or can't be told."""
     host = world.host(effect.device.host)
+    note_planned(world, run, f"switches {host.name} off", HostName(host.name))
     yield CALL_S / 2
     world.touch(host.name)
     if clock(world, run) >= effect.not_after:

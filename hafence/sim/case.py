@@ -11,7 +11,7 @@ from .events import Event
 from .grounds import Excuse
 from .kernel import Step
 from .liveness import Known, check_liveness, mend_everything
-from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits, check_starts
+from .oracle import QUIET_S, Violation, check_planned, check_records, check_runs, check_splits, check_starts
 from .run import Policy, SimRun
 from .simulation import Simulation
 from .situations import ADMINS, RUN_AT_S, VM_UUID
@@ -91,6 +91,7 @@ def play_case(
     if not ended:
         violations.append(Violation("budget", "the world never comes to rest"))
     violations += check_runs(simulation) + check_splits(simulation) + check_starts(simulation)
+    violations += check_planned(simulation)
     played = Played(simulation, violations, steps, list(world.splits))
     if again and ended:
         admin, _, command = words.partition(": ")

@@ -9,12 +9,14 @@ from typing import Any
 
 from ..core.audit import find_all
 from ..core.model import HostName, Inventory
+from ..core.stored import WorkKind
 from ..core.survey import Finding
 from ..effects import Workflow
 from ..workflows.audit import audit, can_be_renewed, renew_storage_fences, with_renewed
 from ..workflows.evacuate import evacuate
 from ..workflows.fence import fence
 from ..workflows.host_status import confirm_dead, rejoin
+from ..workflows.planned_work import WorkOutcome, announce, end
 from ..workflows.start_vm import start_vm
 from ..workflows.vm_run import Request
 from .arguments import BadEvent, read_admin, read_amount
@@ -23,7 +25,8 @@ from .run import SimRun
 from .simulation import Simulation
 
 _WISHES = {"--yes": "yes", "--dry-run": "dry_run"}
-_OPTIONS = frozenset({"--host", "--reason", "--confirm"})
+_OPTIONS = frozenset({"--host", "--reason", "--confirm", "--cluster", "--for"})
+_FLAGS = frozenset({"--renew", "--end"})
 
 
 def begin_command(simulation: Simulation, admin: str, words: str) -> SimRun:
@@ -44,7 +47,7 @@ def read_command(inventory: Inventory, words: str) -> tuple[Callable[[Request], 
         word = rest.pop(0)
         if word in _WISHES:
             wishes[_WISHES[word]] = True
-        elif word == "--renew":
+        elif word in _FLAGS:
             options[word] = word
         elif not word.startswith("--"):
             plain.append(word)
@@ -100,7 +103,21 @@ def _story(
     if command == "rejoin":
         back = inventory.find_host(plain[0])
         return lambda run: rejoin(run, back)
+    if command in ("disarm", "arm", "maintenance"):
+        return _planned_work(inventory, command, plain, options)
     raise BadEvent(f"the simulator knows no command {command!r}")
+
+
+def _planned_work(
+    inventory: Inventory, command: str, plain: list[str], options: dict[str, str]
+) -> Callable[[Request], Workflow[WorkOutcome]]:
+    kind = WorkKind.MAINTENANCE if command == "maintenance" else WorkKind.DISARMED
+    names: tuple[str, ...] = (options["--cluster"],) if "--cluster" in options else (*inventory.clusters,)
+    if kind is WorkKind.MAINTENANCE:
+        names = (inventory.find_host(plain[0]).name,)
+    if command == "arm" or "--end" in options:
+        return lambda run: end(kind, names)
+    return lambda run: announce(kind, names, options.get("--reason", "work"), read_amount(options.get("--for", "3600")))
 
 
 def _audited(run: Request, renew: bool) -> Workflow[tuple[Finding, ...]]:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..core.model import HostName
+from ..core.stored import PlannedWork, WorkKind
 from . import events_hosts as hosts
 from .arguments import BadEvent as BadEvent
-from .arguments import read_admin, read_host, read_number, read_setting, read_up, read_vm
+from .arguments import read_admin, read_cluster, read_host, read_number, read_setting, read_up, read_vm
 from .network import STORAGE, STORE
 from .simulation import Simulation
 from .world import EPOCH
@@ -90,6 +91,39 @@ def _state(simulation: Simulation, what: str) -> None:
     world.say("operator", f"states that {name} is powered off")
 
 
+WORK_LASTS_S = 3600.0
+
+
+def _plan(simulation: Simulation, kind: WorkKind, name: str) -> None:
+    world = simulation.world
+    at = EPOCH + world.now
+    world.store.plan([PlannedWork(kind, name, "somebody", "rewiring", at, at + WORK_LASTS_S)])
+
+
+def _disarm(simulation: Simulation, what: str) -> None:
+    """Somebody disarms a cluster."""
+    _plan(simulation, WorkKind.DISARMED, read_cluster(simulation.world, what))
+    simulation.world.say("operator", f"disarms {what} for {WORK_LASTS_S:g} s")
+
+
+def _arm(simulation: Simulation, what: str) -> None:
+    """Somebody ends that."""
+    simulation.world.store.end_planned(WorkKind.DISARMED, [read_cluster(simulation.world, what)])
+    simulation.world.say("operator", f"arms {what}")
+
+
+def _maintenance(simulation: Simulation, what: str) -> None:
+    """`HOST=on`: somebody is at work there, by the store's word; `HOST=off` ends it."""
+    world = simulation.world
+    name, value = read_setting(what, ("on", "off"))
+    host = read_host(world, name).name
+    if value == "on":
+        _plan(simulation, WorkKind.MAINTENANCE, host)
+    else:
+        world.store.end_planned(WorkKind.MAINTENANCE, [host])
+    world.say("operator", f"{'begins' if value == 'on' else 'ends'} the maintenance of {name}")
+
+
 # ---------------------------------------------------------------- admin nodes and clocks
 
 
@@ -148,6 +182,9 @@ def heal(simulation: Simulation, what: str = "") -> None:
     world.store.up = world.storage.up = True
     world.hook_errors = ()
     world.unstartable.clear()
+    for store in world.stores:
+        for work in store.planned():
+            store.end_planned(work.kind, [work.name])
     for host in world.hosts.values():
         world.power_on(host)
         world.agenda.release(host)
@@ -208,6 +245,9 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "hooks": _hooks,
     "operator": _operator,
     "state": _state,
+    "disarm": _disarm,
+    "arm": _arm,
+    "maintenance": _maintenance,
     "crash": _crash,
     "deaths": _deaths,
     "hold": _hold,

@@ -74,6 +74,7 @@ def reinstall(simulation: Simulation, what: str) -> None:
     world.power_off(host, "it is being reinstalled")
     host.machine_id = f"{int(host.machine_id, 16) + 2**64:032x}"
     host.defined.clear()
+    host.aside.clear()
     host.autostart.clear()
     host.saved.clear()
     world.power_on(host)

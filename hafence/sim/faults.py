@@ -14,12 +14,12 @@ from operator import attrgetter, or_
 from typing import Any, NamedTuple
 
 from ..core.model import Inventory
-from ..effects import Effect, Fence, LookAt, Recall, Start, TakeLease, Touches, Witness
+from ..effects import Effect, Fence, LookAt, Recall, RecallPlanned, Start, TakeLease, Touches, Witness
 from .events import Event
 from .kernel import Step
 from .network import STORAGE, STORE, Network
 from .perform import PART
-from .situations import ADMINS, SUSPECT, VM
+from .situations import ADMINS, CLUSTER, SUSPECT, TARGET, VM
 
 SHORT_HOLD_S = 70.0
 """Longer than evidence lives, shorter than a lease."""
@@ -93,6 +93,7 @@ class Standing:
         self.ceph = any(cluster.ceph for cluster in world.clusters.values())
         self.network = Network((*ADMINS, *world.hosts, STORAGE, STORE))
         self.said: set[tuple[str, str]] = set()
+        self.verbs: set[str] = set()
         self.off: set[str] = set()
         self.frozen: set[str] = set()
         for event in events:
@@ -102,6 +103,7 @@ class Standing:
     def _note(self, event: Event) -> None:
         verb, what = event.verb, event.what
         self.said.add((verb, what))
+        self.verbs.add(verb)
         if verb in ("cut", "mend"):
             one, link, other = what.split(" ")
             if verb == "cut":
@@ -137,6 +139,11 @@ def faults_before(world: Inventory, events: Iterable[Event], moment: Moment, two
         yield (Event(moment.at, "storage", "down"),)
     if Recall in moment.does and ("state", SUSPECT) not in standing.said:
         yield (Event(moment.at, "state", SUSPECT),)
+    reads = not moment.does.isdisjoint((Recall, RecallPlanned, LookAt))
+    if reads and not two_runs and not standing.verbs & {"disarm", "maintenance"}:
+        yield (Event(moment.at, "disarm", CLUSTER),)
+        yield (Event(moment.at, "maintenance", f"{SUSPECT}=on"),)
+        yield (Event(moment.at, "maintenance", f"{TARGET}=on"),)
     hosts = sorted(part for part in moment.touched if part in world.hosts)
     for host in hosts:
         yield from _host_faults(moment, standing, host, two_runs)

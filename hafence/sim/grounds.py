@@ -232,7 +232,7 @@ def _of_confirm(inventory: Inventory, notes: Notes, sent: Sent) -> str:
     siblings = _counted(inventory, notes, sent) - {sent.suspect}
     if not watch.saw_nothing >= could & siblings:
         return "not every sibling that could look has looked"
-    if len(watch.saw_nothing - {None}) < max(1, min(2, len(_enabled(inventory, sent.suspect)) - 1)):
+    if len(watch.saw_nothing - {None}) < max(1, min(2, len(_enabled(inventory, notes, sent)) - 1)):
         return "too few siblings have looked"
     if inventory.hosts[sent.suspect].power and _is_old(inventory, sent, sent.off_at):
         return "a power fence is configured, and the suspect had power"
@@ -252,16 +252,22 @@ def _cut_off(inventory: Inventory, notes: Notes, sent: Sent) -> str:
     return f"{cut_off[0]} was the one who was cut off" if cut_off else ""
 
 
-def _enabled(inventory: Inventory, suspect: HostName) -> frozenset[HostName]:
+def _enabled(inventory: Inventory, notes: Notes, sent: Sent) -> frozenset[HostName]:
+    """The suspect, and the hosts of its cluster that are enabled, and on which nobody was at work."""
+    suspect = sent.suspect
+    assert suspect is not None, "a record with grounds names a suspect"
     members = inventory.members(inventory.hosts[suspect].cluster)
-    return frozenset(host.name for host in members if host.state is HostState.ENABLED or host.name == suspect)
+    looks = _looked(notes, sent, suspect)
+    at_work = sent.at_work | (looks.at_work if looks is not None else frozenset())
+    enabled = frozenset(host.name for host in members if host.state is HostState.ENABLED)
+    return (enabled - at_work) | {suspect}
 
 
 def _counted(inventory: Inventory, notes: Notes, sent: Sent) -> frozenset[HostName]:
     """The hosts of the suspect's cluster that ought to have answered."""
     assert sent.suspect is not None, "a record with grounds names a suspect"
     looks = _looked(notes, sent, sent.suspect)
-    return _enabled(inventory, sent.suspect) - (looks.quarantined if looks is not None else frozenset())
+    return _enabled(inventory, notes, sent) - (looks.quarantined if looks is not None else frozenset())
 
 
 def _looked(notes: Notes, sent: Sent, host: HostName | None) -> Looks | None:

@@ -83,6 +83,7 @@ class SimHost(Owner):
 
     __slots__ = (
         "answers_for",
+        "aside",
         "autostart",
         "bmc",
         "boot",
@@ -160,6 +161,8 @@ class SimHost(Owner):
         self.permits: set[Uuid] = set()
         """VMs that a start of hafence's was at here in this boot, and no fence since."""
         self.defined: set[Uuid] = set()
+        self.aside: set[Uuid] = set()
+        """VMs whose definition a fence has set aside."""
         self.autostart: set[Uuid] = set()
         self.saved: set[Uuid] = set()
         """VMs that libvirt-guests has saved, and resumes when the host boots."""

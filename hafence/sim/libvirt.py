@@ -79,3 +79,22 @@ def brings_back(host: SimHost, vm: Uuid, known: Sequence[Qemu]) -> str:
     if not host.jobs:
         return ""
     return "libvirt-may-still-start-it" if has_virsh(host) else "libvirt-cannot-be-asked"
+
+
+def forget(host: SimHost, vm: Uuid) -> bool | None:
+    """What becomes of a VM's definition that is to be set aside: whether it was; None without one."""
+    if vm not in host.defined:
+        return None
+    if answer_of(host) is not Answer.ANSWERS:
+        return False
+    host.defined.discard(vm)
+    host.aside.add(vm)
+    return True
+
+
+def know_again(host: SimHost, vms: Sequence[Uuid]) -> frozenset[Uuid]:
+    """The VMs whose definitions are given back."""
+    back = frozenset(vm for vm in vms if vm in host.aside) if answer_of(host) is Answer.ANSWERS else frozenset[Uuid]()
+    host.aside -= back
+    host.defined |= back
+    return back

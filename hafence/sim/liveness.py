@@ -76,6 +76,7 @@ def left_behind(world: World, store: SimStore) -> str:
             sorted(host.jobs),
             sorted(host.locks),
             sorted(host.defined),
+            sorted(host.aside),
             sorted(host.autostart),
             sorted(host.saved),
         )

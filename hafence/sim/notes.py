@@ -40,6 +40,8 @@ class Looks(NamedTuple):
     """Where processes that could write lived, of those that it could see."""
     quarantined: frozenset[HostName]
     """Hosts that were in quarantine then: nobody expects them to answer."""
+    at_work: frozenset[HostName] = frozenset()
+    """Hosts that were in maintenance then by the store's word."""
 
 
 class Attempt(NamedTuple):
@@ -97,12 +99,22 @@ class Sent(NamedTuple):
     """Whether a person's statement that the suspect is powered off held."""
     named: frozenset[HostName]
     """The hosts of the risks that its run had named by then."""
+    at_work: frozenset[HostName] = frozenset()
+    """Hosts that were in maintenance by the store's word: whoever is at work there may have begun since the looks."""
+
+
+class Defied(NamedTuple):
+    """A run has sent an order to fence or to start that planned work forbade, as it could have known."""
+
+    at: float
+    run: str
+    what: str
 
 
 class Notes:
     """All of it, each list in the order of time."""
 
-    __slots__ = ("attempts", "looks", "scans", "sent", "signs", "watches")
+    __slots__ = ("attempts", "defied", "looks", "scans", "sent", "signs", "watches")
 
     def __init__(self) -> None:
         self.signs: list[Sign] = []
@@ -111,3 +123,4 @@ class Notes:
         self.watches: list[Watch] = []
         self.scans: list[Scan] = []
         self.sent: list[Sent] = []
+        self.defied: list[Defied] = []

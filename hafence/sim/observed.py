@@ -14,11 +14,12 @@ from ..core.attempts import FenceOrder
 from ..core.evidence import Sign as Seen
 from ..core.model import HostName, Uuid
 from ..core.starts import StartOrder
+from ..core.stored import WorkKind
 from ..effects import Witness
 from .hosts import SimHost
 from .late_writes import left_on
 from .network import STORAGE, Network, signs_seen, trouble_reaching
-from .notes import Attempt, Looks, Observer, Scan, Sent, Sign, Watch
+from .notes import Attempt, Defied, Looks, Observer, Scan, Sent, Sign, Watch
 from .run import SimRun
 from .scripts import Printed, is_refused
 from .world import EPOCH, World
@@ -60,7 +61,8 @@ def note_looks(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
     }
     quarantined = frozenset(row.host for row in run.admin.store.quarantined())
     asked, silent_ones, seen_ones = frozenset(hosts), frozenset(silent), frozenset(seen)
-    notes.looks.append(Looks(world.now, run.id, asked, silent_ones, seen_ones, writers, quarantined))
+    at_work = _at_work(run, EPOCH + world.now)
+    notes.looks.append(Looks(world.now, run.id, asked, silent_ones, seen_ones, writers, quarantined, at_work))
 
 
 def note_attempt(world: World, run: SimRun, order: FenceOrder, answered: bool | None) -> None:
@@ -109,8 +111,29 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> Non
         )
     grounds = record.grounds if record is not None else None
     named = frozenset(run.named)
-    sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated, named)
+    note_planned(world, run, f"starts on {order.target}", order.target, suspect)
+    at_work = _at_work(run, EPOCH + world.now)
+    sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated, named, at_work)
     world.notes.sent.append(sent)
+
+
+def _at_work(run: SimRun, now: float) -> frozenset[HostName]:
+    """The hosts in maintenance by the word of the run's store, as its admin node's clock has it."""
+    until = now + run.admin.clock_offset_s
+    works = (work for work in run.admin.store.planned() if work.kind is WorkKind.MAINTENANCE)
+    return frozenset(HostName(work.name) for work in works if until < work.until)
+
+
+def note_planned(world: World, run: SimRun, what: str, *hosts: HostName | None) -> None:
+    """A run sends an order that concerns hosts. It had to know of planned work that was announced before its latest
+    round of looks, or before it began: after that nothing is sent that nobody has asked the store about."""
+    looked = [looks.at for looks in world.notes.looks if looks.run == run.id]
+    since = EPOCH + max([run.began_at, *looked])
+    clock = EPOCH + world.now + run.admin.clock_offset_s
+    concerned = {*hosts, *(world.inventory.hosts[host].cluster for host in hosts if host is not None)}
+    for work in run.admin.store.planned():
+        if work.name in concerned and work.since < since and clock < work.until:
+            world.notes.defied.append(Defied(world.now, run.id, f"{what}: {work.kind.value} {work.name}"))
 
 
 def _shut_out(world: World, vm: Uuid, host: SimHost) -> bool:

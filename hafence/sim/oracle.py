@@ -8,6 +8,7 @@
 4. What is recorded is true once the world is quiet.
 5. Every run ends within its budget, and in no unexpected exception.
 6. When every fault is mended, running the command again ends with exactly one copy of the VM, up (`liveness.py`).
+7. No run fences or starts anything against planned work that was announced before its latest round of looks.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ QUIET_S = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken promise. `rule` is one of split_brain, grounds, refusal, copies, record, budget, bug, liveness."""
+    """One broken promise. `rule` is one of split_brain, grounds, refusal, copies, record, budget, bug, liveness,
+    planned."""
 
     rule: str
     says: str
@@ -119,6 +121,12 @@ def check_starts(simulation: Simulation, first: int = 0) -> list[Violation]:
             grounds = sent.grounds.value if sent.grounds else "nothing"
             found.append(Violation("grounds", f"{sent.run} started it at {sent.at:.3f} on {grounds}: {lacking}"))
     return found
+
+
+def check_planned(simulation: Simulation, first: int = 0) -> list[Violation]:
+    """Rule 7: orders that planned work forbade, from the first of that number on."""
+    defied = simulation.world.notes.defied[first:]
+    return [Violation("planned", f"{each.run} {each.what} at {each.at:.3f}") for each in defied]
 
 
 def check_records(simulation: Simulation) -> list[Violation]:

@@ -20,14 +20,18 @@ from ..effects import (
     Effect,
     EndWatch,
     Fence,
+    GiveBack,
     Journalled,
     LeaseLost,
     ListEntries,
     LookAt,
     MemoryNeed,
+    NoteOutcome,
     NoteSecondLevel,
     Now,
     OwnAddresses,
+    RecallEvacuations,
+    RecallPlanned,
     RemoveEntries,
     RenewLease,
     RunHooks,
@@ -53,7 +57,7 @@ from .kernel import Act, Join
 from .network import STORE
 from .run import SimRun
 from .sessions import clock, fence, look_at, settle, start, witness
-from .watch import end_watch, renewed
+from .watch import end_watch, give_back, renewed
 from .words import risk_words
 from .world import World
 
@@ -199,6 +203,15 @@ def _take_lease(world: World, run: SimRun, effect: TakeLease) -> Act[Lease | Bus
         yield wait_s
 
 
+def _ask_in_passing(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
+    """Read the store with no time of its own: beside this stands another question to it, whose steps meet every fault
+    of the store that this one would."""
+    if not _store_answers(world, run):
+        yield run.inventory.settings.connect_timeout_s
+        raise StoreError("the store could not be reached")
+    return ask(run.admin.store, effect, run.asker, clock(world, run))
+
+
 def _renew_lease(world: World, run: SimRun, effect: RenewLease) -> Act[Lease]:
     """Make the lease last from now on, and with it what watches by it."""
     lease: Lease = yield from _ask_store(world, run, effect)
@@ -240,6 +253,7 @@ AT_ONCE: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Any]] = {
     SharedDisks: lambda world, run, effect: (),
     Tell: _tell,
     NoteSecondLevel: lambda world, run, effect: None,
+    NoteOutcome: lambda world, run, effect: None,
     WritableDisks: writable_disks,
     OwnAddresses: own_addresses,
 }
@@ -250,9 +264,12 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     RunHooks: _run_hooks,
     TakeLease: _take_lease,
     RenewLease: _renew_lease,
+    RecallPlanned: _ask_in_passing,
+    RecallEvacuations: _ask_in_passing,
     LookAt: look_at,
     Fence: fence,
     EndWatch: end_watch,
+    GiveBack: give_back,
     Witness: witness,
     Start: start,
     Settle: settle,

@@ -21,7 +21,7 @@ from ..inventory.yaml_tree import read_inventory, read_tree
 from .arguments import BadEvent, read_amount
 from .commands import schedule, verbs
 from .events import Event
-from .oracle import QUIET_S, Violation, check_records, check_runs, check_splits, check_starts
+from .oracle import QUIET_S, Violation, check_planned, check_records, check_runs, check_splits, check_starts
 from .run import Policy
 from .simulation import Simulation
 from .situations import ADMINS
@@ -91,6 +91,7 @@ def play_events(
     last = max((event.at for event in events), default=0.0)
     found = [] if simulation.play(last + QUIET_S) else [Violation("budget", "the world never comes to rest")]
     found += check_records(simulation) + check_runs(simulation) + check_splits(simulation) + check_starts(simulation)
+    found += check_planned(simulation)
     lines += ["", *_in_the_end(world)]
     return "\n".join(lines) + "\n", tuple(found)
 

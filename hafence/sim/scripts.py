@@ -21,7 +21,7 @@ from ..core.wire import PROTOCOL, Hello
 from .hosts import Qemu, SimHost
 from .kernel import Act
 from .late_writes import LEFT_BEHIND, bring_to_an_end, left_on
-from .libvirt import Answer, answer_of, brings_back
+from .libvirt import Answer, answer_of, brings_back, forget
 from .managers import UNIT, begin_start, owner_of, stop_units
 from .world import EPOCH, World
 
@@ -120,7 +120,16 @@ def _may_still_write(world: World, host: SimHost, vm: Uuid) -> bool:
 
 
 def _set_aside(world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float) -> dict[str, str]:
-    """What becomes of a VM's saved image and of its entry in the list of libvirt-guests, in the script's words."""
+    """What becomes of a VM's saved image, of its entry in the list of libvirt-guests and of its definition, in the
+    script's words."""
+    is_aside = forget(host, vm) if order.aside and not order.watch and verdict == "dead" else None
+    definition = {} if is_aside is None else {"definition": "aside" if is_aside else "kept"}
+    return {**_saved_aside(world, host, order, vm, verdict, until), **definition}
+
+
+def _saved_aside(
+    world: World, host: SimHost, order: FenceOrder, vm: Uuid, verdict: str, until: float
+) -> dict[str, str]:
     if vm not in host.saved:
         return {}
     if order.rehearse or verdict != "dead":

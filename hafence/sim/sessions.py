@@ -28,6 +28,7 @@ from .observed import (
     glance,
     note_attempt,
     note_looks,
+    note_planned,
     note_scan,
     note_sent,
     note_watch,
@@ -66,6 +67,8 @@ def clock(world: World, run: SimRun) -> float:
 
 def fence(world: World, run: SimRun, effect: Fence) -> Act[FenceReport]:
     """Carry out a fence order through its proxy, and read the reply by the product's own rule."""
+    if not effect.order.rehearse and effect.order.proxy is not None:  # what goes straight ends a copy of its own
+        note_planned(world, run, f"fences on {effect.order.suspect}", effect.order.suspect)
     reply = yield from _carry_out(world, run, effect.order)
     return interpret(effect.order, run.policy.doctor(effect.order, reply))
 
@@ -205,6 +208,8 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
         note_sent(world, run, order, until)
         script = start_script(world, host, order, run.id, until)
     else:
+        if all(vm != order.vm for _, vm, _ in run.sent):  # what an earlier run has left
+            note_planned(world, run, f"settles a start on {order.target}", HostName(order.target))
         script = settle_script(world, host, order, until)
     task = world.agenda.spawn(script, host, f"{host.name} {type(effect).__name__.lower()}", host.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, host, None)
@@ -282,6 +287,7 @@ def _look(
         marks=_marks(host, now) if host.marks else (),
         saved=frozenset(host.saved) if host.saved else _NONE,
         listed=frozenset(host.saved) if host.saved else _NONE,
+        aside=frozenset(host.aside) if host.aside else _NONE,
         lacking=LACKS[host.wants],
     )
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from ..core.outcome import Outcome
 from ..effects import Effect, Interrupted, LeaseLost, Parallel, StoreError, Workflow
 from ..stores.holder import Holder
+from ..stores.port import RunRow
 from ..workflows.vm_run import Request
 from .kernel import Act, Join, Task
 from .perform import AT_ONCE, at_once, perform, write_down
 from .run import Policy, SimRun
+from .sessions import clock
 from .words import end_words, outcome_words, words
 from .world import Admin, World
 
@@ -47,6 +49,9 @@ class Simulation:
         run.journals = not wishes.get("dry_run")
         run.began_at = self.world.now
         self.runs.append(run)
+        if _is_remembered(run):
+            row = RunRow(run_id, clock(self.world, run), run.asker.holder.who, typed.split()[0], (), _asked(typed))
+            node.store.begin_run(row)
         self.world.say(node.name, f"{run_id}: hafence {typed}")
         run.task = self.world.agenda.spawn(self._drive(run), node, run_id)
         return run
@@ -149,6 +154,8 @@ class Simulation:
             run.outcomes = (result,)
         elif isinstance(result, tuple):
             run.outcomes = tuple(each for each in result if isinstance(each, Outcome))
+        if _is_remembered(run) and run.bug is None:
+            run.admin.store.end_run(run.id, clock(self.world, run), 0, _written(run.outcomes))
         if self.world.log is not None:
             self._say_end(run)
 
@@ -201,6 +208,21 @@ class Simulation:
     def play(self, until: float = math.inf) -> bool:
         """Let everything happen that is due (until a moment). False if it never ends."""
         return self.world.agenda.run(until, MAX_STEPS)
+
+
+def _is_remembered(run: SimRun) -> bool:
+    """Whether the run's beginning and end stand in the store's history. Of other commands nobody asks there."""
+    return run.journals and run.typed.startswith("evacuate ")
+
+
+def _asked(typed: str) -> dict[str, str]:
+    return {"host": next(word for word in typed.split()[1:] if not word.startswith("-"))}
+
+
+def _written(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Of the document of a run what the history is asked for."""
+    vms = [{"decision": o.decision.value, "verdict": o.verdict.value if o.verdict else None} for o in outcomes]
+    return {"vms": vms}
 
 
 def _process(run_id: str, node: Admin, number: int) -> Holder:

@@ -22,6 +22,9 @@ from .events import Event
 VM = "web-01"
 VM_UUID = parse_uuid("6d6f6a5a-0000-4000-8000-000000000001")
 SUSPECT = HostName("kvm-01")
+TARGET = HostName("kvm-02")
+"""The host that is tried first."""
+CLUSTER = "prod-a"
 ADMINS = ("admin-1", "admin-2")
 
 
@@ -47,8 +50,8 @@ def inventory(means: Means, hosts: int = 4) -> Inventory:
     names = [HostName(f"kvm-{n:02}") for n in range(1, hosts + 1)]
     return Inventory(
         path="simulated",
-        clusters={"prod-a": Cluster("prod-a", ceph=CephSettings() if means.storage else None)},
-        hosts={name: Host(name, "prod-a", f"10.0.0.{10 + n}", power=power) for n, name in enumerate(names, 1)},
+        clusters={CLUSTER: Cluster(CLUSTER, ceph=CephSettings() if means.storage else None)},
+        hosts={name: Host(name, CLUSTER, f"10.0.0.{10 + n}", power=power) for n, name in enumerate(names, 1)},
         vms={VM_UUID: Vm(VM_UUID, VM, SUSPECT, domain_xml=f"domains/{VM}.xml")},
         settings=Settings(unreachable=Unreachable(means.policy)),
     )
@@ -204,6 +207,11 @@ COMBINED: dict[str, tuple[Event, ...]] = {
     "cache-outlives": _at_first(f"qemu {VM} {SUSPECT} leaves cache", f"libvirtd {SUSPECT}=hung"),
     "saved": _at_first(f"qemu {VM} {SUSPECT} saved"),
     "bytes-queued-isolated": _at_first(*_ISOLATED, *_QUEUED),
+    "disarmed": _at_first(f"disarm {CLUSTER}"),
+    "disarmed-start-left-behind": _at_first(*_CRASHED_START, f"@15 disarm {CLUSTER}"),
+    "suspect-at-work": _at_first(f"maintenance {SUSPECT}=on"),
+    "target-at-work": _at_first(f"maintenance {TARGET}=on"),
+    "isolated-siblings-at-work": _at_first(*_ISOLATED, "maintenance kvm-02=on", "maintenance kvm-03=on"),
     "saved-isolated": _at_first(f"qemu {VM} {SUSPECT} saved", *_ISOLATED),
 }
 """Several things at once, where one guard is left that must hold, and what other managers do; searched with one run

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ..core.model import HostName, Uuid
+from ..core.given_back import GivenBack
+from ..core.model import Uuid
+from ..core.troubles import Trouble, met_straight
 from ..core.watch import WatchReport, joined
-from ..effects import EndWatch
+from ..effects import EndWatch, GiveBack
 from .kernel import Act
+from .libvirt import forget, know_again
+from .network import seconds_to_meet, trouble_reaching
+from .observed import RUNS_NOTHING
 from .run import Session, SimRun
 from .world import EPOCH, World
 
@@ -47,13 +52,32 @@ def end_watch(world: World, run: SimRun, effect: EndWatch) -> Act[WatchReport]:
     run.watches = [session for session in run.watches if session not in mine]
     yield DONE_S
     world.touch(effect.suspect)
-    return joined(effect.suspect, [_end(world, effect.suspect, session) for session in mine])
+    return joined(effect.suspect, [_end(world, effect, session) for session in mine])
 
 
-def _end(world: World, suspect: HostName, session: Session) -> WatchReport:
+def give_back(world: World, run: SimRun, effect: GiveBack) -> Act[GivenBack]:
+    """Definitions that were set aside are given back, where the host answers and its libvirt does."""
+    host = world.host(effect.host)
+    world.touch(host.name)
+    trouble = trouble_reaching(world.network, run.admin.name, host)
+    yield seconds_to_meet(trouble, run.inventory.settings.connect_timeout_s)
+    world.touch(host.name)
+    if trouble is not None or host.sshd in RUNS_NOTHING or trouble_reaching(world.network, run.admin.name, host):
+        return GivenBack(frozenset(), met_straight(trouble or Trouble.NO_REPLY_IN_TIME))
+    if EPOCH + world.now + run.admin.clock_offset_s >= effect.not_after:
+        return GivenBack(frozenset(), "the time allowed for it had passed")
+    back = know_again(host, effect.vms)
+    return GivenBack(back, "" if back == set(effect.vms) else "libvirt there did not take it")
+
+
+def _end(world: World, effect: EndWatch, session: Session) -> WatchReport:
     whole = session.passes() and session.host.boot == session.boot
     if whole:
         _end_what_came(world, session)
     session.done = True
+    definitions: dict[Uuid, bool] = {}
+    if whole and effect.aside:
+        asked = ((vm, forget(session.host, vm)) for vm in session.order.vms)
+        definitions = {vm: is_aside for vm, is_aside in asked if is_aside is not None}
     living = frozenset(vm for vm in session.order.vms if session.host.found(vm)) if whole else frozenset()
-    return WatchReport(suspect, dict(session.came), living, whole)
+    return WatchReport(effect.suspect, dict(session.came), living, whole, definitions)

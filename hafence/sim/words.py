@@ -29,7 +29,9 @@ from ..effects import (
     DropLease,
     Effect,
     EndWatch,
+    EndWork,
     Fence,
+    GiveBack,
     Interrupted,
     LearnMachine,
     LeaseLost,
@@ -37,6 +39,7 @@ from ..effects import (
     ListEntries,
     LookAt,
     NoteSecondLevel,
+    PlanWork,
     Quarantine,
     RecordStatement,
     RemoveEntries,
@@ -52,6 +55,7 @@ from ..effects import (
     WriteRecord,
 )
 from ..workflows.host_status import HostOutcome
+from ..workflows.planned_work import WorkOutcome
 
 _THROWN = {LeaseLost: "lost its lease", StoreError: "store error", Interrupted: "interrupted"}
 
@@ -77,6 +81,9 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             what = f"{sum(answer.came.values())} came back" if answer.came else "nothing came back"
             end = "" if answer.whole else ", and it was cut off"
             return [f"ends the watch on {effect.suspect}: {what}{end}"]
+        case GiveBack(host, vms):
+            given = [_vm(inventory, vm) for vm in vms if vm in answer.vms]
+            return [f"gives back on {host}: {' '.join(given) or '-'}"]
         case Witness():
             return [f"witnesses: {', '.join(_report(report) for report in answer)}"] if answer else []
         case Start(sent) | Settle(sent):
@@ -132,6 +139,10 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
             return [f"learns the machine-id of {effect.host}"]
         case RecordStatement(), _:
             return [f"records the statement on {effect.host}"]
+        case PlanWork(kind, names), _:
+            return [f"records {kind.value} {', '.join(names)}"]
+        case EndWork(kind, names), _:
+            return [f"ends {kind.value} {', '.join(names)}"]
         case SpendStatement(), _:
             return [f"ends the statement on {effect.host}"]
     return []
@@ -223,6 +234,8 @@ def end_words(result: Any) -> list[str]:
         case HostOutcome():
             exit_ = Exit.DONE if result.done else result.exit
             return [f"exit {int(exit_)}: {'done' if result.done else 'refused'} ({result.reason.value}) {result.host}"]
+        case WorkOutcome(reason, names):
+            return [f"exit 0: done ({reason.value}) {', '.join(names)}"]
         case StoreError():
             return [f"exit {int(Exit.STORE)}: store error"]
         case Interrupted():

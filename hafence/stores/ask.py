@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.stored import PlannedWork
 from ..effects import (
     DropLease,
     Effect,
+    EndWork,
     LearnMachine,
     LiftQuarantine,
+    PlanWork,
     Quarantine,
     Recall,
+    RecallEvacuations,
+    RecallPlanned,
     RecordStatement,
     RenewLease,
     SpendStatement,
@@ -20,6 +25,7 @@ from ..effects import (
     TakeLease,
     WriteRecord,
 )
+from . import past, rules
 from .holder import Holder
 from .port import Store
 
@@ -50,6 +56,12 @@ ASKS: Mapping[type[Effect[Any]], Callable[[Store, Any, Asker, float], Any]] = {
     RecordStatement: lambda store, effect, by, now: store.state(
         effect.host, by.holder.who, effect.reason, now, effect.expires_at
     ),
+    RecallPlanned: lambda store, _, by, now: rules.in_force(store.planned(), now),
+    RecallEvacuations: lambda store, effect, by, now: past.evacuations(store, effect.since, by.holder.run),
+    PlanWork: lambda store, effect, by, now: store.plan(
+        [PlannedWork(effect.kind, name, by.holder.who, effect.reason, now, effect.until) for name in effect.names]
+    ),
+    EndWork: lambda store, effect, by, now: store.end_planned(effect.kind, effect.names),
     SpendStatement: lambda store, effect, by, now: store.spend_statement(effect.host, effect.why, now),
 }
 """The effects that ask the store, each with its call. Waiting for a lease is not among it: whoever asks, asks again."""

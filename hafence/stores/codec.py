@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from ..core.model import HostName, Uuid, is_name
 from ..core.reasons import Reason
 from ..core.record import ShutOut, VmRecord, VmState
+from ..core.stored import PlannedWork, WorkKind
 from .holder import Holder
 from .port import LeaseRow, QuarantineRow, StatementRow
 
@@ -91,6 +92,11 @@ def machine_row(host: HostName, machine_id: str, at: float) -> Row:
 def statement_row(number: int, new: StatementRow) -> Row:
     """A statement's row."""
     return sealed("statement", read_statement, *statement_columns(number, new))
+
+
+def planned_row(new: PlannedWork) -> Row:
+    """The row of planned work."""
+    return sealed("planned", read_planned, *planned_columns(new))
 
 
 def sealed(table: str, read: Callable[[Row], object], *values: Value) -> Row:
@@ -167,6 +173,16 @@ def statement_columns(number: int, new: StatementRow) -> Row:
         new.ended_at,
         storable(new.ended_why),
     )
+
+
+def subject_of(kind: WorkKind, name: str) -> str:
+    """The key of planned work. ValueError for what is no name: in etcd it becomes a part of a key."""
+    return f"{kind.value}/{_name(name)}"
+
+
+def planned_columns(new: PlannedWork) -> Row:
+    """The columns of planned work."""
+    return (new.subject, storable(new.who), storable(new.reason), when(new.since), when(new.until))
 
 
 # ---------------------------------------------------------------- from rows to values
@@ -295,6 +311,13 @@ def read_statement(row: Row) -> tuple[int, StatementRow]:
     return _number(number, 1), StatementRow(
         _host(host), text_in(who), text_in(reason), _moment(at), _moment(expires_at), ended, text_in(ended_why)
     )
+
+
+def read_planned(row: Row) -> PlannedWork:
+    """The planned work in a row."""
+    subject, who, reason, since, until = row[:5]
+    kind, _, name = text_in(subject).partition("/")
+    return PlannedWork(WorkKind(kind), _name(name), text_in(who), text_in(reason), _moment(since), _moment(until))
 
 
 def text_in(value: Value) -> str:

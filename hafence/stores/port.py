@@ -15,13 +15,13 @@ the simulator decide the time. The clock may jump:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
-from ..core.stored import Busy, Lease, Recollection
+from ..core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
 from .holder import Holder
 
 Json = Mapping[str, Any]
@@ -145,6 +145,9 @@ class Store(Protocol):
     def statements(self) -> tuple[StatementRow, ...]:
         """Every statement ever made, oldest first."""
 
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """All planned work that is stored, by subject; what is over, too, until other work takes its place."""
+
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """The latest runs (on one VM), newest first."""
 
@@ -181,6 +184,12 @@ class Store(Protocol):
 
     def learn_machine(self, host: HostName, machine_id: str, at: float) -> None:
         """Remember a host's machine-id."""
+
+    def plan(self, works: Iterable[PlannedWork]) -> None:
+        """Record planned work, all of it or none. Each takes the place of an earlier one of the same subject."""
+
+    def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
+        """End planned work, all of it or none. Nothing where there is none."""
 
     # ------------------------------------------------ compare-and-set: of many at once exactly one succeeds
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..core.model import HostName
 from ..core.record import VmRecord
-from ..core.stored import Busy, Lease, Recollection, Statement
+from ..core.stored import Busy, Lease, Planned, PlannedWork, Recollection, Statement, WorkKind
 from ..effects import LeaseLost
 from .codec import in_words, when
 from .holder import Holder
@@ -24,6 +24,7 @@ def recollection(
     quarantined: Iterable[QuarantineRow],
     machines: Mapping[HostName, str],
     statements: Iterable[StatementRow],
+    planned: Iterable[PlannedWork],
 ) -> Recollection:
     """What a run needs to know of all that is stored."""
     return Recollection(
@@ -35,6 +36,20 @@ def recollection(
             for row in statements
             if row.ended_at is None and row.at <= now + CLOCK_SLACK_S and now < row.expires_at
         },
+        planned=in_force(planned, now),
+    )
+
+
+def in_force(planned: Iterable[PlannedWork], now: float) -> Planned:
+    """The planned work that holds now.
+
+    A statement permits, so one of the future counts for nothing; planned work forbids, so it holds until its end has
+    passed, whatever its beginning says: by a clock that was set back, too.
+    """
+    holding = [work for work in planned if now < work.until]
+    return Planned(
+        {work.name: work for work in holding if work.kind is WorkKind.DISARMED},
+        {HostName(work.name): work for work in holding if work.kind is WorkKind.MAINTENANCE},
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory
+from ..core.planned import inventory_as_planned
 from ..core.power import devices_of
 from ..core.record import VmState, record_of
 from ..core.rotation import Paths
@@ -52,27 +53,28 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
     """Look at the store, into every host, and along fence paths: some of every host, all of them in turn. `seen` is
     what earlier audits have seen of them. Changes nothing."""
     problems, memory = yield from _remember()
+    inventory = inventory_as_planned(run.inventory, memory.planned)
     now = yield from do(Now())
-    kvm = [host for host in run.inventory.hosts.values() if run.inventory.cluster_of(host.name).is_kvm]
-    orders = orders_for(run.inventory, memory, chosen_paths(run.inventory, seen, now), now)
+    kvm = [host for host in inventory.hosts.values() if inventory.cluster_of(host.name).is_kvm]
+    orders = orders_for(inventory, memory, chosen_paths(inventory, seen, now), now)
     # At once: a host that hangs would cost its time-out twice.
     look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
-    asked = _power_devices(run.inventory, kvm, now)
+    asked = _power_devices(inventory, kvm, now)
     parts = (look_at, *(Fence(order) for order in orders), *asked)
     looks, *replies = yield from do(Together(parts))
     replies, power = replies[: len(orders)], replies[len(orders) :]
     paths = Rehearsed({host.name: {} for host in kvm})
     paths.note(orders, replies)
     looks = yield from look_again(looks)
-    yield from rehearse_more(run.inventory, memory, looks, seen, paths)
-    fences = yield from _look_at_storage_fences(run.inventory, memory, looks)
-    vms = sorted(run.inventory.vms)
+    yield from rehearse_more(inventory, memory, looks, seen, paths)
+    fences = yield from _look_at_storage_fences(inventory, memory, looks)
+    vms = sorted(inventory.vms)
     # Of one VM together: its definition is read once for both.
     both: tuple[Effect[Any], ...] = tuple(effect for vm in vms for effect in (MemoryNeed(vm), Startable(vm)))
     answers = yield from do(Together(both))
     shared_keys, shared_disks = yield from do(Together((SharedHostKeys(), SharedDisks())))
     return Survey(
-        inventory=run.inventory,
+        inventory=inventory,
         records=memory.records,
         quarantine=memory.quarantine,
         looks=looks,
@@ -89,6 +91,7 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
         shared_disks=shared_disks,
         remembered=memory is not NOTHING,
         store_id=run.store_id,
+        planned=memory.planned,
     )
 
 

@@ -9,23 +9,39 @@ was left is finished by running the command again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ..core.batch import Ground, Wanted, choose_among, choose_batch, in_order
 from ..core.decision import Allowed, Judgement, Refused
+from ..core.evacuations import too_many
 from ..core.looks import HostLook, Look, shows_life
-from ..core.model import Host, HostName, HostState, Uuid, Vm
+from ..core.model import Host, HostName, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
+from ..core.planned import all_as_planned, in_maintenance
 from ..core.quarantine import batch_words, is_planned
 from ..core.reasons import PROOFS, Reason
 from ..core.record import VmState, looked_into, record_of
 from ..core.stored import Recollection
-from ..effects import Interrupted, LeaseLost, LookAt, MemoryNeed, Now, Quarantine, Recall, Tell, Together, Workflow, do
+from ..effects import (
+    Interrupted,
+    LookAt,
+    MemoryNeed,
+    Now,
+    Quarantine,
+    Recall,
+    RecallEvacuations,
+    Tell,
+    Together,
+    Workflow,
+    do,
+)
+from .batch_run import Batch, keep_leases
 from .consent import agree_to_silence_of_all
 from .fence import agree_to_kill
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
+from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
 from .start_vm import (
     fence_again,
@@ -43,7 +59,6 @@ from .vm_run import (
     Request,
     VmRun,
     conclude,
-    ended_early,
     refuse,
     refused_by,
     rival_copies,
@@ -56,44 +71,29 @@ LOOKS_AT_ONCE = 8
 """For how many VMs at a time hosts are asked what they lack."""
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The evacuation under way. `ended`: what has come of a VM; it is open until then."""
-
-    run: Request
-    suspect: Host
-    vm_runs: dict[Uuid, VmRun]
-    ended: dict[Uuid, Outcome]
-    wanted: list[Wanted] = field(default_factory=list)
-    """The open VMs, in the order in which they start."""
-    plan: dict[Uuid, Placement] = field(default_factory=dict)
-
-    def open(self) -> list[VmRun]:
-        """The VMs of which nothing has come yet."""
-        return [vm_run for vm, vm_run in self.vm_runs.items() if vm not in self.ended]
-
-    def end(self, vm_run: VmRun, outcome: Outcome) -> None:
-        self.ended[vm_run.vm.uuid] = outcome
-
-
 def evacuate(run: Request, suspect: Host) -> Workflow[tuple[Outcome, ...]]:
     """Fence and start every HA VM that is recorded on a host; the outcomes by priority. None where there is nothing to
     do: no HA VM is recorded there any more."""
     memory = yield from do(Recall())
-    here = [vm for vm in run.inventory.vms.values() if _concerns(vm, suspect.name, memory)]
-    others = sorted(vm.name for vm in here if not vm.ha)
+    here, others = concerned(run.inventory, suspect.name, memory)
     if others:
         yield from do(Tell(f"{', '.join(others)}: not HA (ha: false), left as recorded"))
-    vms = [each.vm for each in in_order(Wanted(vm, vm.memory_mib) for vm in here if vm.ha)]
+    vms = [each.vm for each in in_order(Wanted(vm, vm.memory_mib) for vm in here)]
     vm_runs = [VmRun(run, vm, record_of(vm, memory.records), one_of_many=True) for vm in vms]
 
     def go(held: list[VmRun], ended: dict[Uuid, Outcome]) -> Workflow[None]:
         taken = {vm_run.vm.uuid for vm_run in held}
         of = {vm_run.vm.uuid: vm_run for vm_run in vm_runs if vm_run.vm.uuid in taken}
-        yield from _evacuate(_Batch(run, suspect, of, ended))
+        yield from _evacuate(Batch(run, suspect, of, ended))
 
     outcomes = yield from under_leases(run, vm_runs, go)
     return tuple(outcomes[vm.uuid] for vm in vms)
+
+
+def concerned(inventory: Inventory, suspect: HostName, memory: Recollection) -> tuple[list[Vm], list[str]]:
+    """The HA VMs that an evacuation of a host is about, and the names of the others there."""
+    here = [vm for vm in inventory.vms.values() if _concerns(vm, suspect, memory)]
+    return [vm for vm in here if vm.ha], sorted(vm.name for vm in here if not vm.ha)
 
 
 def _concerns(vm: Vm, suspect: HostName, memory: Recollection) -> bool:
@@ -102,14 +102,16 @@ def _concerns(vm: Vm, suspect: HostName, memory: Recollection) -> bool:
     return suspect in (record.suspect, record.host)
 
 
-def _evacuate(batch: _Batch) -> Workflow[None]:
+def _evacuate(batch: Batch) -> Workflow[None]:
     run, suspect = batch.run, batch.suspect
     memory = yield from do(Recall())
+    crowded = yield from _too_many(batch)
     for vm_run in batch.open():
         vm_run.record = memory.records.get(vm_run.vm.uuid, vm_run.record)
-        early = yield from _before(vm_run, suspect)
+        early = yield from _before(vm_run, suspect, memory, crowded)
         if early is not None:
             batch.end(vm_run, early)
+    yield from batch.note()
     if not batch.open():
         return
     members = tuple(host.name for host in run.inventory.members(suspect.cluster))
@@ -119,6 +121,7 @@ def _evacuate(batch: _Batch) -> Workflow[None]:
     yield from _judge_looks(batch, view)
     ground = yield from _place(batch, view)
     yield from _show_plan(batch)
+    yield from batch.note()
     going = {vm_run.vm.uuid: vm_run for vm_run in batch.open()}
     if not going:
         return
@@ -128,17 +131,31 @@ def _evacuate(batch: _Batch) -> Workflow[None]:
             note_plan(run, suspect, going, view)
         for vm_run in going.values():
             batch.end(vm_run, refuse(vm_run, Reason.SUSPECT_HEALTHY, *refusal))
+        yield from batch.note()
         return
     allowed = yield from _fence(batch, going, view)
+    yield from batch.note()
     yield from _start(batch, ground, view, allowed)
 
 
-def _before(vm_run: VmRun, suspect: Host) -> Workflow[Outcome | None]:
+def _too_many(batch: Batch) -> Workflow[Refused | None]:
+    """The refusal where too many hosts would be evacuated in a while, before anything is touched."""
+    if not batch.open():
+        return None
+    settings, now = batch.run.inventory.settings, (yield from do(Now()))
+    past = yield from do(RecallEvacuations(now - settings.per_s))
+    return too_many(batch.suspect.name, past, settings, now)
+
+
+def _before(vm_run: VmRun, suspect: Host, memory: Recollection, crowded: Refused | None) -> Workflow[Outcome | None]:
     """What keeps a VM from being evacuated at all: a suspect that is not fenced, a start in flight, another run."""
     name, inventory = suspect.name, vm_run.run.inventory
-    if suspect.state is HostState.MAINTENANCE:
-        message = f"{name} is in maintenance: people are at work there"
-        return refuse(vm_run, Reason.MAINTENANCE, message, (f"end the maintenance of {name} in the inventory",))
+    disarmed = refuse_disarmed(vm_run, memory, name)
+    if disarmed is not None:
+        return disarmed
+    refusal = in_maintenance(suspect, memory.planned) or crowded
+    if refusal is not None:
+        return refused_by(vm_run, refusal)
     ways = (f"'hafence start-vm {vm_run.vm.name}' starts it without a fence",)
     if not inventory.cluster_of(name).is_kvm:
         return refuse(vm_run, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't fence there", ways)
@@ -158,7 +175,7 @@ def _before(vm_run: VmRun, suspect: Host) -> Workflow[Outcome | None]:
     return conclude(vm_run, Decision.FAILED, Reason.START_FAILED, message, ways_out=ways, exit=Exit.START_FAILED)
 
 
-def _judge_looks(batch: _Batch, view: Observed) -> Workflow[None]:
+def _judge_looks(batch: Batch, view: Observed) -> Workflow[None]:
     """End what a start-vm would end too, before it chooses a target."""
     for vm_run in batch.open():
         vm_run.record = looked_into(vm_run.record, view.looks)
@@ -170,10 +187,10 @@ def _judge_looks(batch: _Batch, view: Observed) -> Workflow[None]:
             batch.end(vm_run, early)
 
 
-def _place(batch: _Batch, view: Observed) -> Workflow[Ground]:
+def _place(batch: Batch, view: Observed) -> Workflow[Ground]:
     """Find a place for each open VM; one without is ended, before anything is touched."""
     inventory = batch.run.inventory
-    hosts = inventory.members(batch.suspect.cluster)
+    hosts = all_as_planned(inventory.members(batch.suspect.cluster), view.memory.planned)
     where, quarantined = placed(batch.run, view.memory), view.memory.quarantine
     ground = Ground(batch.suspect.name, hosts, inventory.vms, where, quarantined, view.looks)
     vm_runs = batch.open()
@@ -196,7 +213,7 @@ def _place(batch: _Batch, view: Observed) -> Workflow[Ground]:
 
 
 def _look_for_needs(
-    batch: _Batch, vm_runs: list[VmRun], view: Observed
+    batch: Batch, vm_runs: list[VmRun], view: Observed
 ) -> Workflow[dict[Uuid, Mapping[HostName, Look]]]:
     """Ask the hosts that answered what they lack of what each VM needs: nothing is killed that could not start."""
     answered = [n for n, look in view.looks.items() if isinstance(look, HostLook) and n != batch.suspect.name]
@@ -208,7 +225,7 @@ def _look_for_needs(
     return seen
 
 
-def _show_plan(batch: _Batch) -> Workflow[None]:
+def _show_plan(batch: Batch) -> Workflow[None]:
     """Say before the question where everything would go, and what is left out, and why."""
     homes: dict[HostName, list[str]] = {}
     for each in batch.wanted:
@@ -220,7 +237,7 @@ def _show_plan(batch: _Batch) -> Workflow[None]:
             yield from do(Tell(f"left out: {outcome.says}"))
 
 
-def _fence(batch: _Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workflow[dict[Uuid, Allowed]]:
+def _fence(batch: Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workflow[dict[Uuid, Allowed]]:
     """One fence for all. What is refused is ended; the others may start, and the suspect is in quarantine."""
     suspect = batch.suspect
     judgements = yield from fence_suspect(batch.run, suspect, going, view, starts=True)
@@ -242,13 +259,13 @@ def _fence(batch: _Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workfl
     return allowed
 
 
-def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid, Allowed]) -> Workflow[None]:
+def _start(batch: Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid, Allowed]) -> Workflow[None]:
     """Start one VM after the other. The plan follows what has come of those before, and so does what is known."""
     places = {vm: placement.targets[0] for vm, placement in batch.plan.items() if vm in allowed}
     anew = False  # whether a host has fallen silent since the fence was judged, or shown life
     for each in batch.wanted:
         vm = each.vm.uuid
-        yield from _keep_leases(batch)
+        yield from keep_leases(batch)
         if vm in batch.ended:
             continue
         vm_run = batch.vm_runs[vm]
@@ -257,6 +274,7 @@ def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid,
         anew = anew or any(shows_life(look) != shows_life(view.looks.get(n, look)) for n, look in vm_run.seen.items())
         view = _heard_since(view, vm_run.seen)
         yield from _check_earlier(batch, vm_run)
+        yield from batch.note()
         landed = batch.ended[vm].host
         places = {other: host for other, host in places.items() if other != vm}
         if landed is not None:
@@ -265,7 +283,7 @@ def _start(batch: _Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid,
             raise Interrupted
 
 
-def _check_earlier(batch: _Batch, last: VmRun) -> Workflow[None]:
+def _check_earlier(batch: Batch, last: VmRun) -> Workflow[None]:
     """What was seen on the way of one VM concerns those that were started before it, too: a copy may have shown up."""
     for vm, outcome in list(batch.ended.items()):
         vm_run = batch.vm_runs.get(vm)
@@ -293,7 +311,7 @@ def _heard_since(view: Observed, seen: Mapping[HostName, Look]) -> Observed:
 
 
 def _start_one(
-    batch: _Batch, vm_run: VmRun, view: Observed, placement: Placement, allowed: Allowed, anew: bool
+    batch: Batch, vm_run: VmRun, view: Observed, placement: Placement, allowed: Allowed, anew: bool
 ) -> Workflow[None]:
     def start(vm_run: VmRun) -> Workflow[Outcome]:
         if not placement.targets:
@@ -319,7 +337,7 @@ def _place_taken(vm_run: VmRun, placement: Placement) -> Outcome:
     return conclude(vm_run, Decision.FAILED, Reason.START_FAILED, message, exit=Exit.START_FAILED)
 
 
-def _planned(batch: _Batch, places: Mapping[Uuid, HostName], but: Uuid) -> dict[HostName, list[Wanted]]:
+def _planned(batch: Batch, places: Mapping[Uuid, HostName], but: Uuid) -> dict[HostName, list[Wanted]]:
     """Where the other VMs are, or will be."""
     planned: dict[HostName, list[Wanted]] = {}
     for each in batch.wanted:
@@ -331,15 +349,3 @@ def _planned(batch: _Batch, places: Mapping[Uuid, HostName], but: Uuid) -> dict[
 def _first(placement: Placement, place: HostName) -> Placement:
     """The place that was shown comes first while it is one."""
     return replace(placement, targets=tuple(sorted(placement.targets, key=lambda name: name != place)))
-
-
-def _keep_leases(batch: _Batch) -> Workflow[None]:
-    """Renew the leases of those that wait. One that is lost ends the way of that VM alone."""
-    now = yield from do(Now())
-    half = batch.run.inventory.settings.lease_s / 2
-    for vm_run in batch.open():
-        if vm_run.lease is not None and vm_run.lease.expires_at - now < half:
-            try:
-                yield from vm_run.renew()
-            except LeaseLost as why:
-                batch.end(vm_run, ended_early(vm_run, why))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from ..core.decision import Allowed, Judgement
 from ..core.looks import HostLook, Look, Silence
-from ..core.model import Host, HostName, HostState, Inventory, Uuid, Vm
+from ..core.model import Host, HostName, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Outcome
+from ..core.planned import in_maintenance
 from ..core.quarantine import batch_words
 from ..core.reasons import PROOFS, Reason
 from ..core.record import VmRecord, VmState, mark_clean, mark_running, mark_stopped, record_of
@@ -30,6 +31,7 @@ from ..effects import (
 )
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
+from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
 from .start_vm import known_suspect, same_machine
 from .starting import settle_earlier
@@ -109,7 +111,7 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     going: dict[Uuid, VmRun] = {}
     for vm_run in vm_runs:
         vm_run.record = memory.records.get(vm_run.vm.uuid, vm_run.record)
-        early = yield from _before(vm_run, name)
+        early = yield from _before(vm_run, name, memory)
         if early is not None:
             outcomes[vm_run.vm.uuid] = early
         else:
@@ -142,8 +144,11 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     return outcomes
 
 
-def _before(vm_run: VmRun, name: HostName) -> Workflow[Outcome | None]:
-    """What keeps a VM from being fenced at all: a start in flight, a suspect in maintenance or of another kind."""
+def _before(vm_run: VmRun, name: HostName, memory: Recollection) -> Workflow[Outcome | None]:
+    """What keeps a VM from being fenced at all: planned work, a start in flight, a suspect of another kind."""
+    disarmed = refuse_disarmed(vm_run, memory, name)
+    if disarmed is not None:
+        return disarmed
     if vm_run.record.state is VmState.STARTING and vm_run.record.host != name:
         settled = yield from settle_earlier(vm_run)
         if settled is not None:
@@ -152,11 +157,12 @@ def _before(vm_run: VmRun, name: HostName) -> Workflow[Outcome | None]:
         yield from _outwait_start(vm_run, name)
     suspect: Host | Outcome | None = vm_run.run.inventory.hosts.get(name)
     if suspect is None:
-        suspect = known_suspect(vm_run)
+        suspect = known_suspect(vm_run, memory)
     if isinstance(suspect, Outcome):
         return suspect
-    if suspect.state is HostState.MAINTENANCE:
-        return refuse(vm_run, Reason.MAINTENANCE, f"{name} is in maintenance: people are at work there")
+    at_work = in_maintenance(suspect, memory.planned)
+    if at_work is not None:
+        return refused_by(vm_run, at_work)
     if not vm_run.run.inventory.cluster_of(name).is_kvm:
         return refuse(vm_run, Reason.NOT_KVM, f"{name} is no KVM host: hafence can't look into it, nor fence there")
     return None

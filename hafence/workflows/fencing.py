@@ -17,6 +17,7 @@ from ..core.decision import Judgement, Refused, final_verdict, judge, wants_witn
 from ..core.evidence import Evidence, Observation, Proof, Sign
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import Host, HostName, Unreachable, Uuid
+from ..core.planned import all_as_planned, forbidden
 from ..core.reasons import Reason
 from ..core.second_level import FenceTried
 from ..core.siblings import Candidates, choose_siblings
@@ -32,6 +33,7 @@ from ..effects import (
     do,
 )
 from .fencing_state import Fencing, Observed
+from .planned import planned_now, with_fenced
 from .power_and_storage import second_level, shut_out_the_dead, spend_if_seen_alive
 from .vm_run import Request, VmRun
 
@@ -52,21 +54,30 @@ def fence_suspect(
     With `watch` the session of a fence that has proved them dead stays there, until end_watch(). With `starts` a start
     elsewhere follows, and a VM that would be started from an older disk is left alone.
     """
-    hosts = run.inventory.members(suspect.cluster)
+    planned = yield from planned_now(run, view.memory.planned)
+    refusal = forbidden(suspect, planned)
+    if refusal is not None:
+        return {vm: with_fenced(vm_run, suspect.name, refusal) for vm, vm_run in vm_runs.items()}
+    view = replace(view, memory=replace(view.memory, planned=planned))
+    hosts = all_as_planned(run.inventory.members(suspect.cluster), planned)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
     fencing = Fencing(run, suspect, vm_runs, view, candidates, (yield from _boot_grace(run)), watch, starts)
     _note_what_is_known(fencing)
     yield from _ask_siblings(fencing)
     yield from _second_look(fencing)
     yield from spend_if_seen_alive(fencing)
-    yield from second_level(fencing)
-    yield from shut_out_the_dead(fencing)
-    return {vm: _close(fencing, vm_run) for vm, vm_run in vm_runs.items()}
+    refusal = yield from second_level(fencing)
+    if refusal is None:
+        yield from shut_out_the_dead(fencing)
+    judgements = {vm: _close(fencing, vm_run) for vm, vm_run in vm_runs.items()}
+    if refusal is None:
+        return judgements
+    return {vm: with_fenced(vm_run, suspect.name, refusal) for vm, vm_run in vm_runs.items()}
 
 
 def note_plan(run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: Observed) -> None:
     """For a dry run that would have to ask: what a yes would kill, and through whom."""
-    hosts = run.inventory.members(suspect.cluster)
+    hosts = all_as_planned(run.inventory.members(suspect.cluster), view.memory.planned)
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
     look = view.looks.get(suspect.name)
     for vm, vm_run in vm_runs.items():
@@ -142,6 +153,7 @@ def _attempt(fencing: Fencing, proxy: HostName, meanwhile: Witness | None = None
         others=_boot_ids(fencing),
         watch=fencing.watch and not fencing.run.dry_run,
         starts=fencing.starts,
+        aside=fencing.run.inventory.sets_aside(fencing.suspect.name) and not fencing.run.dry_run,
         claim=fencing.run.claim,
     )
     report = yield from _send(fencing, order, meanwhile)

@@ -10,6 +10,7 @@ from ..core.decision import Case, SilencePolicy, cut_off
 from ..core.evidence import CutOff, Evidence, NotSeen, WitnessReport
 from ..core.looks import Look, Silence, hiding
 from ..core.model import Host, HostName, HostState, Uuid
+from ..core.planned import all_as_planned
 from ..core.siblings import Candidates
 from ..core.stored import Recollection
 from .vm_run import Request, VmRun
@@ -78,7 +79,7 @@ class Fencing:
 
 
 def _enabled(fencing: Fencing) -> Sequence[Host]:
-    members = fencing.run.inventory.members(fencing.suspect.cluster)
+    members = all_as_planned(fencing.run.inventory.members(fencing.suspect.cluster), fencing.view.memory.planned)
     return [host for host in members if host.state is HostState.ENABLED]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from ..core.given_back import GivenBack, to_give_back
 from ..core.left_behind import undefine_command
 from ..core.looks import HostLook, Libvirt, Silence, shows_life
 from ..core.model import Host, Uuid, Vm
@@ -18,6 +19,7 @@ from ..effects import (
     Answer,
     Ask,
     DropLease,
+    GiveBack,
     Interrupted,
     LeaseLost,
     LiftQuarantine,
@@ -32,6 +34,7 @@ from ..effects import (
     Workflow,
     do,
 )
+from .planned import tell_planned
 from .storage_fence import lift_storage_fence
 from .vm_run import Request
 
@@ -99,6 +102,7 @@ def rejoin(run: Request, host: Host) -> Workflow[HostOutcome]:
     held: list[Lease] = []
     try:
         memory = yield from do(Recall())
+        yield from tell_planned(host, memory)
         busy = yield from _take_leases(run, host, memory, held)
         outcome = busy or (yield from _check_and_take_back(run, host, held))
     except Interrupted:
@@ -158,9 +162,25 @@ def _check_and_take_back(run: Request, host: Host, held: list[Lease]) -> Workflo
         return HostOutcome(
             host.name, HostReason.STORAGE_FENCE, message, ("mend Ceph's command lines and run the command again",)
         )
+    said = [f"{host.name} is taken back", *([lifted.says] if lifted is not None else [])]
+    said += yield from _give_back(run, look, memory, not_after)
     yield from do(LiftQuarantine(host.name, look.machine_id))
-    back = f"{host.name} is taken back"
-    return HostOutcome(host.name, HostReason.TAKEN_BACK, back if lifted is None else f"{back}; {lifted.says}")
+    return HostOutcome(host.name, HostReason.TAKEN_BACK, "; ".join(said))
+
+
+def _give_back(run: Request, look: HostLook, memory: Recollection, not_after: float) -> Workflow[list[str]]:
+    """Give back what the fence had set aside, of the VMs that belong there: what came of it, in words."""
+    vms = [vm for vm in run.inventory.vms.values() if vm.uuid in look.aside]
+    back = to_give_back(look, (record_of(vm, memory.records) for vm in vms))
+    given = (yield from do(GiveBack(look.host, back, not_after))) if back else GivenBack(frozenset())
+    said = []
+    if names := [vm.name for vm in vms if vm.uuid in given.vms]:
+        said.append(f"libvirt there knows {', '.join(names)} again")
+    if names := [vm.name for vm in vms if vm.uuid in back and vm.uuid not in given.vms]:
+        said.append(f"the definition of {', '.join(names)} could not be given back: {given.says}")
+    if names := [vm.name for vm in vms if vm.uuid not in back]:
+        said.append(f"the definition of {', '.join(names)}, recorded elsewhere, stays set aside")
+    return said
 
 
 def _left_there(host: Host, look: HostLook, vms: Mapping[Uuid, tuple[Vm, VmRecord]]) -> HostOutcome | None:

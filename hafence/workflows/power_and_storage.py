@@ -15,6 +15,7 @@ from ..core.decision import Refused, is_final, judge, signs_of_life
 from ..core.evidence import Observation, Proof
 from ..core.looks import HostLook, Look, Silence, shows_life
 from ..core.model import HostName, Unreachable, Uuid
+from ..core.planned import forbidden
 from ..core.power import no_power_fence, of_another_machine, was_seen_off
 from ..core.record import record_of
 from ..core.second_level import FenceTried, SecondLevelKind, SecondLevelReply
@@ -23,6 +24,7 @@ from ..core.storage.registry import storage_fence_of
 from ..core.stored import Recollection
 from ..effects import Answer, Ask, NoteSecondLevel, Now, Parallel, SpendStatement, Witness, Workflow, do
 from .fencing_state import Fencing
+from .planned import planned_now
 from .power_fence import power_fence
 from .storage_fence import Remembered, StorageOrder, fence_storage, shut_out_left_open
 from .vm_run import Request
@@ -33,8 +35,9 @@ Level = Workflow[Mapping[Uuid, SecondLevelReply]]
 """A fence of the second level that is about to be used: what it comes to for each VM."""
 
 
-def second_level(fencing: Fencing) -> Workflow[None]:
-    """Power and storage, where they are configured.
+def second_level(fencing: Fencing) -> Workflow[Refused | None]:
+    """Power and storage, where they are configured. The refusal where work was announced while siblings were asked:
+    then neither is used.
 
     A silent suspect meets both at once, for the policy `confirm` wants every fence that is configured. One that
     lives is kept from its storage first, which leaves its other VMs alone; its power is for what is then still refused.
@@ -42,19 +45,28 @@ def second_level(fencing: Fencing) -> Workflow[None]:
     policy = fencing.run.inventory.settings.unreachable
     silent = policy is not Unreachable.PROCEED
     vms = tuple(vm for vm in fencing.vm_runs if _refused(fencing, vm) or (silent and _unreachable(fencing, vm)))
-    if not vms or not fencing.candidates.chosen:
-        return
+    if not vms or not fencing.candidates.chosen or not _is_configured(fencing):
+        return None
     if fencing.cut_off() and fencing.open_vms():
-        return
+        return None
+    refusal = forbidden(fencing.suspect, (yield from planned_now(fencing.run, fencing.view.memory.planned)))
+    if refusal is not None:
+        return refusal
     if not _lives(fencing):
         storage = yield from _storage(fencing, vms)
         power = yield from _power(fencing, vms)
         yield from _use(fencing, vms, (*storage, *power))
-        return
+        return None
     yield from _use(fencing, vms, (yield from _storage(fencing, vms)))
     left = tuple(vm for vm in vms if _refused(fencing, vm))
     if left:
         yield from _use(fencing, left, (yield from _power(fencing, left)))
+    return None
+
+
+def _is_configured(fencing: Fencing) -> bool:
+    cluster = fencing.run.inventory.cluster_of(fencing.suspect.name)
+    return bool(fencing.suspect.power) or storage_fence_of(cluster) is not None
 
 
 def _refused(fencing: Fencing, vm: Uuid) -> bool:

@@ -15,6 +15,7 @@ from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hidi
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, choose_targets, room_for, ways_to_targets
+from ..core.planned import all_as_planned, as_planned, in_maintenance
 from ..core.quarantine import is_planned, quarantine_words
 from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
@@ -25,6 +26,7 @@ from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, 
 from .consent import agree_to_silence
 from .fencing import evidence_is_old, fence_suspect, note_plan
 from .fencing_state import Observed
+from .planned import refuse_disarmed, still_allowed
 from .power_and_storage import spend_refuted
 from .starting import settle_earlier, start_somewhere
 from .vm_run import Request, VmRun, conclude, refuse, refused_by, rival_copies, shut_out_hosts, under_lease
@@ -39,6 +41,9 @@ def start_vm(run: Request, vm: Vm) -> Workflow[Outcome]:
 def _start(vm_run: VmRun) -> Workflow[Outcome]:
     memory = yield from do(Recall())
     vm_run.record = memory.records.get(vm_run.vm.uuid, vm_run.record)
+    disarmed = refuse_disarmed(vm_run, memory)
+    if disarmed is not None:
+        return disarmed
     if not vm_run.vm.ha:
         return refuse(vm_run, Reason.NOT_HA, f"{vm_run.vm.name} is not an HA VM (ha: false)", ("set 'ha: true'",))
     if not vm_run.run.inventory.cluster_of(vm_run.vm.host).is_kvm:
@@ -46,7 +51,7 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
     settled = yield from settle_earlier(vm_run)
     if settled is not None:
         return settled
-    suspect = known_suspect(vm_run)
+    suspect = known_suspect(vm_run, memory)
     if isinstance(suspect, Outcome):
         return suspect
     members = vm_run.run.inventory.members(suspect.cluster)
@@ -80,7 +85,7 @@ def not_startable(vm_run: VmRun) -> Workflow[Outcome | None]:
 
 def no_place(vm_run: VmRun, suspect: Host, view: Observed, placement: Placement) -> Outcome:
     """The refusal where no host can take the VM: since there is none to fence through either, or for its reasons."""
-    members = vm_run.run.inventory.members(suspect.cluster)
+    members = all_as_planned(vm_run.run.inventory.members(suspect.cluster), view.memory.planned)
     siblings = choose_siblings(suspect, members, vm_run.run.siblings, view.memory.quarantine, view.looks)
     return no_target(vm_run, placement) if siblings.chosen else no_sibling(vm_run, siblings)
 
@@ -124,11 +129,14 @@ def start_fenced(
     judgement = yield from nowhere_else(vm_run, suspect, view, allowed)
     if isinstance(judgement, Refused):
         return refused_by(vm_run, judgement)
+    left = yield from still_allowed(vm_run, suspect, placement, view.memory.planned)
+    if isinstance(left, Outcome):
+        return left
     yield from vm_run.renew()
     if not vm_run.one_of_many and not is_planned(vm_run.vm.uuid, view.looks.get(suspect.name), vm_run.attempts):
         yield from do(Quarantine(suspect.name, quarantine_words(vm_run.vm.name, judgement.reason)))
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
-    return (yield from start_somewhere(vm_run, placement, judgement, lambda: fence_again(vm_run, suspect, view)))
+    return (yield from start_somewhere(vm_run, left, judgement, lambda: fence_again(vm_run, suspect, view)))
 
 
 def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed) -> Workflow[Judgement]:
@@ -141,7 +149,7 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
     off = {suspect.name} if allowed.reason is Reason.POWERED_OFF else set()
     answered = [name for name, look in view.looks.items() if not isinstance(look, Silence) and name not in off]
     found = any(attempt.reading.found_something for attempt in vm_run.attempts)
-    others = [] if found else _of_other_clusters(vm_run, suspect)
+    others = [] if found else _of_other_clusters(vm_run, suspect, view.memory)
     looks = yield from vm_run.look_at((*answered, *others))
     kept_out = {suspect.name} if allowed.reason is Reason.STORAGE_FENCED else set()
     harmless = (yield from shut_out_hosts(vm_run, view.memory)) | kept_out
@@ -179,16 +187,17 @@ def _with_unseen(risks: tuple[Risk, ...], hidden: Iterable[HostName]) -> list[Ri
     return [*kept, Risk(RiskKind.MOVED_UNSEEN, every)] if every else kept
 
 
-def _of_other_clusters(vm_run: VmRun, suspect: Host) -> list[HostName]:
+def _of_other_clusters(vm_run: VmRun, suspect: Host, memory: Recollection) -> list[HostName]:
     """The KVM hosts of the inventory beyond the suspect's cluster that should be up."""
     inventory = vm_run.run.inventory
     others = (host for _, host in sorted(inventory.hosts.items()) if host.cluster != suspect.cluster)
+    others = (as_planned(host, memory.planned) for host in others)
     return [h.name for h in others if h.state is HostState.ENABLED and inventory.cluster_of(h.name).is_kvm]
 
 
 def _knows_nothing(look: Look | None, vm: Vm) -> bool:
     """Whether a host's libvirt answers and has never heard of the VM."""
-    return isinstance(look, HostLook) and look.libvirt is Libvirt.OK and vm.uuid not in look.defined
+    return isinstance(look, HostLook) and look.libvirt is Libvirt.OK and vm.uuid not in look.defined | look.aside
 
 
 def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refused:
@@ -232,17 +241,15 @@ def fence_again(vm_run: VmRun, suspect: Host, view: Observed) -> Workflow[Judgem
     return (yield from nowhere_else(vm_run, suspect, view, judgement))
 
 
-def known_suspect(vm_run: VmRun) -> Host | Outcome:
+def known_suspect(vm_run: VmRun, memory: Recollection) -> Host | Outcome:
     """The suspect as the inventory has it, or the refusal."""
     name = vm_run.record.suspect
     suspect = vm_run.run.inventory.hosts.get(name)
     if suspect is None:
         message = f"{vm_run.vm.name} was last on {name}, which the inventory does not have"
         return refuse(vm_run, Reason.AMBIGUOUS, message, (f"put {name} back into the inventory",))
-    if suspect.state is HostState.MAINTENANCE:
-        message = f"{name} is in maintenance: people are at work there"
-        return refuse(vm_run, Reason.MAINTENANCE, message, (f"end the maintenance of {name} in the inventory",))
-    return suspect
+    at_work = in_maintenance(suspect, memory.planned)
+    return refused_by(vm_run, at_work) if at_work else suspect
 
 
 def same_machine(vm_run: VmRun, suspect: HostName, looks: Mapping[HostName, Look]) -> Outcome | None:
@@ -319,7 +326,7 @@ def place(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, Look], s
     inventory = vm_run.run.inventory
     need = vm_run.vm.memory_mib or (yield from do(MemoryNeed(vm_run.vm.uuid)))
     room = room_for(vm_run.vm, need, inventory.vms, placed(vm_run.run, memory))
-    hosts = inventory.members(suspect.cluster)
+    hosts = all_as_planned(inventory.members(suspect.cluster), memory.planned)
     looked = inventory.cluster_of(suspect.name).is_kvm
     placement = choose_targets(suspect.name, hosts, room, memory.quarantine, looks, vm_run.run.to, looked)
     vm_run.without_state = placement.without_state
@@ -381,7 +388,7 @@ def foretold(vm_run: VmRun, judgement: Allowed, placement: Placement) -> Outcome
 
 def start_unfenced(vm_run: VmRun, memory: Recollection, reason: Reason) -> Workflow[Outcome]:
     """A cluster in which hafence does not fence: start right away, and say what that risks."""
-    suspect = known_suspect(vm_run)
+    suspect = known_suspect(vm_run, memory)
     if isinstance(suspect, Outcome):
         return suspect
     looks: Mapping[HostName, Look] = {}
@@ -399,6 +406,9 @@ def start_unfenced(vm_run: VmRun, memory: Recollection, reason: Reason) -> Workf
     refusal = yield from _hooks(vm_run, suspect, placement.targets[0])
     if refusal is not None:
         return refusal
+    left = yield from still_allowed(vm_run, suspect, placement, memory.planned)
+    if isinstance(left, Outcome):
+        return left
     yield from vm_run.renew()
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, reason))
-    return (yield from start_somewhere(vm_run, placement, judgement, None))
+    return (yield from start_somewhere(vm_run, left, judgement, None))

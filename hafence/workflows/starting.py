@@ -156,7 +156,7 @@ def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcom
     if not copies:
         return (yield from _gone_again(vm_run, target))
     yield from vm_run.renew()
-    yield from end_watch(vm_run)
+    yield from end_watch(vm_run, aside=True)
     now = yield from do(Now())
     yield from vm_run.write(mark_running(vm_run.record, target, vm_run.run.id, now))
     vm_run.in_flight = None
@@ -172,7 +172,7 @@ def _copies_after(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow
     watched = vm_run.watched
     if watched is not None and watched != target and isinstance(vm_run.seen.get(watched), Silence):
         looks = dict((yield from vm_run.look_at(name for name in hosts if name != watched)))
-        if not (yield from end_watch(vm_run)):
+        if not (yield from end_watch(vm_run, aside=True)):
             looks |= yield from vm_run.look_at(hosts)
     else:
         looks = dict((yield from vm_run.look_at(hosts)))

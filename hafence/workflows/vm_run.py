@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from ..core.attempts import Attempt, Verdict
+from ..core.comeback import definition_says
 from ..core.decision import Refused
 from ..core.evidence import Evidence
 from ..core.looks import Look, copies_of
@@ -239,13 +240,16 @@ def under_leases(
     return outcomes
 
 
-def end_watch(vm_run: VmRun) -> Workflow[bool]:
+def end_watch(vm_run: VmRun, aside: bool = False) -> Workflow[bool]:
     """End the watch on the suspect, if there is one. What came back there is a risk from now on, and is said. Whether
-    it has seen all until now."""
+    it has seen all until now. `aside`: the VM is up elsewhere, so that its definition there may go."""
     if vm_run.watched is None:
         return False
     suspect, vm_run.watched = vm_run.watched, None
-    report = yield from do(EndWatch(suspect, vm_run.vm.uuid))
+    aside = aside and vm_run.run.inventory.sets_aside(suspect)
+    report = yield from do(EndWatch(suspect, vm_run.vm.uuid, aside))
+    if vm_run.vm.uuid in report.definitions:
+        vm_run.notes.append(definition_says(suspect, report.definitions[vm_run.vm.uuid]))
     if report.came.get(vm_run.vm.uuid):
         vm_run.risks += (Risk(RiskKind.CAME_BACK, (suspect,)),)
     return report.whole

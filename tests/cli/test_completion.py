@@ -35,6 +35,8 @@ def complete(desk: Desk, line: str) -> list[str]:
         ("hafence fence --host far", ["far-01"]),
         ("hafence evacuate far", ["far-01"]),
         ("hafence confirm-dead kvm-02", ["kvm-02"]),
+        ("hafence maintenance far", ["far-01"]),
+        ("hafence arm --cluster ", ["prod-a", "prod-b"]),
         ("hafence start-vm web-01 --dry", ["--dry-run"]),
         ("hafence explain 2", []),
     ],

@@ -76,7 +76,10 @@ def _outcome_faults(change: dict[str, Any]) -> list[str]:
 
 
 def test_a_line_is_known_by_its_command() -> None:
-    assert NAMES == ("audit", "config-show", "doctor", "explain", "fence", "history", "start-vm", "status")
+    assert (
+        *("audit", "config-show", "doctor", "evacuate", "evacuate-lines"),
+        *("explain", "fence", "history", "start-vm", "status"),
+    ) == NAMES
     assert schema_of(["python", "-m", "hafence", "-i", "x", "config", "show", "--json"]) == "config-show"
     assert schema_of(["fence", "web-01", "--json"]) == "fence"
     assert schema_of(["fence", "web-01"]) is schema_of(["rejoin", "kvm-01", "--json"]) is None

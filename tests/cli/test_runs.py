@@ -17,7 +17,7 @@ from hafence.demo.cluster import DemoCluster
 from hafence.demo.layout import VMS
 from tests.cli.test_errors import read_until
 from tests.cli.test_json import KEYS
-from tests.json_schemas import hold
+from tests.json_schemas import faults, hold
 
 pytestmark = pytest.mark.slow
 
@@ -109,8 +109,49 @@ def test_a_host_is_evacuated_and_the_last_line_says_how_many_run(cluster: DemoCl
     assert "\nstarted mail-01 on kvm-03: confirmed_dead: " in done.stdout
     assert done.stdout.splitlines()[-1] == "kvm-04 evacuated: 1 of 1 HA VMs run elsewhere"
     cluster.await_beat("mail-01", "kvm-03")
+    (run,) = {run["run"] for run in runs_of(cluster, "mail-01") if run["exit"] == 0}
+    explained = document(cluster.hafence("explain", run, "--failed", "--json"), 0)
+    assert explained["outcomes"] == []
+    assert {step["vm"] for step in explained["steps"]} == {None}
     again = cluster.hafence("evacuate", "kvm-04")
     assert (again.returncode, again.stdout) == (0, "nothing to do: no HA VM is recorded on kvm-04\n")
+
+
+def runs_of(cluster: DemoCluster, vm: str) -> list[Any]:
+    """The runs that are found under a VM."""
+    return list(document(cluster.hafence("history", vm, "--json"), 0)["runs"])
+
+
+def test_an_evacuation_tells_each_event_as_it_happens_and_ends_with_its_document(cluster: DemoCluster) -> None:
+    done = cluster.hafence("evacuate", "kvm-04", "--yes", "--json-lines")
+    assert done.returncode == 0, done
+    *events, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [fault for each in events for fault in faults("evacuate-lines", each)] == []
+    assert faults("evacuate", last) == []
+    assert [event["event"] for event in events if event["event"] not in ("looked", "recorded")] == [
+        *("began", "said", "fenced", "starting", "start_ended", "outcome"),
+    ]
+    assert {event["run"] for event in events} == {last["run"]}
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+    began, outcome = events[0], events[-1]
+    assert [vm["name"] for vm in began["vms"]] == ["mail-01"]
+    assert (outcome["vm"]["name"], outcome["decision"], outcome["host"]) == ("mail-01", "started", "kvm-03")
+    assert last["vms"][0]["decision"] == "started"
+    states = [event["state"] for event in events if event["event"] == "recorded"]
+    assert states == ["stopped", "starting", "running"]
+    assert "[HA pre-fence vm=mail-01 " in done.stderr
+    assert [run["command"] for run in runs_of(cluster, "mail-01")] == ["evacuate"]
+
+
+def test_a_refusal_is_told_in_lines_too_and_is_found_among_the_failed(cluster: DemoCluster) -> None:
+    done = cluster.hafence("evacuate", "kvm-04", "--json-lines")
+    assert done.returncode == 3
+    *events, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [fault for each in events for fault in faults("evacuate-lines", each)] == []
+    assert [event["answer"] for event in events if event["event"] == "asked"] == ["nobody"]
+    assert [event["reason"] for event in events if event["event"] == "outcome"] == ["suspect_healthy"]
+    explained = document(cluster.hafence("explain", last["run"], "--failed", "--json"), 0)
+    assert [each["reason"] for each in explained["outcomes"]] == ["suspect_healthy"]
 
 
 def signalled_in_the_fence(cluster: DemoCluster, sign: signal.Signals, *words: str) -> tuple[int, str, str]:

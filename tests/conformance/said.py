@@ -22,7 +22,9 @@ from hafence.effects import (
     AskClients,
     AskPower,
     Effect,
+    EndWatch,
     Fence,
+    GiveBack,
     ListEntries,
     LookAt,
     Settle,
@@ -51,6 +53,11 @@ def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
         case Start(order) | Settle(order):
             what = type(effect).__name__.lower()
             return [f"{what} {names[order.vm]} on {order.target}: {answer.result.value}"]
+        case GiveBack(host):
+            return [f"given back on {host}: {_vms(names, answer.vms)}"]
+        case EndWatch():
+            definitions = ", ".join(f"{names[vm]} {aside}" for vm, aside in sorted(answer.definitions.items()))
+            return [f"watch: came {len(answer.came)}, whole {answer.whole}, set aside [{definitions}]"]
         case AskPower(device):
             return [f"power of {device.host}: {answer.power.value}"]
         case AskClients(asker):
@@ -74,6 +81,7 @@ def _look(names: Mapping[Uuid, str], look: Look) -> str:
                 f"libvirt {look.libvirt.value}; copies [{copies}]; active {_vms(names, look.active)};"
                 f" defined {_vms(names, look.defined)}; autostart {_vms(names, look.autostart)};"
                 f" saved {_vms(names, look.saved)}; listed {_vms(names, look.listed)};"
+                f" aside {_vms(names, look.aside)};"
                 f" in doubt {_vms(names, look.doubtful)};"
                 f" memory {memory}; clock {'agrees' if agrees else 'differs'};"
                 f" machine {'played' if look.machine_id else 'not played'}; missing {sorted(look.missing)}"
@@ -110,7 +118,9 @@ def _reading(reading: Reading, rehearse: bool) -> str:
         said += f"; found {facts.found}, killed {facts.killed}, {facts.why or 'no more to say'}"
         if rehearse:
             said += f", {'in' if facts.state == 'D' else 'not in'} state D"
-    said += "".join(f", {key} {facts.word(key)}" for key in ("saved", "guests", "reset") if facts.word(key))
+    said += "".join(
+        f", {key} {facts.word(key)}" for key in ("saved", "guests", "definition", "reset") if facts.word(key)
+    )
     if facts.owner is not None:
         said += f"; run by {facts.owner.by.value} {facts.owner.stop.value}, may return: {reading.may_return}"
     return f"{said}; machine {'played' if reading.machine_id else 'not played'}"

@@ -17,7 +17,9 @@ from hafence.effects import (
     AskClients,
     AskPower,
     Effect,
+    EndWatch,
     Fence,
+    GiveBack,
     ListEntries,
     LookAt,
     Now,
@@ -117,6 +119,8 @@ def fence(
     rehearse: bool = False,
     lease_s: float = LEASE_S,
     starts: bool = False,
+    aside: bool = False,
+    watch: bool = False,
 ) -> Ask:
     """Fence VMs (those whose home is the suspect, where none are named)."""
 
@@ -125,9 +129,19 @@ def fence(
         there = tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect)
         proxy = HostName(through) if through else None
         order = FenceOrder(HostName(suspect), proxy, named or there, within_s, SETTLE_S, now + lease_s)
-        return Fence(replace(order, rehearse=rehearse, starts=starts))
+        return Fence(replace(order, rehearse=rehearse, starts=starts, aside=aside, watch=watch))
 
     return make
+
+
+def end_watch(suspect: str, vm: str, aside: bool) -> Ask:
+    """End the watch that a fence has left."""
+    return lambda inventory, now: EndWatch(HostName(suspect), uuid_of(inventory, vm), aside)
+
+
+def give_back(host: str, *vms: str) -> Ask:
+    """Give back definitions that were set aside."""
+    return lambda inventory, now: GiveBack(HostName(host), tuple(uuid_of(inventory, vm) for vm in vms), now + LEASE_S)
 
 
 def start(

@@ -24,6 +24,7 @@ OF_THE_ADMIN_NODE = "it strikes the run, the store or a person; no host, sshd, l
 OF_THE_SIMULATION_ALONE = {
     **dict.fromkeys(("crash", "hold", "release", "interrupt", "boot", "deaths"), OF_THE_ADMIN_NODE),
     **dict.fromkeys(("store", "own_store", "hooks", "operator", "state", "definition"), OF_THE_ADMIN_NODE),
+    **dict.fromkeys(("disarm", "arm", "maintenance"), OF_THE_ADMIN_NODE),
     "clock": "all lab hosts share this machine's clock",
     "unfreeze": "what heals is compared with `heal` and `power_on`",
     "slow": "no lab fault makes a host slow without stopping it; what a late script may do is compared with its lease",

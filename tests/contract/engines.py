@@ -15,7 +15,7 @@ from pathlib import Path
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
-from hafence.core.stored import Lease
+from hafence.core.stored import Lease, PlannedWork, WorkKind
 from hafence.stores import open_store
 from hafence.stores.holder import Holder
 from hafence.stores.port import RunRow, StepRow, Store
@@ -141,6 +141,7 @@ def fill(store: Store) -> None:
     store.quarantine(A, "fenced", "run-0", NOW)
     store.learn_machine(B, "b" * 32, NOW)
     store.state(C, "alice@adm", "pulled the plug", NOW, NOW + 3600)
+    store.plan([PlannedWork(WorkKind.DISARMED, "prod-a", "alice@adm", "rewiring", NOW, NOW + 3600)])
 
 
 def content(store: Store) -> tuple[object, ...]:
@@ -151,6 +152,7 @@ def content(store: Store) -> tuple[object, ...]:
         store.leases(),
         store.quarantined(),
         store.statements(),
+        store.planned(),
         runs,
         tuple(store.run(summary.row.run) for summary in runs),
     )

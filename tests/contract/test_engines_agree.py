@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafence.core.record import mark_starting, unseen
-from hafence.core.stored import Lease
+from hafence.core.stored import Lease, PlannedWork, WorkKind
 from hafence.effects import LeaseLost, StoreError
 from hafence.stores.port import RunRow, StepRow, Store
 from tests.edges.bend import examples
@@ -88,6 +88,8 @@ class Teller:
             lambda: store.learn_machine(host, self._chance.choice(["b" * 32, "c" * 32, "no"]), at),
             lambda: store.state(host, "ann", "dark", at, at + TTL_S),
             lambda: store.spend_statement(host, "recovered", at),
+            lambda: store.plan([PlannedWork(self._chance.choice([*WorkKind]), host, "ann", "why", at, at + TTL_S)]),
+            lambda: store.end_planned(self._chance.choice([*WorkKind]), [host]),
         ]
         self._chance.choice(writes)()
         return host

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hafence.core.record import mark_starting
-from hafence.core.stored import Lease
+from hafence.core.stored import Lease, PlannedWork, WorkKind
 from hafence.effects import LeaseLost, StoreError
 from hafence.stores import open_store
 from hafence.stores.port import RunRow, StepRow, Store
@@ -45,12 +45,15 @@ def lose_the_next_write(line: BadLine) -> None:
     line.lose = lambda request: writes(request) and not line.lost
 
 
+FAR = PlannedWork(WorkKind.DISARMED, "far", "bob", "rewiring", NOW, NOW + 60)
 WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "begin_run": lambda store, _: store.begin_run(RunRow("run-2", NOW, "alice", "start-vm")),
     "add_step": lambda store, _: store.add_step("run-1", StepRow(NOW, "step")),
     "end_run": lambda store, _: store.end_run("run-1", NOW, 0, {}),
     "state": lambda store, _: store.state(A, "alice", "unplugged", NOW, NOW + 60),
     "spend": lambda store, _: store.spend_statement(A, "recovered", NOW),
+    "plan": lambda store, _: store.plan([PlannedWork(WorkKind.DISARMED, "prod-a", "ann", "why", NOW, NOW + 60)]),
+    "end": lambda store, _: store.end_planned(WorkKind.DISARMED, ["far"]),
     "quarantine": lambda store, _: store.quarantine(A, "fenced", "run-1", NOW),
     "lift": lambda store, _: store.lift_quarantine(A, "a" * 32, NOW),
     "learn": lambda store, _: store.learn_machine(A, "a" * 32, NOW),
@@ -68,11 +71,13 @@ def test_a_write_whose_answer_was_lost_takes_effect_once_and_is_answered_as_ever
     near = engine.open()
     lease = lease_of(near)
     near.state(A, "bob", "seen dark", NOW, NOW + 60)
+    near.plan([FAR])
     before = content(near)
     plain = open_store(engine.url + "-twin")  # the same writes over a good line
     plain.begin_run(RunRow("run-1", NOW, "alice", "start-vm"))
     twin_lease = lease_of(plain)
     plain.state(A, "bob", "seen dark", NOW, NOW + 60)
+    plain.plan([FAR])
     expected = WRITES[name](plain, twin_lease)
 
     lose_the_next_write(line)

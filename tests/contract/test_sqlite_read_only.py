@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hafence.core.stored import Lease
+from hafence.core.stored import Lease, PlannedWork, WorkKind
 from hafence.effects import StoreError
 from hafence.stores.port import RunRow, StepRow, Store
 from hafence.stores.sqlite.snapshot import ReadOnlyFile
@@ -53,7 +53,7 @@ def read_all(engine: Engine) -> tuple[object, ...]:
 def test_a_store_that_does_not_exist_reads_as_empty_and_is_not_made(engine: Engine, tmp_path: Path) -> None:
     recollection, *rest = read_all(engine)
     assert recollection.records == recollection.quarantine == recollection.statements == {}  # type: ignore[attr-defined]
-    assert rest == [(), (), (), (), ()]
+    assert rest == [(), (), (), (), (), ()]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -157,6 +157,8 @@ def test_whatever_would_write_is_refused(engine: Engine, folder: Path) -> None:
         lambda: dry.quarantine(A, "why", "run-1", NOW),
         lambda: dry.lift_quarantine(A, None, NOW),
         lambda: dry.learn_machine(A, "a" * 32, NOW),
+        lambda: dry.plan([PlannedWork(WorkKind.DISARMED, "prod-a", "who", "why", NOW, NOW + 1)]),
+        lambda: dry.end_planned(WorkKind.DISARMED, ["prod-a"]),
     ):
         with pytest.raises(StoreError, match="opened to be read only"):
             write()

@@ -14,6 +14,7 @@ from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
 from hafence.core.storage.port import WhyEnds
 from hafence.core.storage.results import Ends, Lasts, NoneThere, NotKnown, Renewed
+from hafence.core.stored import Planned, PlannedWork, WorkKind
 from hafence.core.survey import Code, Survey
 from hafence.core.troubles import Trouble
 
@@ -58,6 +59,10 @@ FENCED_OFF = mark_running(
     mark_starting(mark_stopped(unseen(uuid(1), K1), "r1", Reason.STORAGE_FENCED, 100.0), K2, "r1", 7), K2, "r1", 5.0
 )
 NO_VM = inventory(vms=[])
+PLANNED = Planned(
+    {name: PlannedWork(WorkKind.DISARMED, name, "alice", "rewiring", 50.0, 3650.0) for name in ("prod", "gone")},
+    {K2: PlannedWork(WorkKind.MAINTENANCE, K2, "bob", "new DIMMs", 50.0, 7250.0)},
+)
 
 
 def two_hosts(*vms: Vm) -> Inventory:
@@ -171,6 +176,7 @@ SCENES = {
             ]
         ),
     ),
+    "work that people have planned": scene(planned=PLANNED),
     "hypervisors that hafence can't look into": scene(
         dict.fromkeys(NAMES), paths={name: {} for name in NAMES}, book=foreign(inventory())
     ),

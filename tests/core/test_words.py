@@ -26,6 +26,7 @@ from hafence.core.model import (
 from hafence.core.outcome import Decision, Exit, Outcome
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
+from hafence.core.stored import WorkKind
 from hafence.core.survey import Severity
 from hafence.core.troubles import Trouble
 
@@ -36,6 +37,7 @@ WORDS: dict[type[Enum], str] = {
     Decision: "started fenced refused failed unchanged",
     VmState: "running stopped starting",
     HostState: "enabled disabled maintenance",
+    WorkKind: "disarmed maintenance",
     Unreachable: "proceed confirm prove",
     StartMode: "persistent transient command",
     Libvirt: "ok busy hung failed down absent",
@@ -97,6 +99,8 @@ def test_what_holds_where_the_inventory_says_nothing() -> None:
         boot_grace_s=0.0,
         storm_share=0.5,
         paths=3,
+        max_hosts=1,
+        per_s=3600.0,
         unreachable=Unreachable.CONFIRM,
         pre_fence=True,
         libvirt_timeout_s=5.0,

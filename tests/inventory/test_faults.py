@@ -168,6 +168,8 @@ SETTINGS = [
     (fencing("settle: 500ms"), 8, "fencing.settle", ["out of range: write a duration from 1s to 1m"]),
     (fencing("unreachable: trust"), 8, "fencing.unreachable", ["write proceed, confirm or prove"]),
     (fencing("storm_share: 150%"), 8, "fencing.storm_share", ["is not a share"]),
+    (fencing("max_hosts: 0"), 8, "fencing.max_hosts", ["out of range: write a whole number from 1"]),
+    (fencing("per: 5s"), 8, "fencing.per", ["out of range: write a duration from 1m to 7d"]),
     (fencing("pre_fence: no"), 8, "fencing.pre_fence", ["write false"]),
     (fencing("lease: 15"), 8, "fencing.lease", ["too short for power_timeout (1m)", "lease: 70s or more"]),
     (fencing("ssh_timeout: 300"), 8, "fencing.ssh_timeout", ["too short for ssh_timeout (5m)", "lease: 310s"]),

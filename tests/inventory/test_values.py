@@ -39,6 +39,8 @@ fencing:
   boot_grace: 5m
   storm_share: 40%
   paths: 5
+  max_hosts: 3
+  per: 2h
   unreachable: prove
   pre_fence: false
 store: sqlite:state.db
@@ -90,7 +92,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     here = str(tmp_path)
 
     assert inventory.settings == Settings(
-        25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, Unreachable.PROVE, pre_fence=False, paths=5
+        25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, 3, 7200, Unreachable.PROVE, pre_fence=False, paths=5
     )
     assert inventory.store == f"sqlite://{here}/state.db"
     assert inventory.hooks == f"{here}/hooks"

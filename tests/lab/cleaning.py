@@ -114,7 +114,7 @@ def reset_host(host: LabHost) -> None:
         host.start_libvirtd()
     for left in (guests.LIST, guests.SETTINGS, guard.HOOK, guard.CONF):
         host.path(left).unlink(missing_ok=True)
-    for inside in ("/run/hafence", "/run/lab", guests.SAVES):
+    for inside in ("/run/hafence", "/run/lab", "/var/lib/hafence", guests.SAVES):
         shutil.rmtree(host.path(inside), ignore_errors=True)
     host.path("/run/lab").mkdir()
     host.path(guests.SAVES).mkdir(parents=True)
@@ -135,5 +135,5 @@ def _forget_domains(host: LabHost) -> None:
     if not host.libvirtd_pid():
         host.start_libvirtd()
     for vm in host.virsh("list", "--all", "--uuid").split():  # names may hold blanks
-        host.virsh(f"destroy {vm}; undefine {vm} --managed-save", check=False)
+        host.virsh(f"destroy {vm}; undefine {vm} --managed-save --snapshots-metadata", check=False)
     wait_until(lambda: not host.virsh("list", "--all", "--uuid").split(), f"{host.name}: no domain is left")

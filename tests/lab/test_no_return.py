@@ -5,6 +5,8 @@ Each has its control: a VM of the same host that was not fenced comes back.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from hafence.core.left_behind import undefine_command
@@ -21,7 +23,7 @@ def test_libvirt_guests_does_not_resume_a_vm_that_was_started_elsewhere(lab: Lab
     host = lab.hosts[SUSPECT]
     guests.goes_down(host)
     assert lab.qemus() == []
-    admin = AdminNode(lab)
+    admin = AdminNode(lab, fencing={"set_aside": False})
     ended = admin.start_vm(vm.name)
     target = assert_started(admin, vm, ended)
     assert ended["residual_risk"] == [], ended
@@ -35,6 +37,49 @@ def test_libvirt_guests_does_not_resume_a_vm_that_was_started_elsewhere(lab: Lab
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [target]
     host.virsh("start web-01")  # an admin's own hand: a new process, and no memory of the old one
     assert "web-01.save" in [path.name for path in host.path(guests.SAVES).rglob("*")]
+
+
+def defined(lab: Lab, host: str = SUSPECT) -> set[str]:
+    """The VMs that libvirt on a host has a definition of."""
+    return set(lab.hosts[host].virsh("list", "--all", "--uuid").split())
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["answers", "silent here"])
+def test_nobody_starts_it_through_libvirt_where_it_was_fenced(lab: Lab, silent: bool) -> None:
+    vm, other = lab.start_vm(SUSPECT, "web-01"), lab.start_vm(SUSPECT, "web-02")
+    admin = AdminNode(lab)
+    with faults.cut(lab, faults.ADMIN, SUSPECT) if silent else nullcontext():
+        ended = admin.start_vm(vm.name)
+    target = assert_started(admin, vm, ended)
+    assert any("was set aside, and is kept" in note for note in ended["notes"]), ended
+    assert "failed to get domain" in lab.hosts[SUSPECT].shell("virsh start web-01 2>&1", check=False).stdout
+    assert (defined(lab), defined(lab, target)) == ({other.uuid}, {vm.uuid})
+    assert [found["code"] for found in admin.run_json("audit")["findings"] if found["subject"] == "web-01"] == []
+
+
+def test_a_host_is_taken_back_with_what_is_its_own_and_without_what_runs_elsewhere(lab: Lab) -> None:
+    vm, other = lab.start_vm(SUSPECT, "web-01"), lab.start_vm(SUSPECT, "web-02")
+    admin = AdminNode(lab)
+    assert admin.run_json("fence", "web-01", "web-02", "--yes").code == 0
+    assert defined(lab) == set()
+    assert admin.start_vm(vm.name)["decision"] == "started"
+    back = admin.run_json("rejoin", SUSPECT, "--yes")
+    assert back.code == 0, back
+    assert "libvirt there knows web-02 again" in back["message"], back
+    assert "the definition of web-01, recorded elsewhere, stays set aside" in back["message"], back
+    assert defined(lab) == {other.uuid}
+
+
+def test_where_the_inventory_says_so_its_definition_stays_and_rejoin_wants_it_gone(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    admin = AdminNode(lab, fencing={"set_aside": False})
+    assert admin.run_json("fence", "web-01", "--yes").code == 0
+    assert admin.start_vm(vm.name)["decision"] == "started"
+    assert defined(lab) == {vm.uuid}
+    back = admin.run_json("rejoin", SUSPECT, "--yes")
+    assert (back.code, back["reason"]) == (3, "stale_definitions"), back
+    lab.hosts[SUSPECT].virsh(undefine_command(Uuid(vm.uuid)).removeprefix("virsh "))
+    assert admin.run("rejoin", SUSPECT, "--yes").code == 0
 
 
 def test_an_image_of_a_vm_that_is_recorded_elsewhere_is_found_and_a_fence_sets_it_aside(lab: Lab) -> None:
@@ -88,8 +133,6 @@ def test_a_host_with_a_saved_image_of_the_vm_is_no_target_until_the_image_is_set
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT], "nothing was killed"
     assert_started(admin, vm, admin.start_vm(vm.name), on="kvm-03")
     assert admin.run_json("fence", "web-01", "--host", "kvm-02", "--yes").code == 0
-    assert admin.run("rejoin", "kvm-02", "--yes").code == 3, "its definition is still there"
-    lab.hosts["kvm-02"].virsh(undefine_command(Uuid(vm.uuid)).removeprefix("virsh "))
-    assert admin.run("rejoin", "kvm-02", "--yes").code == 0
+    assert admin.run("rejoin", "kvm-02", "--yes").code == 0, "its definition was set aside"
     foretold = admin.start_vm(vm.name, "--to", "kvm-02", "--dry-run")
     assert (foretold.code, foretold["host"]) == (0, "kvm-02"), foretold

@@ -11,6 +11,7 @@ import pytest
 from hafence import effects
 from hafence.core.attempts import Facts, FenceOrder, FenceReport, Reading, Reply, Verdict
 from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
+from hafence.core.given_back import GivenBack
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
 from hafence.core.model import HostName, Uuid
 from hafence.core.owners import Owner, RunBy, UnitStop
@@ -23,7 +24,7 @@ from hafence.core.second_level import SecondLevelKind, SecondLevelReply
 from hafence.core.starts import HookResult, StartOrder, StartReply, StartResult
 from hafence.core.storage.ceph import Client
 from hafence.core.storage.port import Asker, ClientsSeen, EntriesSeen, Entry, Unanswered, Volume
-from hafence.core.stored import Lease
+from hafence.core.stored import Lease, WorkKind
 from hafence.core.troubles import Trouble
 from hafence.core.watch import WatchReport
 from hafence.core.wire import Faulty, ReplyFault
@@ -69,7 +70,8 @@ STEPS: list[tuple[Effect[Any], Any]] = [
         {KVM_01: LOOK, KVM_02: Silence(KVM_02, 1.0, Trouble.CUT, "n"), HostName("c"): Blind(HostName("c"), 1.0, "b")},
     ),
     (effects.Fence(ORDER), FenceReport({VM: KILLED}, 1.5, 2.0)),
-    (effects.EndWatch(KVM_01, VM), WatchReport(KVM_01, {VM: 2}, frozenset({VM}), True)),
+    (effects.EndWatch(KVM_01, VM), WatchReport(KVM_01, {VM: 2}, frozenset({VM}), True, {VM: True})),
+    (effects.GiveBack(KVM_01, (VM,), 9e9), GivenBack(frozenset({VM}), "libvirt there did not take it")),
     (
         effects.Witness(KVM_01, (KVM_02,)),
         (WitnessReport(None, 1.0, frozenset({Sign.PING, Sign.RST}), True, "seen", 2, 1),),
@@ -82,6 +84,8 @@ STEPS: list[tuple[Effect[Any], Any]] = [
     (effects.LiftQuarantine(KVM_01, "f" * 32), None),
     (effects.RecordStatement(KVM_01, "seen dark", 3700.0), None),
     (effects.SpendStatement(KVM_01, "it answered"), None),
+    (effects.PlanWork(WorkKind.DISARMED, ("prod-a", "prod-b"), "rewiring", 3600.0), None),
+    (effects.EndWork(WorkKind.MAINTENANCE, ("kvm-01",)), None),
     (effects.SendOff(DeviceId(KVM_01, 1, 2, "fence_ipmilan"), 220.0), None),
     (effects.AskClients(ASKER, ("rbd/a",), 220.0), SEEN),
     (effects.AskClients(HERE, ("rbd/a",), 220.0), Unanswered("no program 'rbd'")),

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+from dataclasses import replace
+
 import pytest
 
-from hafence.core.attempts import Verdict
+from hafence.adapters.hosts import kvm
+from hafence.adapters.hosts.watch import Stay
+from hafence.core.attempts import Reading, Verdict
+from hafence.core.given_back import GivenBack
+from hafence.core.model import HostName, Uuid
+from hafence.effects import GiveBack
 
 from ..lab import faults, guests
 from ..lab.cluster import Lab
-from .conftest import Shell
+from ..lab.vm import FileDisk, LabVm
+from .conftest import NONCE, Shell
 from .hosts import HOST, looked
 
 pytestmark = pytest.mark.lab
@@ -96,3 +106,106 @@ def test_an_autostart_for_one_boot_ends_too(lab: Lab, inside: Shell) -> None:
     assert inside.rehearse(vm.uuid).facts.word("autostart") == "on"
     assert inside.fence(vm.uuid).facts.word("autostart") == "disabled"
     assert not link.is_symlink()
+
+
+# ---------------------------------------------------------------- definitions
+
+
+def with_snapshots(lab: Lab) -> LabVm:
+    """A VM that runs, with a snapshot of a snapshot."""
+    path = lab.folder / "vms" / "web-01.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), "1M"], check=True)
+    vm = lab.define_vm(HOST, "web-01", disk=FileDisk(path, "qcow2"))
+    snapshots = "snapshot-create-as web-01 before; snapshot-create-as web-01 after"
+    lab.hosts[HOST].virsh(f"define {vm.xml}; {snapshots}; start web-01")
+    return vm
+
+
+def known(lab: Lab) -> set[str]:
+    """The VMs that libvirt has a definition of."""
+    return set(lab.hosts[HOST].virsh("list", "--all", "--uuid").split())
+
+
+def fence_aside(inside: Shell, vm: str) -> Reading:
+    return inside.fence_all(replace(inside.order(vm), aside=True))[Uuid(vm)]
+
+
+def give_back(inside: Shell, *vms: LabVm, lease_s: float = 60.0) -> GivenBack:
+    effect = GiveBack(HostName(HOST), tuple(Uuid(vm.uuid) for vm in vms), time.time() + lease_s)
+    program = kvm.give_back_program(effect, NONCE, inside.host, time.time, settings=inside.settings)
+    return kvm.parse_given_back(NONCE, inside.run(program), effect.vms)
+
+
+def test_a_definition_is_set_aside_and_given_back_with_its_snapshots(lab: Lab, inside: Shell) -> None:
+    vm, other = with_snapshots(lab), lab.start_vm(HOST, "web-02")
+    host = lab.hosts[HOST]
+    before = host.virsh("dumpxml", "web-01", "--inactive", "--security-info")
+    reading = fence_aside(inside, vm.uuid)
+    assert (reading.verdict, reading.facts.word("definition")) == (Verdict.CONFIRMED_DEAD, "aside")
+    assert "its definition there was set aside" in reading.detail
+    assert known(lab) == {other.uuid}
+    assert looked(inside).aside == {vm.uuid}
+    assert host.path("/var/lib/hafence/aside").stat().st_mode & 0o077 == 0
+    assert fence_aside(inside, vm.uuid).facts.word("definition") == "", "there is none any more"
+    assert give_back(inside, vm) == GivenBack(frozenset({Uuid(vm.uuid)}))
+    assert host.virsh("dumpxml", "web-01", "--inactive", "--security-info") == before
+    assert host.virsh("snapshot-list", "web-01", "--name").split() == ["after", "before"]
+    assert host.virsh("snapshot-parent", "web-01", "after").split() == ["before"]
+    assert looked(inside).aside == frozenset()
+
+
+def test_a_fence_that_is_not_told_to_leaves_the_definition(lab: Lab, inside: Shell) -> None:
+    vm = lab.start_vm(HOST, "web-01")
+    assert inside.fence(vm.uuid).facts.word("definition") == ""
+    assert known(lab) == {vm.uuid}
+
+
+def test_without_an_answer_of_libvirt_the_definition_stays_and_that_is_said(lab: Lab, inside: Shell) -> None:
+    vm = lab.start_vm(HOST, "web-01")
+    with faults.libvirtd_hung(lab, HOST):
+        reading = fence_aside(inside, vm.uuid)
+    assert (reading.verdict, reading.facts.word("definition")) == (Verdict.CONFIRMED_DEAD, "kept")
+    assert known(lab) == {vm.uuid}
+    assert looked(inside).aside == frozenset(), "nothing of it is there twice"
+
+
+def test_a_watch_sets_it_aside_at_its_end_and_not_before(lab: Lab, inside: Shell) -> None:
+    vm = lab.start_vm(HOST, "web-01")
+    program = inside.fence_program(replace(inside.order(vm.uuid), watch=True, aside=True))
+    assert isinstance(program.on_line, Stay)
+    program.on_line.begin(lambda: inside.run(program, 60.0))
+    assert known(lab) == {vm.uuid}
+    report = program.on_line.end(15.0, aside=True)
+    assert (report.whole, report.definitions) == (True, {Uuid(vm.uuid): True})
+    assert known(lab) == set()
+
+
+def test_what_can_t_be_given_back_is_kept(lab: Lab, inside: Shell) -> None:
+    vm = lab.start_vm(HOST, "web-01")
+    assert fence_aside(inside, vm.uuid).facts.word("definition") == "aside"
+    faults.libvirtd_gone(lab, HOST)
+    assert give_back(inside, vm) == GivenBack(frozenset(), "libvirt there did not take it")
+    assert give_back(inside, vm, lease_s=-1.0).vms == frozenset()
+    lab.hosts[HOST].start_libvirtd()
+    assert give_back(inside, vm).vms == {vm.uuid}
+    assert give_back(inside, vm).vms == frozenset(), "there is nothing more"
+
+
+def test_a_saved_image_is_set_aside_before_the_definition_and_is_never_removed(lab: Lab, inside: Shell) -> None:
+    vm = lab.start_vm(HOST, "web-01")
+    lab.hosts[HOST].virsh("managedsave web-01")
+    facts = fence_aside(inside, vm.uuid).facts
+    assert (facts.word("saved"), facts.word("definition")) == ("aside", "aside")
+    assert known(lab) == set()
+    kept = lab.hosts[HOST].path(f"{guests.SAVES}/hafence/{vm.uuid}")
+    assert [path.name for path in kept.glob("*/*")] == ["web-01.save"]
+
+
+def test_with_an_image_that_cannot_be_moved_the_definition_stays(lab: Lab, inside: Shell) -> None:
+    vm = lab.start_vm(HOST, "web-01")
+    lab.hosts[HOST].virsh("managedsave web-01")
+    (lab.hosts[HOST].path(guests.SAVES) / "hafence").write_text("in the way of the folder")
+    facts = fence_aside(inside, vm.uuid).facts
+    assert (facts.word("saved"), facts.word("definition")) == ("failed", "kept")
+    assert images(lab) == ["web-01.save"]
+    assert known(lab) == {vm.uuid}

@@ -36,7 +36,7 @@ def test_the_reply_of_a_fence_that_stays_is_a_whole_one(shell: Shell, zoo: Zoo, 
     report = interpret(order, Reply(NONCE, None, stay.status, stay.reply(), 1.0, time.time()))
     reading = report.readings[Uuid(vm)]
     assert (reading.verdict, reading.facts.killed) == (Verdict.CONFIRMED_DEAD, 1)
-    ended = stay.end(10.0)
+    ended = stay.end(10.0, aside=False)
     assert (ended.came, ended.living, ended.whole) == ({}, frozenset(), True)
 
 
@@ -47,7 +47,7 @@ def test_what_is_started_anew_is_ended_and_told_of(shell: Shell, zoo: Zoo, vm: s
     for _ in range(2):
         anew = zoo.qemu("-uuid", vm)
         wait_until(lambda pid=anew.pid: not is_living(pid), "the watch has ended it")  # type: ignore[misc]
-    ended = stay.end(10.0)
+    ended = stay.end(10.0, aside=False)
     assert (ended.came, ended.living, ended.whole) == ({Uuid(vm): 2}, frozenset(), True)
     assert is_living(other.pid)
 
@@ -56,7 +56,7 @@ def test_what_came_right_before_the_end_is_ended_too(shell: Shell, zoo: Zoo, vm:
     zoo.qemu("-uuid", vm)
     stay = begin(shell, shell.order(vm))
     anew = zoo.qemu("-uuid", vm)
-    ended = stay.end(10.0)
+    ended = stay.end(10.0, aside=False)
     assert (ended.came, ended.whole) == ({Uuid(vm): 1}, True)
     assert not is_living(anew.pid)
 
@@ -68,7 +68,7 @@ def test_without_leave_nothing_is_ended(shell: Shell, zoo: Zoo, vm: str) -> None
     asked = len(stay.after)
     wait_until(lambda: len(stay.after) >= asked + 2, "the leave of the fence itself is over")
     anew = zoo.qemu("-uuid", vm)
-    ended = stay.end(10.0)
+    ended = stay.end(10.0, aside=False)
     assert is_living(anew.pid)
     assert (ended.came, ended.living, ended.whole) == ({}, frozenset({Uuid(vm)}), True)
 

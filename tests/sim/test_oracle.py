@@ -12,8 +12,9 @@ from hafence.core.reasons import Reason
 from hafence.core.record import mark_stopped, unseen
 from hafence.core.replies import STATUS_ALIVE, STATUS_DEAD
 from hafence.core.starts import StartOrder, StartReply, StartResult
+from hafence.core.stored import Planned
 from hafence.core.troubles import Trouble
-from hafence.effects import Now, Workflow, do
+from hafence.effects import Now, RecallPlanned, Workflow, do
 from hafence.sim.case import CasePlayer, Played, play_case
 from hafence.sim.events import Event
 from hafence.sim.explore import cases, first_case
@@ -26,6 +27,8 @@ from hafence.sim.run import Policy
 from hafence.sim.simulation import Simulation
 from hafence.sim.situations import SITUATIONS, SUSPECT, VM, VM_UUID, Means, inventory
 from hafence.sim.world import World
+from hafence.stores.ask import ASKS
+from hafence.workflows.vm_run import Request
 
 WORLD = inventory(Means("confirm"))
 
@@ -69,6 +72,41 @@ def rules(played: Played) -> set[str]:
 def broken_rules(situation: str, policy: Policy, faults: int = 0) -> set[str]:
     found = cases(CasePlayer(WORLD, policy), first_case(situation), faults)
     return {violation.rule for _, played in found for violation in played.violations}
+
+
+# ---------------------------------------------------------------- 7: planned work is heard
+
+AT_WORK = ("disarmed", "disarmed-start-left-behind", "suspect-at-work", "target-at-work", "isolated-siblings-at-work")
+
+
+@pytest.mark.parametrize("situation", AT_WORK)
+def test_planned_work_breaks_no_rule_and_keeps_the_vm_from_no_start_once_it_is_over(situation: str) -> None:
+    assert broken_rules(situation, Policy()) == set()
+
+
+@pytest.mark.parametrize("situation", AT_WORK[:-1])
+def test_a_run_to_which_the_store_tells_nothing_of_planned_work_defies_it(
+    situation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hafence.stores.rules.in_force", lambda planned, now: Planned())
+    assert broken_rules(situation, Policy()) == {"planned"}
+
+
+def test_a_run_that_asks_only_when_it_begins_defies_what_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert broken_rules("healthy", Policy(), faults=1) == set()
+    monkeypatch.setitem(ASKS, RecallPlanned, lambda store, effect, by, now: Planned())
+    assert "planned" in broken_rules("healthy", Policy(), faults=1)
+
+
+def test_a_run_that_does_not_ask_again_before_its_start_defies_what_has_come_since_the_fence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def as_before(run: Request, known: Planned) -> Workflow[Planned]:
+        yield from do(Now())
+        return known
+
+    monkeypatch.setattr("hafence.workflows.planned.planned_now", as_before)
+    assert "planned" in broken_rules("healthy", Policy(), faults=1)
 
 
 # ---------------------------------------------------------------- 1: no two living writers

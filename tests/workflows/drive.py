@@ -29,6 +29,7 @@ from hafence.effects import (
     DropLease,
     Effect,
     EndWatch,
+    EndWork,
     Fence,
     Interrupted,
     LearnMachine,
@@ -37,12 +38,16 @@ from hafence.effects import (
     ListEntries,
     LookAt,
     MemoryNeed,
+    NoteOutcome,
     NoteSecondLevel,
     Now,
     OwnAddresses,
     Parallel,
+    PlanWork,
     Quarantine,
     Recall,
+    RecallEvacuations,
+    RecallPlanned,
     RecordStatement,
     RemoveEntries,
     RenewLease,
@@ -73,7 +78,7 @@ MACHINE = "0123456789abcdef0123456789abcdef"
 EMPTY = Recollection({}, {}, {}, {})
 SILENT = (
     *(Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement),
-    *(SendOff, NoteSecondLevel),
+    *(SendOff, NoteOutcome, NoteSecondLevel, PlanWork, EndWork),
 )
 """Effects that are answered with nothing."""
 
@@ -130,7 +135,9 @@ class Desk:
             while True:
                 if isinstance(effect, Parallel):
                     self.log.append(f"{within}side by side:")
-                elif not isinstance(effect, Now):
+                elif not isinstance(effect, Now | NoteOutcome) and (
+                    not isinstance(effect, RecallPlanned | RecallEvacuations) or type(effect) in self.answers
+                ):
                     self.log.append(within + shown(effect))
                 self.asked += effect.effects if isinstance(effect, Together) else [effect]
                 answer = self._ended(effect, within) if isinstance(effect, Parallel) else self.answer(effect)
@@ -189,6 +196,8 @@ class Desk:
                 return replace(effect.lease, expires_at=self.clock + 120.0)
             case Recall():
                 return self.memory
+            case RecallPlanned():
+                return self.memory.planned
             case WriteRecord():
                 return replace(effect.record, revision=effect.record.revision + 1)
             case LookAt():
@@ -206,7 +215,7 @@ class Desk:
                 return started(StartResult.CLEAN)
             case MemoryNeed():
                 return None
-            case RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
+            case RecallEvacuations() | RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
             case Startable():
                 return ""

@@ -14,7 +14,7 @@ from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState, mark_starting, mark_stopped
 from hafence.core.storage.ceph import Client
 from hafence.core.storage.port import ClientsSeen, EntriesSeen, Entry, Volume, WritableDisk
-from hafence.core.stored import Recollection, Statement
+from hafence.core.stored import Planned, PlannedWork, Recollection, Statement, WorkKind
 from hafence.effects import AddEntries, AskClients, AskPower, Workflow, WritableDisks
 from hafence.workflows.vm_run import Request
 from tests.core.make import host, inventory, look, uuid, vm
@@ -62,12 +62,26 @@ def only_libvirt(name: HostName, *vms: Vm) -> HostLook:
     return replace(look(name), active=frozenset(each.uuid for each in vms))
 
 
+def _work(kind: WorkKind, name: str) -> PlannedWork:
+    return PlannedWork(kind, name, "alice", "rewiring", 50.0, 3650.0)
+
+
+ARMED = Planned()
+DISARMED = Planned({"prod": _work(WorkKind.DISARMED, "prod")})
+
+
+def at_work(*hosts: HostName) -> Planned:
+    """Hosts in maintenance by the store's word."""
+    return Planned({}, {name: _work(WorkKind.MAINTENANCE, name) for name in hosts})
+
+
 def memory(*records: VmRecord, quarantine: dict[HostName, str] | None = None, **more: Any) -> Recollection:
     return Recollection(
         {record.uuid: record for record in records},
         quarantine or {},
         more.get("machine_ids", {}),
         more.get("statements", {}),
+        more.get("planned", ARMED),
     )
 
 

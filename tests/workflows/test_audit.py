@@ -9,6 +9,7 @@ import pytest
 
 from hafence.core.looks import Look
 from hafence.core.model import Cluster, HostName, HostState, Inventory, StartMode
+from hafence.core.planned import inventory_as_planned
 from hafence.core.record import mark_running
 from hafence.core.storage.ceph import Client, whole_host
 from hafence.core.storage.port import Unanswered, WhyEnds
@@ -55,7 +56,8 @@ class It:
     def lines(self) -> list[str]:
         desk = Desk(self.inventory, [self.looks], self.memory, dict(self.answers))
         scene = desk.run(audit(stage.run(self.inventory)))
-        assert scene.inventory is self.inventory
+        assert scene.inventory == inventory_as_planned(self.inventory, self.memory.planned)
+        assert scene.planned == self.memory.planned
         assert scene.looks == {name: each for name, each in self.looks.items() if name in scene.looks}
         said = {
             suspect: {proxy: found.verdict for proxy, found in paths.items()} for suspect, paths in scene.paths.items()
@@ -91,6 +93,7 @@ CASES = {
     "hosts that people have taken out": It(
         inventory=book(hosts=(host("kvm-02", state=HostState.MAINTENANCE), host("kvm-03", state=HostState.DISABLED)))
     ),
+    "hosts on which people are at work": It(memory=memory(planned=stage.at_work(K2))),
     "two clusters": It(inventory=TWO_CLUSTERS),
     "two clusters, of which one can't be looked into": It(inventory=ONE_FOREIGN),
     "a cluster that starts with a command": It(inventory=COMMAND),

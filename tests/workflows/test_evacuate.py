@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hafence.core.attempts import FenceReport, Verdict
+from hafence.core.evacuations import Evacuation
 from hafence.core.looks import Look, Silence
 from hafence.core.model import HostName, HostState, Inventory, Uuid, Vm
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
@@ -26,8 +27,11 @@ from hafence.effects import (
     Interrupted,
     LeaseLost,
     LookAt,
+    NoteOutcome,
     Quarantine,
     Recall,
+    RecallEvacuations,
+    RecallPlanned,
     RenewLease,
     RunHooks,
     Settle,
@@ -147,6 +151,7 @@ def lacks(*numbers: int) -> Callable[[LookAt], Any]:
 
 SILENT: dict[str, Look] = {K1: silence("kvm-01")}
 MOVED = mark_running(STARTING, K2, "run-0", 5.0)
+ANOTHER = Evacuation(K2, "run-0", "bob@adm", 50.0)
 
 CASES = {
     "three VMs": It(),
@@ -170,6 +175,24 @@ CASES = {
     "one lacks its disk everywhere": It(answers={LookAt: lacks(1)}),
     "one has no definition": It(answers={Startable: of(1, "no definition")}),
     "in maintenance": It(inventory=book(*ALL, hosts=(host("kvm-01", state=HostState.MAINTENANCE),))),
+    "disarmed": It(memory=memory(planned=stage.DISARMED)),
+    "disarmed, dry": It(memory=memory(planned=stage.DISARMED), wishes={**DRY, "yes": True}),
+    "disarmed since it began": It(answers={RecallPlanned: stage.DISARMED}),
+    "disarmed since the first start": It(answers={RecallPlanned: [stage.ARMED, stage.ARMED, stage.DISARMED]}),
+    "another host was evacuated within the hour": It(answers={RecallEvacuations: (ANOTHER,)}),
+    "another host was evacuated within the hour, dry": It(
+        answers={RecallEvacuations: (ANOTHER,)}, wishes={**DRY, "yes": True}
+    ),
+    "another host was evacuated within the hour, with a start in flight": It(
+        memory=memory(STARTING), answers={RecallEvacuations: (ANOTHER,)}
+    ),
+    "another host was evacuated within the hour, and two may be": It(
+        (WEB,), inventory=book(WEB, max_hosts=2), answers={RecallEvacuations: (ANOTHER,)}
+    ),
+    "people are at work on the suspect": It(memory=memory(planned=stage.at_work(K1))),
+    "people are at work on the target since it was placed": It(
+        answers={RecallPlanned: [stage.ARMED, stage.at_work(K2)]}
+    ),
     "no KVM": It(inventory=stage.foreign(book(*ALL))),
     "no fence before a start": It(inventory=book(*ALL, pre_fence=False)),
     "one is busy": It(answers={TakeLease: of(1, Busy(uuid(1), "admin-2", "run-9", 200.0))}),
@@ -228,6 +251,25 @@ def test_one_fence_for_all_and_a_start_for_each_the_highest_priority_first() -> 
         "low-01": ("confirmed_dead", K2),
     }
     assert exit_of(outcomes.values()) is Exit.DONE
+
+
+def noted(desk: Desk) -> list[tuple[str, str]]:
+    """What was told of each VM to whoever follows the run, and after how many starts."""
+    told, starts = [], 0
+    for effect in desk.asked:
+        starts += isinstance(effect, Start)
+        if isinstance(effect, NoteOutcome):
+            told.append((f"{effect.outcome.name} after {starts}", effect.outcome.reason.value))
+    return told
+
+
+def test_what_has_come_of_a_vm_is_told_as_soon_as_it_is_known() -> None:
+    desk, _ = It(alive=(WEB.uuid,), memory=memory(replace(MOVED, uuid=uuid(2))), running={WEB.uuid: K1}).end()
+    assert noted(desk) == [("web-01 after 0", "still_alive"), ("low-01 after 1", "confirmed_dead")]
+    desk, _ = It(wishes={}).end()
+    assert set(noted(desk)) == {(f"{name} after 0", "suspect_healthy") for name in ("web-01", "db-01", "low-01")}
+    desk, _ = It(memory=memory(planned=stage.DISARMED)).end()
+    assert len(noted(desk)) == 3
 
 
 def test_one_that_is_still_alive_is_refused_and_the_others_start() -> None:

@@ -20,6 +20,7 @@ from hafence.effects import (
     Interrupted,
     LeaseLost,
     Recall,
+    RecallPlanned,
     RenewLease,
     Settle,
     StoreError,
@@ -164,6 +165,10 @@ CASES = {
     "busy": It(answers={TakeLease: Busy(uuid(1), "admin-2", "run-9", 200.0)}),
     "one of two is busy": It(BOTH, looks=[seen(k1=BOTH)], answers={TakeLease: usual_but((1,))}),
     "in maintenance": It(inventory=book(WEB, hosts=(host("kvm-01", state=HostState.MAINTENANCE),))),
+    "disarmed": It(memory=memory(planned=stage.DISARMED)),
+    "disarmed, dry": It(memory=memory(planned=stage.DISARMED), wishes=DRY),
+    "disarmed since it began": It(BOTH, looks=[seen(k1=BOTH)], answers={RecallPlanned: stage.DISARMED}),
+    "people are at work on it": It(memory=memory(planned=stage.at_work(K1))),
     "in maintenance, where it is recorded elsewhere": It(
         host=K1,
         memory=memory(replace(RUNNING, host=K2)),

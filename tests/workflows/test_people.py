@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hafence.core.given_back import GivenBack
 from hafence.core.looks import Blind, HostLook, Libvirt, Look
 from hafence.core.model import Host, Inventory
 from hafence.core.record import mark_running
@@ -19,6 +20,7 @@ from hafence.effects import (
     Answer,
     Ask,
     DropLease,
+    GiveBack,
     Interrupted,
     LeaseLost,
     ListEntries,
@@ -68,6 +70,10 @@ def defined(*, runs: tuple[Any, ...] = (), defines: tuple[Any, ...] = (), **more
     return replace(look("kvm-01", *(it.uuid for it in runs), **more), defined=frozenset(it.uuid for it in defines))
 
 
+def set_aside(*vms: Any) -> HostLook:
+    return replace(look("kvm-01"), aside=frozenset(it.uuid for it in vms))
+
+
 STATEMENTS = {
     "silent": It(seen(k1=silence("kvm-01")), EMPTY),
     "silent, for another time": It(seen(k1=silence("kvm-01")), EMPTY, inventory=book(statement_age_s=90.0)),
@@ -103,6 +109,10 @@ BACK = {
         inventory=CEPH,
         takes={ListEntries: 120.0},
     ),
+    "clean, and the cluster is disarmed": It(memory=memory(quarantine={K1: "fenced"}, planned=stage.DISARMED)),
+    "clean, and people are at work there": It(
+        memory=memory(MOVED, quarantine={K1: "fenced"}, planned=stage.at_work(K1))
+    ),
     "clean, the admin says yes": It(answers={Ask: Answer.YES}, wishes={}),
     "clean, the admin says no": It(answers={Ask: Answer.NO}, wishes={}),
     "clean, and holds a VM of its own": It(
@@ -111,6 +121,13 @@ BACK = {
     "a VM is recorded stopped, last there": It(memory=memory(STOPPED, MOVED_DB)),
     "a stopped VM is still defined there": It(seen(k1=defined(defines=(WEB,))), memory(STOPPED, MOVED_DB)),
     "a VM is being started there": It(memory=memory(replace(STARTING, host=K1, last_host=K2), MOVED_DB)),
+    "the definition of a VM that is stopped, last there, is given back": It(
+        seen(k1=set_aside(WEB)), memory(STOPPED, MOVED_DB), answers={GiveBack: GivenBack(frozenset({WEB.uuid}))}
+    ),
+    "libvirt there does not take it": It(
+        seen(k1=set_aside(WEB)), memory(STOPPED, MOVED_DB), answers={GiveBack: GivenBack(frozenset(), "it hangs")}
+    ),
+    "the definition of a VM that runs elsewhere stays set aside": It(seen(k1=set_aside(WEB, DB))),
     "a leftover": It(seen(k1=(WEB,))),
     "two leftovers": It(seen(k1=(WEB, DB))),
     "a leftover, and libvirt is down": It(seen(k1=defined(runs=(WEB,), libvirt=Libvirt.FAILED))),

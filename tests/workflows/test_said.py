@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from hafence.workflows.host_status import rejoin
 from tests.core.telling import assert_told
 
-from . import stage, test_evacuate, test_fence, test_people, test_start_vm
+from . import stage, test_evacuate, test_fence, test_people, test_planned_work, test_start_vm
 
 
 def dialogues() -> Iterator[tuple[str, list[str]]]:
@@ -25,6 +25,8 @@ def dialogues() -> Iterator[tuple[str, list[str]]]:
         yield f"confirm-dead: {name}", stating.play(test_people.state, stage.said)
     for name, returning in test_people.BACK.items():
         yield f"rejoin: {name}", returning.play(rejoin, stage.said)
+    for name, planning in test_planned_work.cases().items():
+        yield f"planned work: {name}", planning.said()
 
 
 def test_what_is_said_to_people() -> None:

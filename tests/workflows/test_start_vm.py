@@ -27,6 +27,7 @@ from hafence.effects import (
     LeaseLost,
     LookAt,
     Recall,
+    RecallPlanned,
     RenewLease,
     RunHooks,
     Settle,
@@ -46,7 +47,9 @@ from tests.core.telling import assert_told, assert_told_of
 from . import stage
 from .drive import ALIVE, DEAD, EMPTY, UNKNOWN, Desk, fails, nothing_seen, says, started
 from .stage import (
+    ARMED,
     DB,
+    DISARMED,
     K1,
     K2,
     K3,
@@ -56,6 +59,7 @@ from .stage import (
     STOPPED,
     WEB,
     Teller,
+    at_work,
     book,
     memory,
     power,
@@ -281,6 +285,38 @@ CASES = {
     ),
     "not HA": It(vm=replace(WEB, ha=False), inventory=book(replace(WEB, ha=False))),
     "in maintenance": It(inventory=book(hosts=(MAINTAINED,))),
+    "disarmed": It(memory=memory(planned=DISARMED), wishes=YES),
+    "disarmed, dry": It(memory=memory(planned=DISARMED), wishes=DRY),
+    "disarmed, with a start in flight": It(memory=memory(STARTING, planned=DISARMED), wishes=YES),
+    "disarmed since it began": It(answers={RecallPlanned: DISARMED}, wishes=YES),
+    "disarmed since it began, dry": It(answers={RecallPlanned: DISARMED}, wishes={**DRY, **YES}),
+    "disarmed since the fence": It(MOVED, answers={RecallPlanned: [ARMED, DISARMED]}, wishes=YES),
+    "disarmed since the fence, and the evidence is old": It(
+        MOVED, answers={RecallPlanned: [ARMED, DISARMED]}, takes=OLD, wishes=YES
+    ),
+    "disarmed before the power is used": It(
+        inventory=stage.with_power(book()),
+        answers={Fence: ALIVE, RecallPlanned: [ARMED, DISARMED], **power(True)},
+        wishes=YES,
+    ),
+    "disarmed since it began, and nothing is fenced here": It(
+        [seen(), AFTER], inventory=book(pre_fence=False), answers={RecallPlanned: DISARMED}
+    ),
+    "people are at work on the suspect": It(memory=memory(planned=at_work(K1)), wishes=YES),
+    "people are at work on the suspect since it began": It(answers={RecallPlanned: at_work(K1)}, wishes=YES),
+    "people are at work on the suspect, by the inventory and the store": It(
+        inventory=book(hosts=(MAINTAINED,)), memory=memory(planned=at_work(K1)), wishes=YES
+    ),
+    "people are at work on a sibling": It(
+        [seen(k1=(WEB,)), seen(), seen(k3=(WEB,))], memory=memory(planned=at_work(K2)), wishes=YES
+    ),
+    "people are at work on every sibling": It(memory=memory(planned=at_work(K2, K3)), wishes=YES),
+    "people are at work on the target since the fence": It(
+        [seen(k1=(WEB,)), seen(), seen(k3=(WEB,))], answers={RecallPlanned: [ARMED, at_work(K2)]}, wishes=YES
+    ),
+    "people are at work on every target since the fence": It(
+        MOVED, answers={RecallPlanned: [ARMED, at_work(K2, K3)]}, wishes=YES
+    ),
     "last on a host that nobody knows": It(memory=memory(replace(RUNNING, host=HostName("kvm-99")))),
     "busy": It(answers={TakeLease: Busy(uuid(1), "admin-2", "run-9", 1100.0)}, wishes={"wait_s": 5.0}),
     "already running, started just now": It(memory=memory(replace(RUNNING, started_at=90.0)), wishes=YES),

@@ -51,7 +51,7 @@ def test_a_start_watches_the_suspect_until_it_is_verified_and_not_longer() -> No
     assert (outcome.decision, outcome.residual_risk) == (Decision.STARTED, ())
     kinds = [type(effect) for effect in it.asked]
     assert it.of(Fence)[0].order.watch
-    assert it.of(EndWatch) == [EndWatch(K1, WEB.uuid)]
+    assert it.of(EndWatch) == [EndWatch(K1, WEB.uuid, aside=True)]
     assert kinds.index(Start) < kinds.index(EndWatch)
     running = [n for n, effect in enumerate(it.asked) if isinstance(effect, WriteRecord)][-1]
     assert kinds.index(EndWatch) < running
@@ -114,3 +114,17 @@ def test_neither_a_rehearsal_nor_a_fence_alone_stays() -> None:
     alone.run(fence(replace(stage.run(alone.inventory), yes=True), (WEB,), None))
     assert [each.order.watch for each in alone.of(Fence)] == [False]
     assert alone.of(EndWatch) == []
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_what_became_of_its_definition_is_told_once_the_vm_is_up_elsewhere(aside: bool) -> None:
+    it = desk(answers={EndWatch: WatchReport(K1, whole=True, definitions={WEB.uuid: aside})})
+    [note] = [note for note in start(it).notes if "definition" in note]
+    assert note.startswith(f"its definition on kvm-01 {'was' if aside else 'could not be'} set aside")
+
+
+def test_where_the_inventory_says_so_definitions_stay() -> None:
+    it = Desk(book(set_aside=False), [seen(k1=(WEB,)), seen(), UP], answers={})
+    start(it)
+    assert not it.of(Fence)[0].order.aside
+    assert not it.of(EndWatch)[0].aside

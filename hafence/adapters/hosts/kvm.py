@@ -13,6 +13,7 @@ from ...core.attempts import FenceOrder
 from ...core.model import Host, Settings, Uuid
 from ...core.replies import wrong_machine
 from ...core.wire import Hello
+from .give_back import give_back_program, parse_given_back
 from .look import look_program, parse_look
 from .program import DEFAULTS, SCAN, Program, claimed, compose, ground
 from .start import parse_start, settle_program, start_program
@@ -25,7 +26,9 @@ __all__ = [
     "Go",
     "Stay",
     "fence_program",
+    "give_back_program",
     "look_program",
+    "parse_given_back",
     "parse_look",
     "parse_start",
     "parse_witness",
@@ -35,7 +38,10 @@ __all__ = [
     "witness_program",
 ]
 
-_PARTS = ("mark", "holders", "facts", "aside", "owners", "kill", "sockets", "writes", "newest", "proof", "watch")
+_PARTS = (
+    *("mark", "holders", "facts", "aside", "definitions", "owners", "kill", "sockets", "writes", "newest", "proof"),
+    "watch",
+)
 """The scripts of which the fence is made, beside those of every search."""
 MOST_DESTROY_S = 4
 """How long libvirt may take to destroy a VM before SIGKILL is sent anyway. libvirt itself sends SIGKILL after 10 s."""
@@ -75,6 +81,7 @@ def fence_program(
         DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),
         REHEARSE="1" if order.rehearse else "0",
         WATCH="1" if order.watch else "0",
+        SET_ASIDE="1" if order.aside else "0",
     )
 
     def is_meant(hello: Hello) -> bool:

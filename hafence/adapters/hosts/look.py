@@ -28,6 +28,7 @@ _LINES = {
     "autostart": re.compile("autostart " + _UUID),
     "saved": re.compile("saved " + _UUID),
     "listed": re.compile("listed " + _UUID),
+    "aside": re.compile("aside " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
     "lacks": re.compile(r"lacks ([0-9]{1,3}) (missing|read-only|silent|taken)\Z"),
     "held": re.compile(r"held ([0-9a-f-]{36}) ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9})\Z"),
@@ -130,7 +131,7 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "saved", "listed", "held"):
+        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "saved", "listed", "aside", "held"):
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -171,6 +172,7 @@ def _host_look(
         held={parse_uuid(match[1]): Mark(match[2], match[3], float(match[4])) for match in found["held"]},
         saved=_uuids(found["saved"]),
         listed=_uuids(found["listed"]),
+        aside=_uuids(found["aside"]),
         lacking=tuple(Lack(needs[int(match[1]) - 1], Lacking(match[2])) for match in found["lacks"]),
         marks=tuple(Mark(match[1], match[2], float(match[3]), int(match[4])) for match in found["mark"]),
     )

@@ -4,9 +4,11 @@ Who holds the session open holds the handle of a dead man's brake: the script ma
 only for as long as hafence says "on", within its lease. A run that is gone, suspended or cut off ends or stops it.
 
     hafence/1 NONCE end vms=N status=S     the reply is complete, and the script stays
-    hafence/1 NONCE watch CLOCK            asks for leave, by the host's clock: "on NONCE DEADLINE" or "done NONCE"
+    hafence/1 NONCE watch CLOCK            asks for leave, by the host's clock: "on NONCE DEADLINE" or "done NONCE"; or
+                                           "aside NONCE DEADLINE", the end as well, with the definitions set aside
     hafence/1 NONCE came UUID              a process of the VM was there, and was sent SIGKILL
     hafence/1 NONCE lives UUID             … and is there still at the end
+    hafence/1 NONCE definition UUID WORD   … its definition was set aside (aside), or could not be (kept)
     hafence/1 NONCE watched                the end, after "done"
 """
 
@@ -35,7 +37,11 @@ WATCH_S = 900.0
 
 _END = re.compile(r"end vms=[0-9]{1,6} status=([0-9]{1,3})\Z")
 _WATCH = re.compile(r"watch ([0-9]{9,11}(?:\.[0-9]{1,9})?)\Z")
+ASIDE_S = 10.0
+"""For how long an "aside" lets it change what libvirt keeps."""
+
 _OF_VM = re.compile(r"(came|lives) ([0-9a-f-]{36})\Z")
+_DEFINITION = re.compile(r"definition ([0-9a-f-]{36}) (aside|kept)\Z")
 
 
 class Stay:
@@ -53,6 +59,7 @@ class Stay:
         self._clock = clock
         self._lines: list[str] = []
         self._ending = threading.Event()
+        self._aside = False
         self._settled = threading.Event()
         self._ended = threading.Event()
         self.after: list[str] = []
@@ -87,10 +94,13 @@ class Stay:
         if match is None:
             return None
         if self._ending.wait(ROUND_S):
-            return f"done {self._nonce}\n"
+            return self._until("aside", match[1], ASIDE_S) if self._aside else f"done {self._nonce}\n"
+        return self._until("on", match[1], LEAVE_S)
+
+    def _until(self, word: str, clock: str, leave_s: float) -> str:
         # Its clock was told before the pause, so the leave is never longer than it should be.
-        deadline = float(match[1]) + min(LEAVE_S, self.not_after - self._clock())
-        return f"on {self._nonce} {max(0.0, deadline):.3f}\n"
+        deadline = float(clock) + min(leave_s, self.not_after - self._clock())
+        return f"{word} {self._nonce} {max(0.0, deadline):.3f}\n"
 
     def stays(self) -> bool:
         """Whether the reply is complete and the script stays."""
@@ -116,8 +126,10 @@ class Stay:
         if self.failed:
             raise self.failed[0]
 
-    def end(self, within_s: float) -> WatchReport:
-        """Tell the script, as soon as it asks, that it is over, and wait so long for what it has met."""
+    def end(self, within_s: float, aside: bool) -> WatchReport:
+        """Tell the script, as soon as it asks, that it is over, and wait so long for what it has met. `aside`: it sets
+        the VMs' definitions aside before it goes."""
+        self._aside = aside
         self._ending.set()
         self._ended.wait(within_s)
         run = self.run
@@ -129,9 +141,12 @@ def parse_watch(nonce: str, order: FenceOrder, stdout: str, exit_status: int | N
     """Read what came after the reply. A process that was told of counts whatever came after it."""
     came: Counter[Uuid] = Counter()
     living: set[Uuid] = set()
+    definitions: dict[Uuid, bool] = {}
     prefix = f"{PROTOCOL} {nonce} "
     lines = [line.removeprefix(prefix) for line in stdout.split("\n") if line.startswith(prefix)]
     for line in lines:
+        if (said := _DEFINITION.match(line)) is not None and Uuid(said[1]) in order.vms:
+            definitions[Uuid(said[1])] = said[2] == "aside"
         match = _OF_VM.match(line)
         if match is None or Uuid(match[2]) not in order.vms:
             continue
@@ -140,4 +155,4 @@ def parse_watch(nonce: str, order: FenceOrder, stdout: str, exit_status: int | N
         else:
             living.add(Uuid(match[2]))
     whole = exit_status == 0 and bool(lines) and lines[-1] == "watched"
-    return WatchReport(order.suspect, dict(came), frozenset(living), whole)
+    return WatchReport(order.suspect, dict(came), frozenset(living), whole, definitions)

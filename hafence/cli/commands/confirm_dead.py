@@ -7,17 +7,12 @@ import sys
 import click
 
 from ..context import Options, find_host, read_inventory
-from ..options import common_options, complete_host, json_option, pass_options
+from ..options import common_options, complete_host, json_option, one_line, pass_options
 from ..show.output import say
-
-LONGEST_REASON = 500
 
 
 def _reason(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    text = value.strip()
-    if not text or not text.isprintable() or len(text) > LONGEST_REASON:
-        raise click.BadParameter(f"say in one line of at most {LONGEST_REASON} letters how you know it")
-    return text
+    return one_line(value, "how you know it")
 
 
 @click.command("confirm-dead", short_help="State that a host is powered off.")

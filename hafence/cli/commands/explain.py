@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @click.command("explain", short_help="Show why a run decided so.")
 @click.argument("run", default="last", shell_complete=complete_run)
+@click.option("--failed", is_flag=True, help="Only the VMs that did not end as wanted.")
 @json_option
 @common_options
 @pass_options
-def explain(options: Options, run: str) -> int:
+def explain(options: Options, run: str, failed: bool) -> int:
     """Print the chain that led to a run's decision: its steps, the evidence with source and age, the rule that fired,
     and what would turn a refusal into a start.
 
@@ -27,7 +28,7 @@ def explain(options: Options, run: str) -> int:
     """
     inventory = read_inventory(options)
 
-    from ..show.history import history_object
+    from ..show.history import history_object, only_failed
 
     store = open_to_show(options, inventory)
     try:
@@ -37,6 +38,8 @@ def explain(options: Options, run: str) -> int:
     finally:
         store.close()
     document = history_object(workflow, inventory)
+    if failed:
+        document = only_failed(document)
     if options.json:
         print_document(document)
         return 0

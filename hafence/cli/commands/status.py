@@ -16,6 +16,7 @@ from ..show.times import timestamp
 
 if TYPE_CHECKING:
     from ...core.model import Host, HostName, Inventory, Uuid
+    from ...core.stored import PlannedWork
     from ...core.survey import Survey
     from ...stores.port import Store
 
@@ -188,6 +189,11 @@ def _document(inventory: Inventory, store: Store, now: float, scene: Survey | No
         )
     return {
         "store": store.name,
+        "disarmed": [
+            {"cluster": name, **_work(work)}
+            for name, work in sorted(memory.planned.disarmed.items())
+            if name in inventory.clusters
+        ],
         "looked_at": timestamp(scene.at) if scene is not None else None,
         "vms": vms,
         "hosts": _hosts(inventory, store, now, scene),
@@ -222,7 +228,8 @@ def _needs_person(inventory: Inventory, store: Store) -> list[dict[str, Any]]:
 
 def _hosts(inventory: Inventory, store: Store, now: float, scene: Survey | None) -> list[dict[str, Any]]:
     quarantined = {row.host: row for row in store.quarantined()}
-    statements = store.recall(now).statements
+    memory = store.recall(now)
+    statements, maintenance = memory.statements, memory.planned.maintenance
     hosts = []
     for host in sorted(inventory.hosts.values(), key=lambda host: (host.cluster, host.name)):
         row = quarantined.get(host.name)
@@ -242,10 +249,20 @@ def _hosts(inventory: Inventory, store: Store, now: float, scene: Survey | None)
                 }
                 if stated
                 else None,
+                "maintenance": _work(maintenance[host.name]) if host.name in maintenance else None,
                 "live": _live_host(host.name, scene),
             }
         )
     return hosts
+
+
+def _work(work: PlannedWork) -> dict[str, str]:
+    return {
+        "who": work.who,
+        "reason": work.reason,
+        "since": timestamp(work.since),
+        "until": timestamp(work.until),
+    }
 
 
 def _leases(inventory: Inventory, store: Store, now: float) -> list[dict[str, Any]]:

@@ -93,6 +93,14 @@ def history_object(history: RunHistory, inventory: Inventory | None) -> dict[str
     return document
 
 
+def only_failed(document: dict[str, Any]) -> dict[str, Any]:
+    """Of a run over several VMs those that did not end as wanted, and the steps about them or about none."""
+    outcomes = [each for each in document["outcomes"] if each.get("exit") != 0]
+    failed = {_mapping(each.get("vm")).get("uuid") for each in outcomes}
+    steps = [step for step in document["steps"] if step["vm"] is None or step["vm"] in failed]
+    return document | {"outcomes": outcomes, "steps": steps}
+
+
 def _explained(vm: Mapping[str, Any], history: RunHistory) -> dict[str, Any]:
     evidence = [{**each, "at_s": seconds(str(each.get("at")))} for each in vm.get("evidence", ())]
     decided_at = _decided_at(history, str(_mapping(vm.get("vm")).get("uuid")), [each["at_s"] for each in evidence])
@@ -121,8 +129,9 @@ def _results(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _subject(details: Mapping[str, Any], names: Mapping[str, str], vms: list[Mapping[str, Any]]) -> str:
-    if details.get("host"):
-        return str(details["host"])
+    named = details.get("host") or details.get("subject")
+    if named:
+        return str(named)
     known = list(names.values()) or [str(_mapping(vm.get("vm")).get("name", "")) for vm in vms]
     return shortened(known) if known else ""
 
@@ -160,7 +169,9 @@ RULES: Mapping[str, str] = {
     "busy": "another run has the right to act on the VM",
     "not_ha": "the inventory says that the VM is not for HA",
     "maintenance": "the suspect is in maintenance",
-    "storm_guard": "too much of the cluster is silent: the observer may be the one who is cut off",
+    "disarmed": "a person has disarmed the cluster: nothing is fenced and nothing started there until that is over",
+    "storm_guard": "too much of the cluster is silent, or too many hosts are evacuated in a while: the observer may be"
+    " the one who is cut off",
     "store_error": "the store could not be read or written: without a history and a lease nothing is done",
     "interrupted": "the admin ended the run",
     "start_unknown": "a start was sent and its outcome could not be settled: nothing is started elsewhere before it is",

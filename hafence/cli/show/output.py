@@ -49,6 +49,17 @@ def print_document(document: Any) -> None:
     out(json.dumps(document, indent=2, ensure_ascii=not speaks_unicode))
 
 
+def print_line(document: Any) -> None:
+    """One JSON object on a line of stdout, at once: whoever follows a run reads it while the run goes on."""
+    import json
+
+    out(json.dumps(document, separators=(",", ":")))
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return  # nobody reads any more: that is no reason to stop half-way through a start
+
+
 def _print(text: str, stream: TextIO) -> None:
     try:
         print(text, file=stream)

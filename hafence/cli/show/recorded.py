@@ -66,6 +66,11 @@ def _watched(data: Data, names: Names) -> str:
     return words if data["whole"] else f"{words}, as far as it was seen: the session ended early"
 
 
+def _given_back(data: Data, names: Names) -> str:
+    given = ", ".join(names.get(vm, vm) for vm in data["back"]) or "none"
+    return f"{given} ({data['says']})" if data.get("says") else given
+
+
 def _looked(data: Data, names: Names) -> str:
     return "; ".join(f"{host}: {_look(look)}" for host, look in data["hosts"].items())
 
@@ -99,6 +104,10 @@ def _record(data: Data, names: Names) -> str:
 
 def _device(data: Data, names: Names) -> str:
     return f"to {data['agent']} of {data['host']}, level {data['level']}"
+
+
+def _work(data: Data, names: Names) -> str:
+    return f"{data['work']} {', '.join(data['names'])}"
 
 
 def _second_level(data: Data, names: Names) -> str:
@@ -141,6 +150,7 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "look_at": ("looked", _nothing, _looked),
     "fence": ("fence", _fence, _fenced),
     "end_watch": ("watch on", _key("suspect"), _watched),
+    "give_back": ("give back definitions on", _key("host"), _given_back),
     "witness": ("witness on", _key("suspect"), _witnessed),
     "run_hooks": ("hooks", lambda data, names: f"to start on {data['target']}", _hooks),
     "start": ("start", _target, _result),
@@ -150,6 +160,8 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "lift_quarantine": ("lift quarantine", _key("host"), _nothing),
     "record_statement": ("record statement", _key("host"), _key("reason")),
     "spend_statement": ("spend statement", _key("host"), _key("why")),
+    "plan_work": ("planned work", _work, _key("reason")),
+    "end_work": ("planned work ended", _work, _nothing),
     "send_off": ("send off", _device, _nothing),
     "ask_clients": ("asked who uses", lambda data, names: f"{', '.join(data['volumes'])}, {_asked(data)}", _clients),
     "list_entries": ("listed who is shut out", lambda data, names: _asked(data), _entries),

@@ -9,7 +9,7 @@ from ...core.outcome import Decision, Exit, Outcome
 from ...workflows.fence import NotLookedInto
 from ..context import Options
 from .documents import not_looked_into_object, outcome_object, outcomes_object
-from .output import out, print_document
+from .output import out, print_document, print_line
 from .steps import Mark
 from .terminal import is_screen
 
@@ -38,7 +38,7 @@ def show_outcomes(options: Options, run: str, outcomes: Sequence[Outcome], code:
 def show_evacuated(options: Options, run: str, host: str, outcomes: Sequence[Outcome], code: int) -> None:
     """The end of `evacuate`: what went well, then what did not, then how many of all; the eye ends there."""
     if options.json:
-        print_document(outcomes_object(run, outcomes, code))
+        (print_line if options.lines else print_document)(outcomes_object(run, outcomes, code))
     elif outcomes:
         _show(sorted(outcomes, key=lambda outcome: outcome.exit is not Exit.DONE), options)
         done = sum(outcome.exit is Exit.DONE for outcome in outcomes)

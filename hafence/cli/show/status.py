@@ -22,6 +22,7 @@ def print_names(document: Document) -> None:
 
 def print_status(document: Document, now: float, wide: bool) -> None:
     """What needs somebody, the VMs, the hosts, the leases and the last run."""
+    _disarmed(document, now)
     if document["looked_at"]:
         _needs(document)
     _pinned(document, now)
@@ -40,6 +41,19 @@ def print_status(document: Document, now: float, wide: bool) -> None:
     else:
         end = "not ended" if last["exit"] is None else f"exit {last['exit']}"
         out_folded(f"last run: {last['run']} {last['command']} {last['subject']} ({end}), in {document['store']}")
+
+
+def _disarmed(document: Document, now: float) -> None:
+    """Above all: whatever else is wrong, nothing would be fenced or started."""
+    for work in document["disarmed"]:
+        left = ago(seconds(work["until"]) - now)
+        out_folded(
+            f"{marks_on(sys.stdout)['ODD']} {work['cluster']} is DISARMED by {work['who']} for {left} more:"
+            f" {work['reason']}"
+        )
+        out(f"  hafence arm --cluster {work['cluster']}")
+    if document["disarmed"]:
+        out()
 
 
 def _needs(document: Document) -> None:
@@ -125,4 +139,8 @@ def _host_words(host: Document, now: float) -> str:
         stated = host["statement"]
         left = ago(seconds(stated["expires_at"]) - now)
         words.append(f"{stated['who']} stated that it is off ({stated['reason']}), which holds for {left} more")
+    if host["maintenance"]:
+        work = host["maintenance"]
+        left = ago(seconds(work["until"]) - now)
+        words.append(f"in maintenance by {work['who']} for {left} more: {work['reason']}")
     return "; ".join(words)

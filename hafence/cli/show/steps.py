@@ -21,6 +21,7 @@ from ...effects import (
     AskClients,
     AskPower,
     Effect,
+    EndWork,
     Fence,
     Interrupted,
     LeaseLost,
@@ -28,6 +29,7 @@ from ...effects import (
     ListEntries,
     LookAt,
     NoteSecondLevel,
+    PlanWork,
     Quarantine,
     RecordStatement,
     RemoveEntries,
@@ -175,6 +177,10 @@ class Steps:
                 return (Line(Mark.NEUTRAL, f"recorded: {host} is stated to be powered off: {reason}"),)
             case SpendStatement(host, why):
                 return (Line(Mark.NEUTRAL, f"the statement that {host} is off has ended: {why}"),)
+            case PlanWork(kind, names, reason):
+                return (Line(Mark.NEUTRAL, f"recorded: {kind.value} {', '.join(names)}: {reason}"),)
+            case EndWork(kind, names):
+                return (Line(Mark.NEUTRAL, f"recorded: {kind.value} {', '.join(names)} is over"),)
             case TakeLease(vm) if isinstance(answer, Busy):
                 return (Line(Mark.ODD, f"the lease on {self.name(vm)} is held by {answer.holder} (run {answer.run})"),)
             case Ask():

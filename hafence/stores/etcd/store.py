@@ -17,7 +17,7 @@ from functools import partial
 
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...core.stored import Busy, Lease, Recollection
+from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
 from .. import codec, rules
 from ..codec import Row, RowError, when
 from ..holder import Holder, is_gone_from_here
@@ -51,7 +51,7 @@ class EtcdStore:
     def recall(self, now: float) -> Recollection:
         """See Store."""
         when(now)
-        wants = (All("record"), All("quarantine"), All("machine"), All("statement"))
+        wants = (All("record"), All("quarantine"), All("machine"), All("statement"), All("planned"))
         return self._tables.read(wants, lambda view: _recall(view, now))
 
     def leases(self) -> tuple[LeaseRow, ...]:
@@ -67,6 +67,10 @@ class EtcdStore:
     def statements(self) -> tuple[StatementRow, ...]:
         """See Store."""
         return self._tables.read((All("statement"),), lambda view: tuple(row for _, row in _statements(view)))
+
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """See Store."""
+        return self._tables.read((All("planned"),), _planned)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -143,6 +147,27 @@ class EtcdStore:
         row = codec.machine_row(host, machine_id, at)
         self._tables.write((One("machine", host),), lambda _view, changes: changes.put("machine", row))
 
+    def plan(self, works: Iterable[PlannedWork]) -> None:
+        """See Store."""
+        new = {work.subject: codec.planned_row(work) for work in works}  # the subject becomes a key: it is judged first
+
+        def write(_view: View, changes: Changes) -> None:
+            for row in new.values():
+                changes.put("planned", row)
+
+        self._tables.write(tuple(One("planned", subject) for subject in new), write)
+
+    def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
+        """See Store."""
+        subjects = [codec.subject_of(kind, name) for name in names]
+
+        def write(view: View, changes: Changes) -> None:
+            for subject in subjects:
+                if view.one("planned", subject) is not None:
+                    changes.delete("planned", subject)
+
+        self._tables.write(tuple(One("planned", subject) for subject in subjects), write)
+
     # ------------------------------------------------ compare-and-set
 
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
@@ -209,6 +234,7 @@ def _recall(view: View, now: float) -> Recollection:
         _quarantined(view),
         dict(codec.read_all("machine", view.all("machine"), codec.read_machine)),
         (row for _, row in _statements(view)),
+        _planned(view),
     )
 
 
@@ -223,6 +249,10 @@ def _lease(view: View, vm: Uuid) -> LeaseRow | None:
 
 def _quarantined(view: View) -> tuple[QuarantineRow, ...]:
     return codec.read_all("quarantine", view.all("quarantine"), codec.read_quarantine)
+
+
+def _planned(view: View) -> tuple[PlannedWork, ...]:
+    return codec.read_all("planned", view.all("planned"), codec.read_planned)
 
 
 def _statements(view: View) -> tuple[tuple[int, StatementRow], ...]:
@@ -243,6 +273,7 @@ _READERS: dict[str, Callable[[Row], object]] = {
     "quarantine": codec.read_quarantine,
     "machine": codec.read_machine,
     "statement": codec.read_statement,
+    "planned": codec.read_planned,
 }
 
 

@@ -8,12 +8,12 @@ here. It ends with its process, so `open_store` knows it not.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...core.stored import Busy, Lease, Recollection
+from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
 from .. import codec, rules
 from ..codec import read_again, when
 from ..holder import Holder, is_gone
@@ -33,6 +33,7 @@ class MemoryStore:
         self._quarantine: dict[HostName, QuarantineRow] = {}
         self._machines: dict[HostName, str] = {}
         self._statements: list[StatementRow] = []
+        self._planned: dict[str, PlannedWork] = {}
         self._last_token = 0
         self._history = History()
 
@@ -53,7 +54,12 @@ class MemoryStore:
         with self._lock:
             machines = dict(self._machines)
             return rules.recollection(
-                now, self._records.values(), self._quarantine.values(), machines, self._statements
+                now,
+                self._records.values(),
+                self._quarantine.values(),
+                machines,
+                self._statements,
+                self._planned.values(),
             )
 
     def leases(self) -> tuple[LeaseRow, ...]:
@@ -70,6 +76,11 @@ class MemoryStore:
         """See Store."""
         with self._lock:
             return tuple(self._statements)
+
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """See Store."""
+        with self._lock:
+            return tuple(work for _, work in sorted(self._planned.items()))
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -143,6 +154,18 @@ class MemoryStore:
         read_again("machine", codec.read_machine, codec.machine_columns(host, machine_id, at))
         with self._lock:
             self._machines[host] = machine_id
+
+    def plan(self, works: Iterable[PlannedWork]) -> None:
+        """See Store."""
+        stored = [read_again("planned", codec.read_planned, codec.planned_columns(work)) for work in works]
+        with self._lock:
+            self._planned.update((work.subject, work) for work in stored)
+
+    def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
+        """See Store."""
+        with self._lock:
+            for name in names:
+                self._planned.pop(codec.subject_of(kind, name), None)
 
     # ------------------------------------------------ compare-and-set
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
+from ...core.stored import PlannedWork
 from .. import codec
 from ..codec import Row
 from ..port import LeaseRow, QuarantineRow, StatementRow
@@ -126,3 +127,13 @@ def put_statement(db: sqlite3.Connection, number: int, new: StatementRow) -> Non
     """Write a statement, or its end."""
     row = codec.statement_row(number, new)
     db.execute("INSERT OR REPLACE INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def planned(db: sqlite3.Connection) -> tuple[PlannedWork, ...]:
+    """All planned work, by subject."""
+    return codec.read_all("planned", db.execute("SELECT * FROM planned ORDER BY subject"), codec.read_planned)
+
+
+def put_planned(db: sqlite3.Connection, new: PlannedWork) -> None:
+    """Write planned work."""
+    db.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?)", codec.planned_row(new))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ...effects import StoreError
 
 APPLICATION_ID = 0x48464E43  # "HFNC", in the file's header
-STATE_TABLES = ("meta", "record", "lease", "quarantine", "machine", "statement")
+STATE_TABLES = ("meta", "record", "lease", "quarantine", "machine", "statement", "planned")
 
 _V1 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID",
@@ -53,7 +53,13 @@ _V1 = (
         BEGIN SELECT RAISE(ABORT, 'history is append-only'); END""",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_V1,)
+_V2 = (
+    """CREATE TABLE planned (
+        subject TEXT PRIMARY KEY NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,
+        since REAL NOT NULL, until REAL NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID""",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_V1, _V2)
 """Step i takes a store from version i to i + 1. A step that has been released is never edited."""
 
 

@@ -8,15 +8,15 @@ rows, history; codec, history_codec and rules are every engine's.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
-from ...core.stored import Busy, Lease, Recollection
-from .. import rules
+from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
+from .. import codec, rules
 from ..codec import RowError, when
 from ..holder import Holder, is_gone
 from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
@@ -60,6 +60,10 @@ class SqliteStore:
     def statements(self) -> tuple[StatementRow, ...]:
         """See Store."""
         return tuple(row for _, row in self._file.read(rows.statements))
+
+    def planned(self) -> tuple[PlannedWork, ...]:
+        """See Store."""
+        return self._file.read(rows.planned)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -130,6 +134,21 @@ class SqliteStore:
         """See Store."""
         self._file.write(lambda db: rows.put_machine(db, host, machine_id, at))
 
+    def plan(self, works: Iterable[PlannedWork]) -> None:
+        """See Store."""
+        new = tuple(works)
+
+        def write(db: sqlite3.Connection) -> None:
+            for work in new:
+                rows.put_planned(db, work)
+
+        self._file.write(write)
+
+    def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
+        """See Store."""
+        subjects = [(codec.subject_of(kind, name),) for name in names]
+        self._file.write(lambda db: db.executemany("DELETE FROM planned WHERE subject = ?", subjects))
+
     # ------------------------------------------------ compare-and-set
 
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
@@ -183,7 +202,9 @@ class SqliteStore:
 
 def _recall(db: sqlite3.Connection, now: float) -> Recollection:
     statements = (row for _, row in rows.statements(db))
-    return rules.recollection(now, rows.records(db), rows.quarantined(db), rows.machines(db), statements)
+    return rules.recollection(
+        now, rows.records(db), rows.quarantined(db), rows.machines(db), statements, rows.planned(db)
+    )
 
 
 def _delete_lease(db: sqlite3.Connection, lease: Lease) -> None:
@@ -208,6 +229,7 @@ def _problems(db: sqlite3.Connection) -> tuple[Problem, ...]:
         rows.quarantined,
         rows.machines,
         rows.statements,
+        rows.planned,
         rows.last_token,
         rows.store_id,
     ):

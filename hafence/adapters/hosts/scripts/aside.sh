@@ -9,6 +9,7 @@
 
 SAVES=$ROOT/var/lib/libvirt/qemu/save
 GUESTS=$ROOT/var/lib/libvirt/libvirt-guests
+ASIDES=$ROOT/var/lib/hafence/aside # definitions of VMs, a folder each, see definitions.sh
 
 # ---------------------------------------------------------------- what is there
 
@@ -51,6 +52,17 @@ find_listed() {
     # shellcheck disable=SC2086
     for listed_word in $listed_words; do
         if normalise_uuid "$listed_word" && wanted "$UUID"; then LISTED="$LISTED $UUID"; fi
+    done
+}
+
+# find_aside: ASIDE, those of VMS whose definition was set aside here.
+find_aside() {
+    ASIDE=''
+    set +f
+    set -- "$ASIDES"/*
+    set -f
+    for aside_one; do
+        if normalise_uuid "${aside_one##*/}" && wanted "$UUID"; then ASIDE="$ASIDE $UUID"; fi
     done
 }
 
@@ -150,7 +162,7 @@ clear_way() {
 
 # report_aside UUID: to report_line, where there is something to say.
 report_aside() {
-    for aside_fact in saved:SAVE guests:LIST; do
+    for aside_fact in saved:SAVE guests:LIST definition:DEFINITION; do
         get_fact "$1" "${aside_fact#*:}"
         [ -z "$FACT" ] || report_line="$report_line ${aside_fact%:*}=$FACT"
     done

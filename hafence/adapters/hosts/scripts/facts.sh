@@ -30,7 +30,7 @@ begin_facts() {
     for fact_vm in $VMS; do
         normalise_uuid "$fact_vm" || exit 11 # nothing else may become part of a variable's name
         for fact_name in FOUND KILLED ZOMBIE SEEN RESPAWNED RESET; do set_fact "$fact_vm" $fact_name 0; done
-        for fact_name in STATE BARRED MARK BY UNIT PARENT STOP SERVICE FOLDER MANAGER SAVE LIST FLUSHED WAITED DIFFERS; do set_fact "$fact_vm" $fact_name ''; done
+        for fact_name in STATE BARRED MARK BY UNIT PARENT STOP SERVICE FOLDER MANAGER SAVE LIST FLUSHED WAITED DIFFERS DEFINITION ASIDE; do set_fact "$fact_vm" $fact_name ''; done
         set_fact "$fact_vm" MAYCOME no
         set_fact "$fact_vm" WRITES did-not-settle # until settle_writes has looked
         set_fact "$fact_vm" AUTOSTART off

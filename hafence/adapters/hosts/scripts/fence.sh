@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Fence: makes sure that no process of VMS can write again, and proves it. Needs kill.sh, owners.sh, proof.sh, watch.sh,
-# facts.sh, aside.sh, sockets.sh, writes.sh, newest.sh, mark.sh and what these need.
+# facts.sh, aside.sh, definitions.sh, sockets.sh, writes.sh, newest.sh, mark.sh and what these need.
 #
 # VMS        UUIDs apart by blanks
 # NAMES      their names, as far as they are known (see identity.sh)
@@ -8,13 +8,14 @@
 # DESTROY_S  how long libvirt may take before SIGKILL is sent anyway
 # REHEARSE   1: look only
 # WATCH      1: where every VM is dead, stay and end what is started anew (watch.sh)
+# SET_ASIDE  1: set the definitions of those that are dead aside, unless the watch does
 #
 # The reply is specified in hafence/core/replies.py. Facts of a VM: found (living processes at first), killed (those
 # of them that are gone), zombie, destroy (what came of virsh destroy; none: not asked), autostart, state, why; where one
 # is in the way, program and pid; where another store's run was at it, store, run and age (see mark.sh); and where a
 # process was found who runs it: by, and of anything but libvirt unit, parent and stop (owners.sh); where there is one, what
 # became of its managed save image, saved (on: a rehearsal, or no proof; aside, failed), and of its entry in the list of
-# libvirt-guests, guests (on, out, failed); where it was waited for its last writes, flush (ms), and where connections of it
+# libvirt-guests, guests (on, out, failed); what became of its definition (aside, kept); where it was waited for its last writes, flush (ms), and where connections of it
 # still held bytes, reset (how many were); where it writes to what its definition does not name, differs (its name).
 
 # ---------------------------------------------------------------- whose it is
@@ -156,7 +157,24 @@ rehearsal() {
     fi
 }
 
+# Takes away what would bring the dead back. Their definitions come last, when no image hangs on them; and they are left to
+# the watch, where one follows, which waits until the VM is up elsewhere.
+clear_ways() {
+    [ "$REHEARSE" != 1 ] || return 0
+    set --
+    for clear_vm in $ALL_VMS; do
+        get_fact "$clear_vm" BARRED
+        [ -z "$FACT" ] || continue
+        judge "$clear_vm"
+        [ "$VERDICT" = dead ] || continue
+        clear_way "$clear_vm"
+        set -- "$@" "$clear_vm"
+    done
+    if [ $# -gt 0 ] && [ "$SET_ASIDE" = 1 ] && [ "$WATCH" != 1 ]; then forget_vms "$@"; fi
+}
+
 report() {
+    clear_ways
     report_count=0
     report_status=0
     for report_vm in $ALL_VMS; do
@@ -168,7 +186,6 @@ report() {
             rehearsal "$report_vm"
         else
             judge "$report_vm"
-            [ "$VERDICT" != dead ] || clear_way "$report_vm"
         fi
         report_line="vm $report_vm $VERDICT"
         for report_fact in found:FOUND killed:KILLED zombie:ZOMBIE destroy:DESTROY autostart:AUTOSTART state:STATE; do

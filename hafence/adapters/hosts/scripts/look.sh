@@ -7,7 +7,7 @@
 #   boot ID | libvirt ok,busy,hung,failed,down,absent | memory total=KIB free=KIB
 #   copy UUID N (living processes) | named NAME N (of these, those that bear no UUID) | doubt UUID PROGRAM (see scan.sh)
 #   active UUID | defined UUID (libvirt's lists) | asked UUID off,active,busy (see libvirt.sh)
-#   autostart UUID | saved UUID (a managed save image) | listed UUID (by libvirt-guests, for the next boot) | missing PROGRAM | blind WHY (processes could not be looked at)
+#   autostart UUID | saved UUID (a managed save image) | listed UUID (by libvirt-guests, for the next boot) | aside UUID (its definition was set aside) | missing PROGRAM | blind WHY (processes could not be looked at)
 #   held UUID STORE RUN AGE_S (whose run was last at one of ASKED, see mark.sh)
 #   mark STORE RUN AGE_S N (of each store that has marks here: how many, and the youngest of them)
 #   end lines=N
@@ -201,6 +201,8 @@ tell_aside() {
     done
     unset IFS
     for aside_vm in $LISTED; do tell_once listed "$aside_vm"; done
+    find_aside
+    for aside_vm in $ASIDE; do tell_once aside "$aside_vm"; done
 }
 
 tell_once() {

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The watch after a fence: while the VM is being started elsewhere, whatever another manager starts here anew is ended.
-# Needs kill.sh and scan.sh.
+# Needs kill.sh, scan.sh and definitions.sh.
 #
 # It kills only while it has leave to, some seconds at a time: a hafence that is gone, suspended or cut off gives none, and
 # a lease that is over is leave no more. The conversation is specified in hafence/adapters/hosts/watch.py.
@@ -19,6 +19,19 @@ watch() {
             ;;
         "done $NONCE ")
             end_what_came
+            tell_what_lives
+            say watched
+            exit 0
+            ;;
+        "aside $NONCE ")
+            set_deadline "$watch_deadline" || exit 11
+            end_what_came
+            # shellcheck disable=SC2086
+            forget_vms $VMS
+            for watch_vm in $VMS; do
+                get_fact "$watch_vm" DEFINITION
+                [ -z "$FACT" ] || say "definition $watch_vm $FACT"
+            done
             tell_what_lives
             say watched
             exit 0
