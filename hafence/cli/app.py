@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "arm": "disarm:arm",
     "maintenance": "maintenance:maintenance",
     "audit": "audit:audit",
+    "capture": "capture:capture",
     "status": "status:status",
     "history": "history:history",
     "explain": "explain:explain",

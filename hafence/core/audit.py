@@ -7,6 +7,7 @@ from typing import assert_never
 
 from .audit_paths import down_with_its_host, fence_paths, watched
 from .audit_planned import find_planned
+from .drifted import definition_drift
 from .left_behind import saved_images, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, Uuid, Vm
@@ -31,8 +32,8 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING)
 def find_all(scene: Survey) -> tuple[Finding, ...]:
     """Every finding, the worst first; two living copies of one VM before everything else."""
     found = [*_store(scene), *_hosts(scene), *fence_paths(scene), *_vms(scene), *_unknown_vms(scene), *_disks(scene)]
-    found += room_without(scene)
     found += find_planned(scene)
+    found += room_without(scene)
     return tuple(
         sorted(found, key=lambda f: (f.code is not Code.SPLIT_BRAIN, _WORST_FIRST.index(f.severity), f.code, f.subject))
     )
@@ -203,6 +204,7 @@ def _vms(scene: Survey) -> Iterator[Finding]:
             yield from down_with_its_host(scene, vm)
             yield from _definitions(scene, vm)
             yield from saved_images(scene, vm)
+            yield from definition_drift(scene, vm)
             if vm.ha:
                 yield from _startable(scene, vm, sizes)
 
@@ -292,13 +294,13 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
     if scene.not_startable.get(vm.uuid) and vm.domain_xml is not None:
         return
     cluster = scene.inventory.cluster_of(vm.host)
-    if vm.domain_xml is None and not cluster.start_command:
+    if vm.domain_xml is None and not cluster.start_command and vm.uuid not in scene.captured:
         yield Finding(
             Code.XML_MISSING,
             Severity.WARNING,
             vm.name,
-            "has no domain_xml: it could not be started",
-            "give its domain_xml",
+            "has no domain_xml and was never captured: it could not be started",
+            f"give its domain_xml, or 'hafence capture {vm.name}' while it runs",
         )
         return
     suspect = scene.record(vm).suspect

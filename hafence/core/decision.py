@@ -204,6 +204,11 @@ def _judge(case: Case) -> Judgement:
     return _judge_silence(case, Proof.STATEMENT in proofs)
 
 
+def ways_to_the_newest(name: str) -> tuple[str, ...]:
+    """What can be typed where a VM writes to other disks than a start would be from."""
+    return (f"'hafence capture {name}' keeps its definition of today; then run the command again",)
+
+
 _TO_THE_NEWEST = (
     f"take its definition anew into the inventory ('{DUMP}'), or end the snapshot or copy ('virsh blockcommit', 'virsh"
     " blockjob --abort'), then run the command again",

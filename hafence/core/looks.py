@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .halted import Halted
 from .marks import Claim, Mark
 from .model import HostName, Uuid
 from .needs import Lack, Lacking, NeedKind
@@ -70,9 +71,11 @@ class HostLook:
     """VMs of which a managed save image lies here: a start goes on from that memory, whatever became of the disks."""
     listed: frozenset[Uuid] = frozenset()
     """VMs that libvirt-guests starts when the host boots."""
-    clock_within_s: float = 0.0
     aside: frozenset[Uuid] = frozenset()
     """VMs whose definition a fence has set aside here."""
+    halted: Mapping[Uuid, Halted] = field(default_factory=dict)
+    """Of the VMs that the look was about those that libvirt has and does not run: paused, say."""
+    clock_within_s: float = 0.0
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from .attempts import Attempt, Verdict
+from .captures import Source
 from .evidence import Evidence
 from .model import HostName, Uuid
 from .reasons import Reason
@@ -60,6 +61,8 @@ class Outcome:
     notes: tuple[str, ...] = ()
     """What else was weighed: excluded siblings and targets with their reasons, an earlier run that was settled."""
     exit: Exit = Exit.DONE
+    source: Source | None = None
+    """From which definition it was started, or would be; None where nobody has come so far as to ask."""
 
     @property
     def message(self) -> str:

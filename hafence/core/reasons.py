@@ -34,6 +34,7 @@ class Reason(Enum):
     STORE_ERROR = "store_error"
     INTERRUPTED = "interrupted"
     START_UNKNOWN = "start_unknown"
+    START_PAUSED = "start_paused"
     TWO_COPIES = "two_copies"
     DISKS_DIFFER = "disks_differ"
 

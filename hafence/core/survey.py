@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from .attempts import Reading
+from .captures import Capture
+from .drift import Drift
 from .looks import Look, copies_of
 from .model import HostName, Inventory, Uuid, Vm
 from .power import DeviceId, PowerSeen
@@ -34,6 +36,7 @@ class Code(StrEnum):
     DAMAGED = "damaged"
     """The store, as are `history_broken`, `row` and `schema` (stores/port.py, Problem)."""
     DISARMED = "disarmed"
+    DEFINITION_DRIFT = "definition_drift"
     FENCED_LEFTOVER = "fenced_leftover"
     FEW_FENCE_PATHS = "few_fence_paths"
     HISTORY_BROKEN = "history_broken"
@@ -113,6 +116,12 @@ class Survey:
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
     not_startable: Mapping[Uuid, str] = field(default_factory=dict)
     """Why a VM's definition is none that it could be started from, in words; '' or absent where it is."""
+    captures: Mapping[Uuid, Capture] = field(default_factory=dict)
+    """The definitions of running VMs, as their hosts have just given them."""
+    captured: frozenset[Uuid] = frozenset()
+    """VMs that would be started from what was captured of them before, or of which that is all there is."""
+    drifts: Mapping[Uuid, tuple[Drift, ...]] = field(default_factory=dict)
+    """In what running VMs differ from what they would be started from."""
     storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
     """How long the storage fence of each quarantined host lasts."""
     power: Mapping[DeviceId, PowerSeen] = field(default_factory=dict)

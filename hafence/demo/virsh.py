@@ -244,7 +244,8 @@ def act(libvirt: Libvirt, command: str, name: str, options: list[str]) -> str:
     if command == "autostart":
         return libvirt.autostart(name, "--disable" not in options)
     if command == "domstate":
-        return "running" if libvirt.pid(libvirt.find(name)) else "shut off"
+        runs = libvirt.pid(libvirt.find(name))
+        return ("running" if runs else "shut off") + ((" (booted)" if runs else " (unknown)") * ("--reason" in options))
     if command == "dominfo":
         name = libvirt.find(name)
         kept = "yes" if name in libvirt.names(libvirt.definitions) else "no"

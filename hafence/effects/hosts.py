@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.attempts import FenceOrder, FenceReport
+from ..core.captures import Capture, NotFetched, Source
+from ..core.drift import Drift
 from ..core.evidence import WitnessReport
 from ..core.given_back import GivenBack
 from ..core.looks import Look
@@ -104,8 +106,8 @@ class SharedDisks(Effect[tuple[SharedDisk, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class Startable(Effect[str]):
-    """Why the VM has no definition that a target could start it from; '' when it has one."""
+class Startable(Effect[Source]):
+    """From which definition a target would start the VM, or why from none."""
 
     vm: Uuid
 
@@ -143,3 +145,22 @@ class Settle(
     """Find out on that very host what became of a start: waits for its lock, raises its ticket, looks."""
 
     order: StartOrder
+
+
+@dataclass(frozen=True, slots=True)
+class FetchDefinitions(
+    Effect[Mapping[Uuid, Capture | NotFetched]],
+    touches=Touches.HOSTS,
+    budget=lambda settings: settings.connect_timeout_s + SPARE_S,
+):
+    """Fetch the definitions of VMs from the host that runs them, read-only, and read each as a start would."""
+
+    host: HostName
+    vms: tuple[Uuid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifts(Effect[Mapping[Uuid, tuple[Drift, ...]]]):
+    """In what these definitions of running VMs differ from what each would be started from."""
+
+    captures: tuple[Capture, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.captures import Capture
 from ..core.evacuations import Evacuation
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
@@ -128,3 +129,15 @@ class SpendStatement(Effect[None], journalled=Journalled.RESULT, touches=Touches
 
     host: HostName
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCapture(
+    Effect[None],
+    journalled=Journalled.RESULT,
+    touches=Touches.STORE | Touches.STORE_CHANGE,
+    concerns=lambda effect: effect.capture.vm,
+):
+    """Keep the captured definition of a VM, from which it is started from now on."""
+
+    capture: Capture

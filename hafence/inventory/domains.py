@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..core.captures import Capture, Origin, Source, digest_of, origin_of
 from ..core.model import DUMP, Inventory, StartMode, Uuid, Vm
 from ..core.survey import SharedDisk
-from .domain_xml import Domain, DomainError, read_domain_file
+from .domain_xml import Domain, DomainError, read_domain, read_domain_file
 from .faults import Mistakes
 from .files import list_files
+from .passwords import with_passwords, without_secrets
 from .tree import Map
 from .yaml_tree import read_tree
 
@@ -91,15 +93,54 @@ def _writable_sources(vm: Vm) -> set[str]:
     return sources | {disk.source for disk in disks if disk.writable and not disk.shareable}
 
 
-def why_not_startable(inventory: Inventory, vm: Vm) -> str:
-    """Why there is nothing to start a VM from, in words; '' when there is. Asked before anything of it is killed."""
+def source_of(inventory: Inventory, vm: Vm, capture: Capture | None) -> tuple[Source, Domain | None]:
+    """From what a VM would be started, and that definition; or why from nothing. Asked before anything of it is killed.
+
+    One in the inventory that can't be read is not passed over for a capture: it may have been edited since.
+    """
     if inventory.cluster_of(vm.host).start is StartMode.COMMAND:
-        return ""
+        return Source(), _readable(vm)
     try:
-        domain = definition_of(vm)
+        own = definition_of(vm)
     except DomainError as error:
-        return f"{vm.domain_xml} {error}"
-    return "the inventory has no domain_xml of it" if domain is None else ""
+        return Source(f"{vm.domain_xml} {error}", capture), None
+    origin = origin_of("" if own is None else digest_of(own.xml), capture)
+    if origin is Origin.INVENTORY:
+        return Source("" if own else "the inventory has no domain_xml of it, and none was captured", capture), own
+    assert capture is not None, "which is where it is from"
+    try:
+        return Source("", capture, origin), _captured(vm, capture, own)
+    except DomainError as error:
+        return Source(f"its definition, captured on {capture.host}, {error}", capture, origin), None
+
+
+def _captured(vm: Vm, capture: Capture, own: Domain | None) -> Domain:
+    """What was captured, read anew: the store is input as any other."""
+    domain = read_domain(capture.xml if own is None else with_passwords(read_domain(capture.xml).xml, own.xml))
+    _compare(vm, domain)
+    return domain
+
+
+def read_capture(vm: Vm, document: bytes) -> Domain:
+    """What a host says of a running VM, by the reader that reads the inventory's definitions, without its secrets.
+    Raises DomainError with words for people for what `inventory check` would refuse, and for secrets that can't be
+    done without."""
+    domain = read_domain(without_secrets(read_domain(document).xml))
+    _compare(vm, domain)
+    return domain
+
+
+def digest_beside(vm: Vm) -> str:
+    """Of the definition that the inventory has of a VM, '' where it has none that can be read."""
+    domain = _readable(vm)
+    return "" if domain is None else digest_of(domain.xml)
+
+
+def _readable(vm: Vm) -> Domain | None:
+    try:
+        return definition_of(vm)
+    except DomainError:
+        return None
 
 
 def _compare(vm: Vm, domain: Domain) -> None:

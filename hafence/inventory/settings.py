@@ -83,8 +83,8 @@ def _pid_namespace(text: str) -> PidNamespace:
 FENCING: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     **{key: (time.field, time.parse) for key, time in TIMES.items()},
     "storm_share": ("storm_share", parse_share),
-    "paths": ("paths", partial(parse_whole, low=1, high=1000)),
     "max_hosts": ("max_hosts", partial(parse_whole, low=1, high=10000)),
+    "paths": ("paths", partial(parse_whole, low=1, high=1000)),
     "unreachable": ("unreachable", _policy),
     "pre_fence": ("pre_fence", parse_bool),
     "ask_on_silence": ("ask_on_silence", parse_bool),

@@ -17,9 +17,11 @@ from ..effects import (
     Ask,
     AskClients,
     AskPower,
+    Drifts,
     Effect,
     EndWatch,
     Fence,
+    FetchDefinitions,
     GiveBack,
     ListEntries,
     LookAt,
@@ -48,6 +50,7 @@ from ..stores.ask import ASKS
 from ..stores.holder import Holder
 from ..stores.port import Store
 from ..voice import Voice
+from .definitions import Definitions
 from .perform_hosts import HostPerformer
 from .perform_store import StorePerformer
 
@@ -69,7 +72,8 @@ class Performer:
         self._hosts = hosts
         self._holder = holder
         stored = StorePerformer(inventory, store, holder)
-        reached = HostPerformer(inventory, hosts, holder.run, vms, progress)
+        self._definitions = Definitions(inventory, store)
+        reached = HostPerformer(inventory, hosts, holder.run, self._definitions, vms, progress)
         self._by_type: Mapping[type[Effect[Any]], Callable[[Any], Any]] = {
             Now: lambda _: time.time(),
             Uptime: lambda _: _uptime(),
@@ -103,11 +107,16 @@ class Performer:
     @cached_property
     def _second_level(self) -> Mapping[type[Effect[Any]], Callable[[Any], Any]]:
         """Loaded where one of them is wanted: most runs need none, and each import delays every VM's return."""
+        from .perform_captures import CapturePerformer
         from .perform_power import PowerPerformer
         from .perform_storage import StoragePerformer
 
-        power, storage = PowerPerformer(self._inventory), StoragePerformer(self._inventory, self._hosts)
+        power = PowerPerformer(self._inventory)
+        storage = StoragePerformer(self._inventory, self._hosts, self._definitions)
+        captures = CapturePerformer(self._inventory, self._hosts, self._definitions)
         return {
+            FetchDefinitions: captures.fetch,
+            Drifts: captures.drifts,
             AskPower: power.ask_power,
             SendOff: power.send_off,
             WritableDisks: storage.writable_disks,

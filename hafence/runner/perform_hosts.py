@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ..adapters.hosts import kvm
 from ..adapters.hosts.program import ProgramResult as ProgramRun
@@ -15,6 +14,7 @@ from ..adapters.local.spool import keep
 from ..adapters.local.start_command import start_by_command
 from ..adapters.ssh.connections import Hosts
 from ..core.attempts import FenceReport, Reply
+from ..core.captures import Source
 from ..core.evidence import WitnessReport
 from ..core.given_back import GivenBack
 from ..core.looks import Look, Silence
@@ -39,11 +39,9 @@ from ..effects import (
     Startable,
     Witness,
 )
+from .definitions import Definitions
 from .parallel import in_parallel
 from .waves import in_waves
-
-if TYPE_CHECKING:
-    from ..inventory.domain_xml import Domain
 
 LOOK_S = 6.0
 """One look, beyond the connection and what libvirt may take: a second try at a libvirt that hangs, and the rest."""
@@ -65,11 +63,13 @@ class HostPerformer:
         inventory: Inventory,
         hosts: Hosts,
         run: str,
+        definitions: Definitions,
         vms: tuple[Uuid, ...] = (),
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._progress = progress
         self._inventory = inventory
+        self._definitions = definitions
         self._vms = vms
         self._hosts = hosts
         self._run = run
@@ -107,7 +107,7 @@ class HostPerformer:
         vm = self._inventory.vms[vms[0]]
         if self._inventory.cluster_of(vm.host).start is StartMode.COMMAND:
             return ()
-        domain = _readable(vm)
+        domain = self._definitions.readable(vm)
         return () if domain is None else domain.needs
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
@@ -186,7 +186,7 @@ class HostPerformer:
 
     def _names_of(self, vm: Vm) -> tuple[str, ...]:
         """Its name in the inventory and the one in its definition, unless that is another VM's in the inventory."""
-        domain = _readable(vm)
+        domain = self._definitions.readable(vm)
         if domain is None or self._inventory.named(domain.name) not in (None, vm.uuid):
             return (vm.name,)
         return (vm.name, domain.name)
@@ -204,7 +204,7 @@ class HostPerformer:
         """Every path that a start elsewhere would use, of the VMs of which all are known."""
         found = {}
         for vm in (self._inventory.vms[vm] for vm in vms if vm in self._inventory.vms):
-            domain = _readable(vm)
+            domain = self._definitions.readable(vm)
             if domain is not None and domain.paths is not None:
                 # "/" is nobody's disk: it stands for a definition that names nothing
                 found[vm.uuid] = ("/", *domain.paths, *(disk for disk in vm.disks if disk.startswith("/")))
@@ -212,7 +212,8 @@ class HostPerformer:
 
     def _disks_of(self, vm: Vm) -> tuple[str, ...]:
         paths = [disk for disk in vm.disks if disk.startswith("/")]
-        domain = _readable(vm)  # without one, libvirt's own on the suspect, and what is open there, remain
+        # Without a definition libvirt's own on the suspect, and what is open there, remain.
+        domain = self._definitions.readable(vm)
         for disk in domain.disks if domain is not None else ():
             if disk.writable and not disk.shareable and disk.kind in ("file", "block"):
                 paths.append(disk.source)
@@ -236,12 +237,10 @@ class HostPerformer:
         if cluster.start is StartMode.COMMAND:
             return self._start_by_command(order)
         vm = self._inventory.vms[order.vm]
-        try:
-            domain = _definition(vm)
-        except ValueError as error:
-            return StartReply(StartResult.CLEAN, f"its domain XML can't be read: {error}", time.time())
+        domain = self._definitions.readable(vm)
         if domain is None:
-            return StartReply(StartResult.CLEAN, "it has no domain_xml in the inventory", time.time())
+            why_not = self._definitions.source(vm).why_not
+            return StartReply(StartResult.CLEAN, f"it can't be started from anything: {why_not}", time.time())
         host = self._inventory.hosts[order.target]
         nonce = _nonce()
         settings = self._inventory.settings
@@ -281,7 +280,7 @@ class HostPerformer:
 
     def memory_need(self, effect: MemoryNeed) -> int | None:
         """What the VM's domain XML asks for; None without one, or with one that can't be read (a start says so)."""
-        domain = _readable(self._inventory.vms[effect.vm])
+        domain = self._definitions.readable(self._inventory.vms[effect.vm])
         return None if domain is None or domain.hugepages else domain.memory_mib
 
     def shared_host_keys(self, _: SharedHostKeys) -> tuple[tuple[HostName, ...], ...]:
@@ -296,11 +295,9 @@ class HostPerformer:
 
         return shared_disks(self._inventory)
 
-    def startable(self, effect: Startable) -> str:
-        """Whether a target would have something to start the VM from."""
-        from ..inventory.domains import why_not_startable
-
-        return why_not_startable(self._inventory, self._inventory.vms[effect.vm])
+    def startable(self, effect: Startable) -> Source:
+        """From what a target would start the VM."""
+        return self._definitions.source(self._inventory.vms[effect.vm])
 
     def _stamp(self, sent: float, within_s: float) -> float:
         """When a host's answer came: now, but no later than its time-outs leave room for, since a process that was
@@ -316,18 +313,3 @@ class HostPerformer:
 
 def _nonce() -> str:
     return secrets.token_hex(8)
-
-
-def _readable(vm: Vm) -> Domain | None:
-    """The VM's definition, or None: also for one that can't be read, which the start refuses in its own words."""
-    try:
-        return _definition(vm)
-    except ValueError:
-        return None
-
-
-def _definition(vm: Vm) -> Domain | None:
-    """The VM's own definition. Its reader is loaded where one is wanted. Raises ValueError with words for people."""
-    from ..inventory.domains import definition_of
-
-    return definition_of(vm)

@@ -15,8 +15,7 @@ from ..adapters.storage.port import Storage
 from ..core.model import Cluster, Inventory
 from ..core.storage.port import Asker, ClientsSeen, EntriesSeen, Unanswered, WritableDisk
 from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RemoveEntries, WritableDisks
-from ..inventory.domain_xml import DomainError
-from ..inventory.domains import definition_of
+from .definitions import Definitions
 
 WITHIN_S = 30.0
 """One conversation with a storage, the login included."""
@@ -34,17 +33,19 @@ _STORAGES: Mapping[str, Callable[[Cluster, Carry], Storage]] = {"ceph": _ceph}
 class StoragePerformer:
     """The storages' effects, for one run."""
 
-    def __init__(self, inventory: Inventory, hosts: Hosts) -> None:
+    def __init__(self, inventory: Inventory, hosts: Hosts, definitions: Definitions) -> None:
         self._inventory = inventory
+        self._definitions = definitions
         self._hosts = hosts
 
     def writable_disks(self, effect: WritableDisks) -> tuple[WritableDisk, ...] | Unanswered:
         """What a VM could write to, by its domain XML; nothing where it has none."""
-        try:
-            domain = definition_of(self._inventory.vms[effect.vm])
-        except DomainError as error:
-            return Unanswered(str(error))
-        return () if domain is None else domain.writable
+        vm = self._inventory.vms[effect.vm]
+        domain = self._definitions.readable(vm)
+        if domain is not None:
+            return domain.writable
+        why_not = self._definitions.source(vm).why_not
+        return Unanswered(why_not) if why_not and vm.domain_xml is not None else ()
 
     def own_addresses(self, effect: OwnAddresses) -> tuple[str, ...]:
         """This machine's addresses towards others."""

@@ -36,6 +36,7 @@ from ..effects import (
     EndWork,
     Fence,
     GiveBack,
+    KeepCapture,
     LiftQuarantine,
     ListEntries,
     LookAt,
@@ -225,6 +226,12 @@ def record_document(record: VmRecord) -> Json:
     }
 
 
+def _capture(effect: KeepCapture) -> Json:
+    """Which definition was kept, and not what stands in it."""
+    capture = effect.capture
+    return {"host": capture.host, "at": moment(capture.at), "digest": capture.digest, "beside": capture.beside}
+
+
 def _risk(risk: Risk | None) -> Json:
     return {"risk": {"kind": risk.kind.value, "hosts": list(risk.hosts)}} if risk else {}
 
@@ -314,6 +321,7 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
         _nothing,
     ),
     EndWork: ("end_work", lambda e: {"work": e.kind.value, "names": list(e.names)}, _nothing),
+    KeepCapture: ("keep_capture", _capture, _nothing),
     SendOff: ("send_off", lambda e: {**_device(e.device), "not_after": moment(e.not_after)}, _nothing),
     AskClients: ("ask_clients", lambda e: {**_asker(e), "volumes": list(e.volumes)}, _clients),
     ListEntries: ("list_entries", _asker, _entries),

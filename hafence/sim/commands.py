@@ -13,6 +13,7 @@ from ..core.stored import WorkKind
 from ..core.survey import Finding
 from ..effects import Workflow
 from ..workflows.audit import audit, can_be_renewed, renew_storage_fences, with_renewed
+from ..workflows.capture import capture
 from ..workflows.evacuate import evacuate
 from ..workflows.fence import fence
 from ..workflows.host_status import confirm_dead, rejoin
@@ -95,6 +96,9 @@ def _story(
     if command == "evacuate":
         left = inventory.find_host(plain[0])
         return lambda run: evacuate(run, left)
+    if command == "capture":
+        kept = tuple(inventory.find_vm(text) for text in plain) or tuple(inventory.vms.values())
+        return lambda run: capture(run, kept)
     if command == "confirm-dead":
         stated = inventory.find_host(plain[0])
         return lambda run: confirm_dead(run, stated, options.get("--reason", "seen"))

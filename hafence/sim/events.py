@@ -59,13 +59,15 @@ def _disks(simulation: Simulation, what: str) -> None:
 
 
 def _definition(simulation: Simulation, what: str) -> None:
-    """Whether there is something that a VM could be started from."""
+    """Whether the inventory has something that a VM could be started from; `today` takes its definition anew."""
     world = simulation.world
-    name, value = read_setting(what, ("ok", "missing"))
+    name, value = read_setting(what, ("ok", "missing", "today"))
     vm = read_vm(world, name)
-    if value == "ok":
+    if value != "missing":
         world.unstartable.pop(vm, None)
-    else:
+    if value == "today":
+        world.named[vm] = max((qemu.disks for qemu in world.qemus.get(vm, ())), default=0)
+    elif value == "missing":
         world.unstartable[vm] = "the inventory has no domain_xml of it"
     world.say("inventory", f"domain_xml of {name}: {value}")
 
@@ -195,7 +197,9 @@ def heal(simulation: Simulation, what: str = "") -> None:
         host.memory_free_mib = 32768
         for qemu in list(host.qemus):
             qemu.respawns_after_s = None
-            qemu.differs = False
+            qemu.halted = ""
+            if qemu.disks:
+                world.named[qemu.vm] = max(qemu.disks, world.named.get(qemu.vm, 0))
             if qemu.hidden:
                 world.end_qemu(qemu)
         world.thaw(host)
@@ -211,7 +215,7 @@ FIREWALL = ("", "drop", "drop-tcp", "drop-ping", "reject", "reject-net", "reject
 LACKS = ("", "ping", "flock", "virsh", "ss")
 BMC = ("ok", "ignores", "gone")
 WANTS = ("", "disk", "network")
-STARTS = ("", "fails", "dies", "slow")
+STARTS = ("", "fails", "dies", "pauses", "slow")
 """What can be wrong with a host's parts; the words are explained in `hosts.py`."""
 
 VERBS: dict[str, Callable[[Simulation, str], None]] = {

@@ -206,7 +206,7 @@ def _hides(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
 
 def _differs(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
     for process in host.living(vm):
-        process.differs = True
+        process.disks += 1
         world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} writes to disks of no definition")
 
 

@@ -163,7 +163,8 @@ _WITHOUT_PROOF = {Reason.UNREACHABLE_CONFIRMED: Excuse.SILENCE, Reason.OPERATOR_
 
 def lacks(inventory: Inventory, notes: Notes, sent: Sent) -> str:
     """What the grounds of a start lacked, in words; '' where they held."""
-    if any((scan.run, scan.host) == (sent.run, sent.suspect) and sent.vm in scan.newer for scan in notes.scans):
+    mine = [scan for scan in notes.scans if (scan.run, scan.host) == (sent.run, sent.suspect)]
+    if any(scan.disks.get(sent.vm, sent.disks) != sent.disks for scan in mine):
         return "it was from an older disk than the one that its process had written to, where the run had looked"
     match sent.grounds:
         case Reason.CONFIRMED_DEAD:

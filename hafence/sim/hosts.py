@@ -19,7 +19,8 @@ class Qemu:
         "alive",
         "born_at",
         "by",
-        "differs",
+        "disks",
+        "halted",
         "hidden",
         "host",
         "idle_s",
@@ -54,8 +55,10 @@ class Qemu:
         """Who runs it where that can be seen and is not libvirt: unit | managed (managers.py), or ''."""
         self.incoming = False
         """The copy of a migration that has not taken over: it does not write yet."""
-        self.differs = False
-        """Whether it writes to newer disks than its definition in the inventory names (a snapshot, a pivot)."""
+        self.disks = 0
+        """The generation of the disks that it writes to: a snapshot, a pivot or a hot-plug makes the next one."""
+        self.halted = ""
+        """'' | i-o-error: why libvirt has paused it. It holds its disks and may be resumed."""
         self.leaves = ""
         """'' | queue | request | cache: what it has under way when it dies (late_writes.py)."""
         self.hidden = False
@@ -70,9 +73,11 @@ class Qemu:
 class Job:
     """A start in libvirtd's hands. `lock` is the lock that virsh holds on when its script has given up on it."""
 
-    __slots__ = ("lock", "slow")
+    __slots__ = ("disks", "lock", "slow")
 
-    def __init__(self, slow: bool) -> None:
+    def __init__(self, slow: bool, disks: int) -> None:
+        self.disks = disks
+        """The generation of the disks that its definition names."""
         self.lock: object | None = None
         self.slow = slow
         """Held in a hook, with the domain's lock: it can't be destroyed, and `virsh list` waits for it."""
@@ -139,7 +144,7 @@ class SimHost(Owner):
         self.slow_s = 0.0
         """How much later than sent a script begins (a host that pages)."""
         self.start_fault = ""
-        """'' | fails | dies (right after) | slow: what becomes of a start here."""
+        """'' | fails | dies (right after) | pauses (on an I/O error) | slow: what becomes of a start here."""
         self.bmc = "ok"
         """ok | ignores (accepts 'off' and does nothing) | gone (or can't tell on from off: no agent then sends one)."""
         self.switches: SimHost = self

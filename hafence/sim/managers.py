@@ -41,9 +41,10 @@ def stop_units(world: World, host: SimHost, qemus: Iterable[Qemu]) -> None:
             world.say(host.name, f"systemd stops {world.name_of(qemu.vm)}.service")
 
 
-def begin_start(world: World, host: SimHost, vm: Uuid, by: str, slow: bool) -> Job:
-    """libvirtd takes up a start of a VM; it goes on whatever becomes of whoever asked for it."""
-    job = host.jobs[vm] = Job(slow)
+def begin_start(world: World, host: SimHost, vm: Uuid, by: str, slow: bool, disks: int | None = None) -> Job:
+    """libvirtd takes up a start of a VM; it goes on whatever becomes of whoever asked for it. `disks`: the generation
+    that its definition names, None for the inventory's."""
+    job = host.jobs[vm] = Job(slow, world.named.get(vm, 0) if disks is None else disks)
     world.agenda.spawn(_start(world, host, vm, by, job), host, f"{host.name} libvirtd")
     return job
 
@@ -62,7 +63,11 @@ def _start(world: World, host: SimHost, vm: Uuid, by: str, job: Job) -> Act[None
         world.say(host.name, f"libvirt can't start {world.name_of(vm)}")
         return
     qemu = world.begin_qemu(vm, host, by)
+    qemu.disks = job.disks
     host.defined.add(vm)
+    if host.start_fault == "pauses":
+        qemu.halted = "i-o-error"
+        world.say(host.name, f"qemu {qemu.pid} of {world.name_of(vm)} is paused: an I/O error")
     if host.start_fault == "dies":
         yield START_S + 0.15
         world.end_qemu(qemu)
@@ -72,6 +77,7 @@ def begin_migration(world: World, source: Qemu, host: SimHost, after_s: float) -
     """A live migration: a copy comes to life on `host`, and takes over so much later. Until then it does not write;
     where the source has died, it never will."""
     copy = world.begin_qemu(source.vm, host, incoming=True)
+    copy.disks = source.disks
 
     def commit() -> None:
         if not copy.alive:

@@ -7,6 +7,7 @@ of stands here all the same. Times are seconds since the world began.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..core.model import HostName, Uuid
@@ -78,8 +79,8 @@ class Scan(NamedTuple):
     """Who answered: a clone of that host, where it has taken over its address."""
     living: frozenset[Uuid]
     """The VMs of the order of which a process lived, or was being started."""
-    newer: frozenset[Uuid] = frozenset()
-    """Those of which a process wrote, when the script began, to newer disks than a start elsewhere would be from."""
+    disks: Mapping[Uuid, int] = MappingProxyType({})
+    """The generation of disks to which a process of each wrote when the script began, where one lived."""
 
 
 class Sent(NamedTuple):
@@ -101,6 +102,8 @@ class Sent(NamedTuple):
     """The hosts of the risks that its run had named by then."""
     at_work: frozenset[HostName] = frozenset()
     """Hosts that were in maintenance by the store's word: whoever is at work there may have begun since the looks."""
+    disks: int = 0
+    """The generation of disks that it was from."""
 
 
 class Defied(NamedTuple):

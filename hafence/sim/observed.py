@@ -89,10 +89,10 @@ def note_clients(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
 def note_scan(world: World, run: SimRun, host: HostName, machine: SimHost, printed: Printed) -> None:
     """The report of a fence script has arrived."""
     name = HostName(machine.name)
-    world.notes.scans.append(Scan(printed.looked_at, run.id, host, name, printed.living, printed.newer))
+    world.notes.scans.append(Scan(printed.looked_at, run.id, host, name, printed.living, printed.disks))
 
 
-def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> None:
+def note_sent(world: World, run: SimRun, order: StartOrder, until: float, disks: int = 0) -> None:
     """A start is on its way to its target. One that comes after its own deadline (the world's time), or that is refused
     there, does nothing."""
     if world.now >= until or is_refused(world, world.host(order.target), order):
@@ -113,7 +113,9 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float) -> Non
     named = frozenset(run.named)
     note_planned(world, run, f"starts on {order.target}", order.target, suspect)
     at_work = _at_work(run, EPOCH + world.now)
-    sent = Sent(world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated, named, at_work)
+    sent = Sent(
+        world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated, named, at_work, disks
+    )
     world.notes.sent.append(sent)
 
 

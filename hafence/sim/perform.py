@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..core.captures import Source
 from ..core.starts import HookResult
 from ..core.stored import Busy, Lease
 from ..effects import (
@@ -17,9 +18,11 @@ from ..effects import (
     Ask,
     AskClients,
     AskPower,
+    Drifts,
     Effect,
     EndWatch,
     Fence,
+    FetchDefinitions,
     GiveBack,
     Journalled,
     LeaseLost,
@@ -30,6 +33,7 @@ from ..effects import (
     NoteSecondLevel,
     Now,
     OwnAddresses,
+    Recall,
     RecallEvacuations,
     RecallPlanned,
     RemoveEntries,
@@ -53,6 +57,7 @@ from ..effects import (
 from ..stores.ask import ask
 from .array import add_entries, ask_clients, list_entries, own_addresses, remove_entries, writable_disks
 from .bmc import ask_power, send_off
+from .definitions import drifts, fetch, source_of
 from .kernel import Act, Join
 from .network import STORE
 from .run import SimRun
@@ -120,8 +125,8 @@ def _uptime(world: World, run: SimRun, _: Uptime) -> float:
     return world.now - run.admin.booted_at
 
 
-def _startable(world: World, run: SimRun, effect: Startable) -> str:
-    return world.unstartable.get(effect.vm, "")
+def _startable(world: World, run: SimRun, effect: Startable) -> Source:
+    return source_of(world, run, effect.vm)
 
 
 def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:
@@ -179,6 +184,8 @@ def _ask_store(world: World, run: SimRun, effect: Effect[Any]) -> Act[Any]:
     lost: LeaseLost | None = None
     try:
         answer = ask(run.admin.store, effect, run.asker, now)
+        if isinstance(effect, Recall) and not run.captures:
+            run.captures = {each.vm: each for each in run.admin.store.captures(run.inventory.vms)}
     except LeaseLost as error:
         lost = error
     yield STORE_S
@@ -249,6 +256,7 @@ AT_ONCE: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Any]] = {
     Uptime: _uptime,
     MemoryNeed: _memory_need,
     Startable: _startable,
+    Drifts: drifts,
     SharedHostKeys: lambda world, run, effect: (),
     SharedDisks: lambda world, run, effect: (),
     Tell: _tell,
@@ -270,6 +278,7 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     Fence: fence,
     EndWatch: end_watch,
     GiveBack: give_back,
+    FetchDefinitions: fetch,
     Witness: witness,
     Start: start,
     Settle: settle,

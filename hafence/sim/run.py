@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.attempts import FenceOrder, Reply
+from ..core.captures import Capture, Source
 from ..core.model import HostName, Inventory, Uuid
 from ..core.outcome import Outcome
 from ..core.starts import StartOrder, StartReply
@@ -53,6 +54,7 @@ class SimRun:
         "asker",
         "began_at",
         "bug",
+        "captures",
         "crashed",
         "effect",
         "ended_at",
@@ -66,6 +68,7 @@ class SimRun:
         "policy",
         "result",
         "sent",
+        "sources",
         "task",
         "typed",
         "waiting",
@@ -101,6 +104,10 @@ class SimRun:
         """The hosts of the risks that it has named."""
         self.watches: list[Session] = []
         """Sessions of its fences that stay on suspects."""
+        self.captures: dict[Uuid, Capture] = {}
+        """What it has heard from its store of captured definitions."""
+        self.sources: dict[Uuid, tuple[Source, int]] = {}
+        """From what it would start each VM that it has asked about, and the generation of disks which that names."""
         self.task: Task | None = None
         self.waiting: list[Task] = []
         """Of the run's tasks those that wait for an effect: its own, or those of workflows side by side."""

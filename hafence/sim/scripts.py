@@ -7,7 +7,8 @@ target, and the ticket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..core.attempts import FenceOrder
@@ -37,6 +38,9 @@ SPARE_S = 0.5
 """What the kill leaves of the time beside the settle time, for the two looks."""
 
 
+NOTHING: Mapping[Uuid, int] = MappingProxyType({})
+
+
 class Printed(NamedTuple):
     """What a script printed, its exit status, and, for the oracle, what lived when it looked last."""
 
@@ -44,8 +48,8 @@ class Printed(NamedTuple):
     status: int
     looked_at: float
     living: frozenset[Uuid]
-    newer: frozenset[Uuid] = frozenset()
-    """Of which it met a process that writes to newer disks than the definition names."""
+    disks: Mapping[Uuid, int] = NOTHING
+    """The generation of the disks to which a process wrote that it met, of each VM of which it met one."""
 
 
 class Settled(NamedTuple):
@@ -71,8 +75,11 @@ class Leftovers(NamedTuple):
     reset: int = 0
 
 
-def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, until: float) -> Act[Printed]:
-    """Find, destroy, kill, and look twice. After `until` (the world's time) nothing is killed any more."""
+def fence_script(
+    world: World, host: SimHost, order: FenceOrder, nonce: str, until: float, named: Mapping[Uuid, int]
+) -> Act[Printed]:
+    """Find, destroy, kill, and look twice. After `until` (the world's time) nothing is killed any more. `named`: the
+    generation of disks which the definition names from which each VM would be started."""
     known = Hello(clock(world, host), host.machine_id, host.boot_id)
     who = f"machine={known.machine_id} host={host.name} boot={known.boot_id}"
     hello = f"{PROTOCOL} {nonce} hello clock={known.clock:.3f} {who}"
@@ -82,7 +89,8 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
         return Printed(hello + "\n", STATUS_UNKNOWN, world.now, frozenset(order.vms))  # it was told to end
     marks = {vm: _anothers_mark(world, host, order.claim, vm) for vm in order.vms}
     barred = {vm for vm, mark in marks.items() if _bars(order.claim, mark)}
-    newer = frozenset(vm for vm in order.vms if any(qemu.differs for qemu in host.living(vm)))
+    disks = {vm: max(qemu.disks for qemu in host.living(vm)) for vm in order.vms if host.living(vm)}
+    newer = [vm for vm in disks if any(qemu.disks != named[vm] for qemu in host.living(vm))]
     spared = {vm: host.found(vm) for vm in newer if order.starts and vm not in barred}
     first = {vm: host.found(vm) for vm in order.vms if vm not in barred and vm not in spared}
     if not order.rehearse and world.now < until:
@@ -112,7 +120,7 @@ def fence_script(world: World, host: SimHost, order: FenceOrder, nonce: str, unt
     words = {each.verdict for each in ends.values()}
     status = STATUS_UNKNOWN if "unknown" in words else STATUS_ALIVE if "alive" in words else STATUS_DEAD
     living = frozenset(vm for vm in order.vms if vm in barred or _may_still_write(world, host, vm))
-    return Printed("\n".join(lines), status, world.now, living, newer)
+    return Printed("\n".join(lines), status, world.now, living, disks)
 
 
 def _may_still_write(world: World, host: SimHost, vm: Uuid) -> bool:
@@ -256,8 +264,9 @@ def _judged(
     return Leftovers("dead", len(known), killed)
 
 
-def start_script(world: World, host: SimHost, order: StartOrder, by: str, until: float) -> Act[Settled]:
-    """Start a VM under the target's lock, if neither `until` (the world's time) nor a higher ticket forbids it."""
+def start_script(world: World, host: SimHost, order: StartOrder, by: str, until: float, disks: int) -> Act[Settled]:
+    """Start a VM under the target's lock, if neither `until` (the world's time) nor a higher ticket forbids it.
+    `disks`: the generation that its definition names."""
     if host.lacks == "flock":
         return _look(host, order.vm) or Settled(StartResult.CLEAN, "it lacks flock")
     end = world.now + order.within_s
@@ -273,7 +282,7 @@ def start_script(world: World, host: SimHost, order: StartOrder, by: str, until:
         return Settled(
             StartResult.UNKNOWN, "another start of the VM is still under way there" + another_store(_about(mark))
         )
-    came_to = yield from _start_locked(world, host, order, by, until, lock)
+    came_to = yield from _start_locked(world, host, order, by, until, lock, disks)
     _unlock(host, order.vm, lock)
     return came_to._replace(says=came_to.says + another_store(_about(mark)))
 
@@ -291,7 +300,9 @@ def _is_for_this_boot(world: World, host: SimHost, order: StartOrder) -> bool:
     return order.boot_id == host.boot_id or not world.inventory.cluster_of(HostName(host.name)).is_kvm
 
 
-def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object) -> Act[Settled]:
+def _start_locked(
+    world: World, host: SimHost, order: StartOrder, by: str, until: float, lock: object, disks: int
+) -> Act[Settled]:
     name = world.name_of(order.vm)
     if not _is_for_this_boot(world, host, order):
         world.say(
@@ -311,7 +322,7 @@ def _start_locked(world: World, host: SimHost, order: StartOrder, by: str, until
     if world.now >= until:
         world.say(host.name, f"the start of {name} by {by} comes too late and does nothing")
         return Settled(StartResult.CLEAN, "the time allowed for the start had passed before libvirt was asked")
-    job = begin_start(world, host, order.vm, by, host.start_fault == "slow")
+    job = begin_start(world, host, order.vm, by, host.start_fault == "slow", disks)
     while host.jobs.get(order.vm) is job:
         if world.now >= until:
             job.lock = lock

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.attempts import FenceOrder, FenceReport, Reply
 from ..core.evidence import Sign, WitnessReport
+from ..core.halted import Halted
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ..core.marks import Mark
 from ..core.model import HostName, Inventory, Uuid
@@ -16,6 +17,7 @@ from ..core.replies import STATUS_DEAD, interpret
 from ..core.starts import StartReply, StartResult
 from ..core.troubles import Trouble, met_straight
 from ..effects import Fence, LookAt, Settle, Start, Witness
+from .definitions import generation_of
 from .hosts import SimHost
 from .kernel import Act, Join, Task
 from .libvirt import LACKS, has_virsh, seen_in
@@ -85,7 +87,8 @@ def _carry_out(world: World, run: SimRun, order: FenceOrder) -> Act[Reply]:
         not_run = why_not_run(status, "", "")
         return Reply(nonce, trouble, status, "", world.now - begun, asked_at, not_run=not_run)
     within_s = min(order.within_s, order.not_after - clock(world, run))
-    fencing = fence_script(world, suspect, order, nonce, world.now + within_s)
+    named = {vm: generation_of(world, run, vm) for vm in order.vms}
+    fencing = fence_script(world, suspect, order, nonce, world.now + within_s, named)
     script = _fence_and_stay(world, run, order, suspect, fencing)
     task = world.agenda.spawn(script, suspect, f"{suspect.name} fence", suspect.slow_s)
     trouble = yield from _await(world, run, task, order.within_s + GRACE_S, suspect, order.proxy)
@@ -205,8 +208,9 @@ def _on_target(world: World, run: SimRun, effect: Start | Settle, not_after: flo
         run.sent.append((world.now, order.vm, order.target))
         if order.boot_id:  # by the clock of a target that was looked into, too
             until = min(until, world.now + not_after + order.clock_offset_s - host_clock(world, host))
-        note_sent(world, run, order, until)
-        script = start_script(world, host, order, run.id, until)
+        disks = generation_of(world, run, order.vm)
+        note_sent(world, run, order, until, disks)
+        script = start_script(world, host, order, run.id, until, disks)
     else:
         if all(vm != order.vm for _, vm, _ in run.sent):  # what an earlier run has left
             note_planned(world, run, f"settles a start on {order.target}", HostName(order.target))
@@ -242,14 +246,20 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
         elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
-            looks[name] = _look(host, name, at, offset_s, run.inventory, world.now)
+            looks[name] = _look(host, name, at, offset_s, run.inventory, world.now, effect.about)
     if slowest:
         yield slowest
     return looks
 
 
 def _look(
-    host: SimHost, name: HostName, at: float, admin_offset_s: float, inventory: Inventory, now: float
+    host: SimHost,
+    name: HostName,
+    at: float,
+    admin_offset_s: float,
+    inventory: Inventory,
+    now: float,
+    about: tuple[Uuid, ...],
 ) -> HostLook:
     copies: dict[Uuid, int] = {}
     known: set[Uuid] = set()
@@ -288,8 +298,14 @@ def _look(
         saved=frozenset(host.saved) if host.saved else _NONE,
         listed=frozenset(host.saved) if host.saved else _NONE,
         aside=frozenset(host.aside) if host.aside else _NONE,
+        halted=_halted(host, about or tuple(inventory.vms)) if sees else {},
         lacking=LACKS[host.wants],
     )
+
+
+def _halted(host: SimHost, about: tuple[Uuid, ...]) -> dict[Uuid, Halted]:
+    """Of the VMs that libvirt is asked for one by one those that it has paused."""
+    return {qemu.vm: Halted("paused", qemu.halted) for qemu in host.qemus if qemu.halted and qemu.vm in about}
 
 
 def _marks(host: SimHost, now: float) -> tuple[Mark, ...]:

@@ -11,10 +11,12 @@ from typing import Any
 
 from ..core.attempts import Reading
 from ..core.audit import worst
+from ..core.captures import Capture
+from ..core.capturing import Captured
 from ..core.evidence import WitnessReport
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence, shows_life
 from ..core.model import Inventory, Uuid
-from ..core.outcome import Exit, Outcome, exit_of
+from ..core.outcome import Decision, Exit, Outcome, exit_of
 from ..core.owners import RunBy, owner_words
 from ..core.record import VmRecord
 from ..core.risks import Risk
@@ -31,8 +33,10 @@ from ..effects import (
     EndWatch,
     EndWork,
     Fence,
+    FetchDefinitions,
     GiveBack,
     Interrupted,
+    KeepCapture,
     LearnMachine,
     LeaseLost,
     LiftQuarantine,
@@ -76,6 +80,12 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
                 f"{what} {_vm(inventory, vm)} on {order.suspect} {through}: {_reading(reading)}"
                 for vm, reading in answer.readings.items()
                 if vm in inventory.vms  # an audit rehearses with one that is nowhere
+            ]
+        case FetchDefinitions(host):
+            return [
+                f"fetches the definition of {_vm(inventory, vm)} from {host}:"
+                f" {'captured' if isinstance(came, Capture) else came.why.value}"
+                for vm, came in answer.items()
             ]
         case EndWatch():
             what = f"{sum(answer.came.values())} came back" if answer.came else "nothing came back"
@@ -143,6 +153,8 @@ def _stored(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]
             return [f"records {kind.value} {', '.join(names)}"]
         case EndWork(kind, names), _:
             return [f"ends {kind.value} {', '.join(names)}"]
+        case KeepCapture(), _:
+            return [f"keeps the definition of {_vm(inventory, effect.capture.vm)}"]
         case SpendStatement(), _:
             return [f"ends the statement on {effect.host}"]
     return []
@@ -219,11 +231,16 @@ def risk_words(risk: Risk) -> str:
     return f"{risk.kind.value} {' '.join(risk.hosts)}"
 
 
+_STARTS = (Decision.STARTED, Decision.FAILED)
+
+
 def outcome_words(outcome: Outcome) -> list[str]:
     """The lines that end a run."""
     verdict = outcome.verdict.value if outcome.verdict else "no verdict"
     where = f" on {outcome.host}" if outcome.host else ""
     dry = " (dry run)" if outcome.dry_run else ""
+    source = outcome.source
+    dry += " from its capture" if source is not None and source.is_capture and outcome.decision in _STARTS else ""
     first = f"exit {int(outcome.exit)}: {outcome.decision.value} ({outcome.reason.value}, {verdict}){where}{dry}"
     return [first, *(f"risk: {risk_words(risk)}" for risk in outcome.residual_risk)]
 
@@ -242,6 +259,9 @@ def end_words(result: Any) -> list[str]:
             return [f"exit {int(Exit.INTERRUPTED)}: interrupted"]
         case (Finding(), *_):
             return [f"exit {int(worst(result))}: finds {', '.join(f'{each.code} {each.subject}' for each in result)}"]
+        case (Captured(), *_):
+            ends = [f"{each.name} {each.why.value if each.why else 'captured'}" for each in result]
+            return [f"ends: {', '.join(ends)}"]
         case (Outcome(), Outcome(), *_):
             return [f"exit {int(exit_of(result))} of all {len(result)}"]
     return []

@@ -73,6 +73,7 @@ class World:
         "late",
         "log",
         "lost",
+        "named",
         "network",
         "next_pid",
         "notes",
@@ -110,6 +111,8 @@ class World:
         """VMs with a writable disk that the storage fence does not cover."""
         self.unstartable: dict[Uuid, str] = {}
         """VMs that no host could start, and why."""
+        self.named: dict[Uuid, int] = {}
+        """The generation of disks that each VM's definition in the inventory names, where it is not the first."""
         self.runs_gone: set[str] = set()
         self.notes = Notes()
         """What was the case while runs asked and acted, for the oracle alone."""
@@ -156,6 +159,7 @@ class World:
         qemu = Qemu(vm, host, self.next_pid, self.now, by)
         qemu.stray = stray
         qemu.incoming = incoming
+        qemu.disks = self.named.get(vm, 0)
         qemu.idle_s = self.now - self.lost.get((vm, host.name), 0.0)
         host.qemus.append(qemu)
         self.qemus.setdefault(vm, []).append(qemu)

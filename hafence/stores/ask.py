@@ -11,6 +11,7 @@ from ..effects import (
     DropLease,
     Effect,
     EndWork,
+    KeepCapture,
     LearnMachine,
     LiftQuarantine,
     PlanWork,
@@ -62,6 +63,7 @@ ASKS: Mapping[type[Effect[Any]], Callable[[Store, Any, Asker, float], Any]] = {
         [PlannedWork(effect.kind, name, by.holder.who, effect.reason, now, effect.until) for name in effect.names]
     ),
     EndWork: lambda store, effect, by, now: store.end_planned(effect.kind, effect.names),
+    KeepCapture: lambda store, effect, by, now: store.keep_capture(effect.capture),
     SpendStatement: lambda store, effect, by, now: store.spend_statement(effect.host, effect.why, now),
 }
 """The effects that ask the store, each with its call. Waiting for a lease is not among it: whoever asks, asks again."""

@@ -353,3 +353,7 @@ def _moment(value: Value) -> float:
     if not isinstance(value, float) or not (math.isfinite(value) and 0 <= value < LATEST):
         raise ValueError(f"{value!r} is not a moment")
     return value
+
+
+uuid_in, host_in, moment_in = _uuid, _host, _moment
+"""The same for the codecs of other files."""

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..core.captures import Capture
 from ..core.model import HostName, Uuid
 from ..core.record import VmRecord
 from ..core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
@@ -148,6 +149,9 @@ class Store(Protocol):
     def planned(self) -> tuple[PlannedWork, ...]:
         """All planned work that is stored, by subject; what is over, too, until other work takes its place."""
 
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """The captured definitions of these VMs, of those that have one, by VM. Many are not one view of one moment."""
+
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """The latest runs (on one VM), newest first."""
 
@@ -190,6 +194,9 @@ class Store(Protocol):
 
     def end_planned(self, kind: WorkKind, names: Iterable[str]) -> None:
         """End planned work, all of it or none. Nothing where there is none."""
+
+    def keep_capture(self, capture: Capture) -> None:
+        """Keep a VM's captured definition. It takes the place of an earlier one."""
 
     # ------------------------------------------------ compare-and-set: of many at once exactly one succeeds
 

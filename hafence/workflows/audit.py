@@ -11,8 +11,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from ..core.captures import Capture, Source
+from ..core.drift import Drift
 from ..core.looks import HostLook, Look
-from ..core.model import Host, HostName, HostState, Inventory
+from ..core.model import Host, HostName, HostState, Inventory, StartMode, Uuid, Vm
 from ..core.planned import inventory_as_planned
 from ..core.power import devices_of
 from ..core.record import VmState, record_of
@@ -24,6 +26,7 @@ from ..core.stored import Recollection
 from ..core.survey import Code, Survey
 from ..effects import (
     AskPower,
+    Drifts,
     Effect,
     Fence,
     LookAt,
@@ -40,6 +43,7 @@ from ..effects import (
     Workflow,
     do,
 )
+from .capture import what_runs
 from .rehearse import Rehearsed, chosen_paths, look_again, orders_for, rehearse_more
 from .storage_fence import look_at_storage_fence, renew_storage_fence
 from .vm_run import Request
@@ -71,7 +75,17 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
     vms = sorted(inventory.vms)
     # Of one VM together: its definition is read once for both.
     both: tuple[Effect[Any], ...] = tuple(effect for vm in vms for effect in (MemoryNeed(vm), Startable(vm)))
-    answers = yield from do(Together(both))
+    try:
+        answers = yield from do(Together(both))
+    except StoreError:  # what was captured is not known, as little as where a VM should be
+        answers = (None, Source()) * len(vms)
+    running: dict[Uuid, Capture] = {}
+    drifts: Mapping[Uuid, tuple[Drift, ...]] = {}
+    if memory is not NOTHING:
+        started_here = (vm for vm in run.inventory.vms.values() if _starts_from_definitions(run.inventory, vm))
+        running = yield from what_runs(started_here, memory, looks, now)
+    if running:
+        drifts = yield from do(Drifts(tuple(running.values())))
     shared_keys, shared_disks = yield from do(Together((SharedHostKeys(), SharedDisks())))
     return Survey(
         inventory=inventory,
@@ -83,7 +97,10 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
         earlier=seen,
         store_problems=problems,
         memory_mib=dict(zip(vms, answers[::2], strict=True)),
-        not_startable=dict(zip(vms, answers[1::2], strict=True)),
+        not_startable={vm: source.why_not for vm, source in zip(vms, answers[1::2], strict=True)},
+        captures=running,
+        captured=frozenset(vm for vm, source in zip(vms, answers[1::2], strict=True) if source.is_capture),
+        drifts=drifts,
         storage_fences=fences,
         power={each.device: seen for each, seen in zip(asked, power, strict=True)},
         at=now,
@@ -93,6 +110,18 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
         store_id=run.store_id,
         planned=memory.planned,
     )
+
+
+def _starts_from_definitions(inventory: Inventory, vm: Vm) -> bool:
+    cluster = inventory.cluster_of(vm.host)
+    return cluster.is_kvm and cluster.start is not StartMode.COMMAND
+
+
+def with_captured(scene: Survey, kept: Iterable[Uuid]) -> Survey:
+    """The audit after these were captured: they are started from what they run with now."""
+    new = frozenset(kept)
+    drifts = {vm: each for vm, each in scene.drifts.items() if vm not in new}
+    return replace(scene, drifts=drifts, captured=scene.captured | new)
 
 
 def _power_devices(inventory: Inventory, hosts: Iterable[Host], now: float) -> tuple[AskPower, ...]:

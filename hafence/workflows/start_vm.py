@@ -76,11 +76,14 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
 
 def not_startable(vm_run: VmRun) -> Workflow[Outcome | None]:
     """The refusal where no target could start the VM from what is known of it."""
-    nothing = yield from do(Startable(vm_run.vm.uuid))
-    if not nothing:
+    vm_run.source = source = yield from do(Startable(vm_run.vm.uuid))
+    if not source.why_not:
         return None
-    message = f"no host could start {vm_run.vm.name}: {nothing}"
-    return refuse(vm_run, Reason.NO_TARGET, message, ("correct its domain_xml; 'hafence inventory check' shows all",))
+    message = f"no host could start {vm_run.vm.name}: {source.why_not}"
+    ways = ["correct its domain_xml; 'hafence inventory check' shows all"]
+    if vm_run.vm.domain_xml is None:
+        ways = ["give its domain_xml in the inventory", f"'hafence capture {vm_run.vm.name}', while it runs"]
+    return refuse(vm_run, Reason.NO_TARGET, message, tuple(ways))
 
 
 def no_place(vm_run: VmRun, suspect: Host, view: Observed, placement: Placement) -> Outcome:

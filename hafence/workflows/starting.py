@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ..core.attempts import FenceOrder, Verdict
 from ..core.decision import Allowed, Judgement, Refused
+from ..core.halted import Halted
 from ..core.looks import HostLook, Silence
 from ..core.model import HostName
 from ..core.outcome import Decision, Exit, Outcome
@@ -160,8 +161,30 @@ def verify(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[Outcom
     now = yield from do(Now())
     yield from vm_run.write(mark_running(vm_run.record, target, vm_run.run.id, now))
     vm_run.in_flight = None
+    seen = vm_run.seen.get(target)
+    if isinstance(seen, HostLook) and (halted := seen.halted.get(vm_run.vm.uuid)) is not None:
+        return _halted(vm_run, target, halted)
     message = f"{vm_run.vm.name} runs on {target}: {allowed.message}"
     return conclude(vm_run, Decision.STARTED, allowed.reason, message, host=target, suspect=vm_run.record.last_host)
+
+
+def _halted(vm_run: VmRun, target: HostName, halted: Halted) -> Outcome:
+    """Started, and it does not run. It is recorded where its process holds the disks: no other may be started."""
+    message = (
+        f"{vm_run.vm.name} was started on {target} and does not run: it is {halted.says}. Its process is there and"
+        f" holds its disks."
+    )
+    ways = (f"on {target}: {halted.way_out(vm_run.vm.uuid)}",)
+    return conclude(
+        vm_run,
+        Decision.FAILED,
+        Reason.START_PAUSED,
+        message,
+        host=target,
+        suspect=vm_run.record.last_host,
+        ways_out=ways,
+        exit=Exit.NEEDS_PERSON,
+    )
 
 
 def _copies_after(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow[dict[HostName, int]]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from ..core.attempts import Attempt, Verdict
+from ..core.captures import Source
 from ..core.comeback import definition_says
-from ..core.decision import Refused
+from ..core.decision import Refused, ways_to_the_newest
 from ..core.evidence import Evidence
 from ..core.looks import Look, copies_of
 from ..core.marks import Claim
@@ -87,6 +88,8 @@ class VmRun:
     """The targets on which a start makes a part of the VM's state anew."""
     seen: dict[HostName, Look] = field(default_factory=dict)
     """What was last seen of each host on this VM's way: what the others of the run have to know of."""
+    source: Source | None = None
+    """From which definition it would be started, once that was asked."""
     one_of_many: bool = False
     """The run is about other VMs too: what it asks for has to say which one is meant."""
     in_flight: HostName | None = None
@@ -143,6 +146,7 @@ def conclude(
         ways_out=ways_out,
         notes=tuple(vm_run.notes),
         exit=exit,
+        source=vm_run.source,
     )
 
 
@@ -162,7 +166,8 @@ def refuse(
 
 def refused_by(vm_run: VmRun, judgement: Refused) -> Outcome:
     """The gate's refusal as an outcome."""
-    return refuse(vm_run, judgement.reason, judgement.message, judgement.ways_out, host=judgement.host)
+    first = ways_to_the_newest(vm_run.vm.name) if judgement.reason is Reason.DISKS_DIFFER else ()
+    return refuse(vm_run, judgement.reason, judgement.message, (*first, *judgement.ways_out), host=judgement.host)
 
 
 def shut_out_hosts(vm_run: VmRun, memory: Recollection | None = None) -> Workflow[frozenset[HostName]]:

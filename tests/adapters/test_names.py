@@ -15,7 +15,9 @@ from hafence.core.model import Host, HostName, Uuid
 from hafence.core.troubles import Trouble
 from hafence.effects import Fence
 from hafence.inventory.yaml_tree import read_inventory
+from hafence.runner.definitions import Definitions
 from hafence.runner.perform_hosts import HostPerformer
+from hafence.stores.memory.store import MemoryStore
 
 ONE, TWO = Uuid("6d6f6a5a-0000-4000-8000-000000000001"), Uuid("6d6f6a5a-0000-4000-8000-000000000002")
 
@@ -57,7 +59,7 @@ def test_a_fence_knows_a_vm_by_the_names_of_inventory_and_definition(
     )
     inventory = read_inventory(str(tmp_path / "inventory.yaml"))
     hosts = NoWay(inventory.hosts, 1.0)
-    performer = HostPerformer(inventory, hosts, "run")
+    performer = HostPerformer(inventory, hosts, "run", Definitions(inventory, MemoryStore()))
     order = FenceOrder(HostName("kvm-01"), None, (ONE,), 5.0, 0.1, 2e9, rehearse=True)
     performer.fence(Fence(order))
     sent = re.search(r"^NAMES=(?:'([^']*)'|(.*))$", hosts.sent, re.MULTILINE)

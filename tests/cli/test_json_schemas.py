@@ -77,7 +77,7 @@ def _outcome_faults(change: dict[str, Any]) -> list[str]:
 
 def test_a_line_is_known_by_its_command() -> None:
     assert (
-        *("audit", "config-show", "doctor", "evacuate", "evacuate-lines"),
+        *("audit", "capture", "config-show", "doctor", "evacuate", "evacuate-lines"),
         *("explain", "fence", "history", "start-vm", "status"),
     ) == NAMES
     assert schema_of(["python", "-m", "hafence", "-i", "x", "config", "show", "--json"]) == "config-show"

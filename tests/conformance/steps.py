@@ -106,6 +106,11 @@ def look(*hosts: str) -> Ask:
     return lambda inventory, now: LookAt(tuple(HostName(name) for name in hosts))
 
 
+def look_for(vm: str, *hosts: str) -> Ask:
+    """Look into hosts, at one VM above all."""
+    return lambda inventory, now: LookAt(tuple(HostName(name) for name in hosts), (uuid_of(inventory, vm),))
+
+
 def witness(suspect: str, *siblings: str) -> Ask:
     """Siblings and the admin node look for signs of life."""
     return lambda inventory, now: Witness(HostName(suspect), tuple(HostName(name) for name in siblings))

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from tests.conformance.steps import BEGAN, Ask, Placed, Step, at_once, does, fence, look, settle, start, strike
+from tests.conformance.steps import (
+    BEGAN,
+    Ask,
+    Placed,
+    Step,
+    at_once,
+    does,
+    fence,
+    look,
+    look_for,
+    settle,
+    start,
+    strike,
+)
 from tests.conformance.worlds import Real, compare
 from tests.lab.cluster import Lab
 from tests.lab.command import wait_starting
+from tests.lab.proc import wait_until
 
 HOME, TARGET, PROXY, FOURTH = "kvm-01", "kvm-02", "kvm-03", "kvm-04"
 
@@ -90,6 +104,21 @@ def test_a_vm_that_ends_right_after_its_start(lab: Lab) -> None:
         does(kill, sim_waits_s=5),
         settle("web", TARGET),
         look(TARGET),
+    ]
+    compare(lab, ABSENT, steps)
+
+
+def test_a_vm_that_is_paused_right_after_its_start(lab: Lab) -> None:
+    def is_paused(real: Real) -> None:
+        asked = f"domstate {real.lab.vms['web'].uuid}"
+        wait_until(lambda: "paused" in real.lab.hosts[TARGET].virsh(asked), "it is paused")
+
+    steps: list[Step] = [
+        strike("pausing_start", TARGET, sim=[f"starts {TARGET}=pauses"]),
+        start("web", TARGET),
+        does(is_paused),
+        look_for("web", TARGET, HOME),
+        settle("web", TARGET),
     ]
     compare(lab, ABSENT, steps)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from hafence.core.captures import Capture
 from hafence.core.model import HostName, Uuid, parse_uuid
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
@@ -125,6 +126,11 @@ def stopped(vm: Uuid = VM, run: str = "run-1") -> VmRecord:
     return mark_stopped(unseen(vm, A), run, Reason.CONFIRMED_DEAD)
 
 
+def captured(vm: Uuid = VM, at: float = NOW, xml: str = "<domain/>") -> Capture:
+    """A captured definition."""
+    return Capture(vm, A, at, "d" * 64, xml)
+
+
 def fill(store: Store) -> None:
     """Something of everything that a store holds."""
     for number, vm in enumerate((VM, OTHER_VM)):
@@ -142,6 +148,7 @@ def fill(store: Store) -> None:
     store.learn_machine(B, "b" * 32, NOW)
     store.state(C, "alice@adm", "pulled the plug", NOW, NOW + 3600)
     store.plan([PlannedWork(WorkKind.DISARMED, "prod-a", "alice@adm", "rewiring", NOW, NOW + 3600)])
+    store.keep_capture(captured())
 
 
 def content(store: Store) -> tuple[object, ...]:
@@ -153,6 +160,7 @@ def content(store: Store) -> tuple[object, ...]:
         store.quarantined(),
         store.statements(),
         store.planned(),
+        store.captures((VM, OTHER_VM)),
         runs,
         tuple(store.run(summary.row.run) for summary in runs),
     )

@@ -18,7 +18,7 @@ from hafence.effects import LeaseLost, StoreError
 from hafence.stores.port import RunRow, StepRow, Store
 from tests.edges.bend import examples
 
-from .engines import ENGINES, NOW, OTHER_VM, TTL_S, VM, A, B, C, content, holder, stopped, stranger
+from .engines import ENGINES, NOW, OTHER_VM, TTL_S, VM, A, B, C, captured, content, holder, stopped, stranger
 
 HOSTS, VMS, RUNS = (A, B, C), (VM, OTHER_VM), ("run-1", "run-2", "run-22")
 
@@ -90,6 +90,7 @@ class Teller:
             lambda: store.spend_statement(host, "recovered", at),
             lambda: store.plan([PlannedWork(self._chance.choice([*WorkKind]), host, "ann", "why", at, at + TTL_S)]),
             lambda: store.end_planned(self._chance.choice([*WorkKind]), [host]),
+            lambda: store.keep_capture(captured(at=at, xml=self._chance.choice(["<domain/>", "", "<ü/>"]))),
         ]
         self._chance.choice(writes)()
         return host

@@ -183,7 +183,7 @@ def test_a_store_that_was_deleted_or_made_anew_under_a_run_is_seen(engine: Engin
 
 def test_reading_changes_nothing_not_even_where_there_is_no_store(engine: Engine, keys: Keys) -> None:
     store = engine.open(read_only=True)
-    assert content(store)[1:] == ((), (), (), (), (), ())
+    assert not any(content(store)[1:])
     assert store.check() == ()
     with pytest.raises(StoreError, match="read only"):
         lease_of(store)

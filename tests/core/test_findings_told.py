@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hafence.core.attempts import Reading, Verdict
 from hafence.core.audit import find_all
+from hafence.core.drift import Drift, DriftKind
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.model import Cluster, Host, HostName, Inventory, PowerDevice, StartMode, Vm
 from hafence.core.power import DeviceId, Power, PowerSeen
@@ -239,6 +240,23 @@ SCENES = {
     "no definition, whatever the reader says": scene(
         book=inventory(vms=[vm(1)]), not_startable={uuid(1): "the inventory has no domain_xml of it"}
     ),
+    "no definition, and one that was captured": scene(book=inventory(vms=[vm(1)]), captured=frozenset({uuid(1)})),
+    "it runs otherwise than it would be started": scene(
+        drifts={
+            uuid(1): (
+                Drift(DriftKind.DISKS, "vda on /b, vdb on /c", "vda on /a"),
+                Drift(DriftKind.MACHINE, "pc-q35-7.2", "pc"),
+            )
+        }
+    ),
+    "it runs with more memory and no network": scene(
+        drifts={uuid(1): (Drift(DriftKind.MEMORY, "64 MiB", "32 MiB"), Drift(DriftKind.NETWORK, "", "network default"))}
+    ),
+    "it runs otherwise, and is not HA": scene(
+        book=inventory(vms=[vm(1, domain_xml="/x.xml", ha=False)]),
+        drifts={uuid(1): (Drift(DriftKind.MEMORY, "64 MiB", "32 MiB"),)},
+    ),
+    "it runs as it would be started": scene(drifts={uuid(1): ()}),
     "no definition, and a command that starts": scene(book=with_command(inventory(vms=[vm(1)]))),
     "no definition of a VM that is not HA": scene(book=inventory(vms=[vm(1, ha=False)])),
     "no room by the inventory": scene(book=inventory(vms=[vm(1, domain_xml="/x", memory_mib=9999)])),

@@ -22,7 +22,9 @@ from hafence.core.storage.ceph import CephFence
 from hafence.effects import MemoryNeed, Start, Startable
 from hafence.inventory.domain_xml import Domain, DomainError, read_domain
 from hafence.inventory.yaml_tree import read_inventory
+from hafence.runner.definitions import Definitions
 from hafence.runner.perform_hosts import HostPerformer
+from hafence.stores.memory.store import MemoryStore
 
 from .bend import bent_by, examples, make_it_megabytes
 
@@ -214,13 +216,13 @@ def test_an_xml_that_has_become_something_else_since_the_check_starts_nothing(tm
     order = StartOrder(vm, HostName("kvm-02"), 1, 2e9, 5.0)
     (tmp_path / "web.xml").unlink()
     for make in (os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir):
-        performer = HostPerformer(inventory, hosts, "run")
+        performer = HostPerformer(inventory, hosts, "run", Definitions(inventory, MemoryStore()))
         make(tmp_path / "web.xml")
         assert performer.memory_need(MemoryNeed(vm)) is None
-        assert "web.xml" in performer.startable(Startable(vm))
+        assert "web.xml" in performer.startable(Startable(vm)).why_not
         reply = performer.start(Start(order))
         assert reply.result is StartResult.CLEAN
-        assert "can't be read" in reply.says
+        assert "can't be started from anything" in reply.says
         path = tmp_path / "web.xml"
         path.rmdir() if path.is_dir() else path.unlink()
     hosts.close()

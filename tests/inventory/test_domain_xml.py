@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hafence.core.model import CephSettings
 from hafence.core.storage.ceph import CephFence
 from hafence.inventory.domain_xml import MAX_BYTES, Disk, DomainError, read_domain, read_domain_file
-from hafence.inventory.domains import OpenConsole, check_domains, open_consoles, shared_disks, why_not_startable
+from hafence.inventory.domains import OpenConsole, check_domains, open_consoles, shared_disks, source_of
 from hafence.inventory.faults import InventoryError
 from hafence.inventory.yaml_tree import read_inventory
 from tests.core.make import vm
@@ -468,7 +468,7 @@ def test_a_file_that_is_missing_is_the_trouble_of_one_vm(tmp_path: Path) -> None
     vms = f"web-01: {{uuid: {UUID}, host: kvm-01, domain_xml: a.xml}}"
     vms += f"\n  web-02: {{uuid: {OTHER_UUID}, host: kvm-01, domain_xml: none.xml}}"
     inventory = read(tmp_path, text(vm=vms))
-    why = {name: why_not_startable(inventory, inventory.find_vm(name)) for name in ("web-01", "web-02")}
+    why = {name: source_of(inventory, inventory.find_vm(name), None)[0].why_not for name in ("web-01", "web-02")}
     assert why == {"web-01": "", "web-02": f"{tmp_path}/none.xml does not exist: check the path"}
     with pytest.raises(InventoryError) as caught:
         check_domains(inventory)

@@ -38,9 +38,9 @@ fencing:
   statement_age: 1d
   boot_grace: 5m
   storm_share: 40%
-  paths: 5
   max_hosts: 3
   per: 2h
+  paths: 5
   unreachable: prove
   pre_fence: false
 store: sqlite:state.db
@@ -91,9 +91,8 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     inventory = read(tmp_path, FULL)
     here = str(tmp_path)
 
-    assert inventory.settings == Settings(
-        25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, 3, 7200, Unreachable.PROVE, pre_fence=False, paths=5
-    )
+    times = (25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, 3, 7200)
+    assert inventory.settings == Settings(*times, paths=5, unreachable=Unreachable.PROVE, pre_fence=False)
     assert inventory.store == f"sqlite://{here}/state.db"
     assert inventory.hooks == f"{here}/hooks"
     prod, xen, plain = (inventory.clusters[name] for name in ("prod", "xen", "plain"))

@@ -241,6 +241,14 @@ def slow_start(lab: Lab, name: str, operation: str = "prepare") -> Fault:
     )
 
 
+def pausing_start(lab: Lab, name: str) -> Fault:
+    """Every VM that is started on a host is paused as soon as its start has ended."""
+    host = lab.hosts[name]
+    path = host.path("/run/lab/pause-started")
+    path.write_text("")
+    return Fault(lab, f"{name}: starts are paused", if_on(host, lambda: path.unlink(missing_ok=True)))
+
+
 def failing_start(lab: Lab, name: str, says: str = "the hook says no", operation: str = "prepare") -> Fault:
     """Every VM start on a host fails."""
     host = lab.hosts[name]

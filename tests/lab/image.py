@@ -44,12 +44,17 @@ stdio_handler = "file"
 HOOK = """\
 #!/bin/sh
 # libvirt looks for this file only when it starts, so it is always there. What it does to a VM's start is said by
-# files: /run/lab/hold-OPERATION holds it while the file exists, /run/lab/fail-OPERATION makes it fail.
+# files: /run/lab/hold-OPERATION holds it while the file exists, /run/lab/fail-OPERATION makes it fail, and
+# /run/lab/pause-OPERATION has it paused as soon as libvirt can be asked for that, which is when its start has ended.
 operation=$2
 while [ -e "/run/lab/hold-$operation" ]; do sleep 0.02; done
 if [ -e "/run/lab/fail-$operation" ]; then
     cat "/run/lab/fail-$operation" >&2
     exit 1
+fi
+if [ -e "/run/lab/pause-$operation" ]; then
+    again='until virsh -c qemu:///system suspend "$1"; do sleep 0.01; done'
+    setsid sh -c "$again" pause "$1" >/dev/null 2>&1 </dev/null &
 fi
 exit 0
 """

@@ -10,6 +10,7 @@ import pytest
 
 from hafence import effects
 from hafence.core.attempts import Facts, FenceOrder, FenceReport, Reading, Reply, Verdict
+from hafence.core.captures import Capture
 from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
 from hafence.core.given_back import GivenBack
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
@@ -94,6 +95,7 @@ STEPS: list[tuple[Effect[Any], Any]] = [
     (effects.RemoveEntries(HERE, (CLIENT,), 220.0), Unanswered("cut")),
     (effects.NoteSecondLevel(KVM_01, SecondLevelKind.POWER, {VM: LEVEL}), None),
     (effects.Fence(ORDER), FenceReport({VM: UNIT}, 1.5, 2.0)),
+    (effects.KeepCapture(Capture(VM, KVM_01, 2.0, "d" * 64, "<domain/>")), None),
 ]
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,7 +18,7 @@ from hafence.inventory.domain_xml import read_domain
 
 from ..lab import faults
 from ..lab.cluster import Lab
-from ..lab.vm import arguments_by_hand
+from ..lab.vm import FileDisk, LabVm, arguments_by_hand
 from .conftest import NONCE, Shell
 from .hosts import HOST, looked, run_start, settle, start
 
@@ -61,6 +64,37 @@ def test_a_failed_start_leaves_nothing(lab: Lab, inside: Shell, mode: StartMode)
     assert "a secret of this host" in run.stderr
     assert looked(inside).defined == frozenset()
     assert settle(inside, vm).result is StartResult.CLEAN
+
+
+@contextmanager
+def locked(lab: Lab, seconds: float) -> Iterator[LabVm]:
+    """A VM on whose image a process on another host holds qemu's lock for so long, as a dead client's may be held."""
+    path = lab.folder / "vms" / "locked.raw"
+    path.write_bytes(bytes(1 << 20))
+    lab.start_vm("kvm-02", "db-01", disk=FileDisk(path))
+    end = threading.Timer(seconds, lambda: lab.hosts["kvm-02"].virsh("destroy db-01"))
+    end.start()
+    yield lab.define_vm(HOST, "web-01", disk=FileDisk(path))
+    end.cancel()
+    end.join()
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+def test_a_start_waits_for_a_lock_that_passes(lab: Lab, inside: Shell, mode: StartMode) -> None:
+    with locked(lab, 4) as vm:
+        reply = start(inside, vm, mode=mode, within_s=20)
+    assert reply.result is StartResult.RUNNING, reply
+    assert lab.copies(vm.uuid) == 1
+
+
+@pytest.mark.parametrize("mode", [StartMode.PERSISTENT, StartMode.TRANSIENT])
+def test_a_lock_that_stays_is_named_and_nothing_is_left(lab: Lab, inside: Shell, mode: StartMode) -> None:
+    with locked(lab, 60) as vm:
+        reply = start(inside, vm, mode=mode, within_s=6)
+    assert reply.result is StartResult.CLEAN, reply
+    assert "lock on an image" in reply.says
+    assert lab.copies(vm.uuid) == 0
+    assert Uuid(vm.uuid) not in looked(inside).defined
 
 
 def test_a_failed_start_does_not_take_away_what_was_defined_before(lab: Lab, inside: Shell) -> None:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from hafence.core.attempts import FenceReport, Reply
+from hafence.core.captures import Capture, Source
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Look
 from hafence.core.model import Inventory
@@ -26,12 +27,15 @@ from hafence.core.watch import WatchReport
 from hafence.effects import (
     Answer,
     Ask,
+    Drifts,
     DropLease,
     Effect,
     EndWatch,
     EndWork,
     Fence,
+    FetchDefinitions,
     Interrupted,
+    KeepCapture,
     LearnMachine,
     LeaseLost,
     LiftQuarantine,
@@ -78,7 +82,7 @@ MACHINE = "0123456789abcdef0123456789abcdef"
 EMPTY = Recollection({}, {}, {}, {})
 SILENT = (
     *(Tell, DropLease, Quarantine, LiftQuarantine, LearnMachine, RecordStatement, SpendStatement),
-    *(SendOff, NoteOutcome, NoteSecondLevel, PlanWork, EndWork),
+    *(SendOff, NoteOutcome, NoteSecondLevel, PlanWork, EndWork, KeepCapture),
 )
 """Effects that are answered with nothing."""
 
@@ -218,7 +222,11 @@ class Desk:
             case RecallEvacuations() | RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
             case Startable():
-                return ""
+                return Source()
+            case Drifts():
+                return {capture.vm: () for capture in effect.captures}
+            case FetchDefinitions():
+                return {vm: Capture(vm, effect.host, self.clock, "", "<domain/>") for vm in effect.vms}
             case WritableDisks():
                 return (WritableDisk(f"rbd:rbd/{self.inventory.vms[effect.vm].name}", "vda (network)"),)
             case OwnAddresses():

@@ -22,6 +22,7 @@ from hafence.effects import (
     MemoryNeed,
     Parallel,
     Recall,
+    Startable,
     StoreError,
     StoreHealth,
     Together,
@@ -100,6 +101,9 @@ CASES = {
     "the store complains": It(answers={StoreHealth: (("history_broken", "step 4 was changed"),)}),
     "the store can't be opened": It(answers={StoreHealth: StoreError("no right to read")}),
     "the store can't be read": It(answers={Recall: StoreError("no right to read")}),
+    "the store can't be read for definitions": It(
+        answers={Recall: StoreError("no right to read"), Startable: StoreError("no right to read")}
+    ),
     "quarantine without Ceph": It(memory=memory(MOVED, quarantine=FENCED)),
     "quarantine, nothing is left there": It(
         seen(k2=(WEB,)), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {ListEntries: LASTING}

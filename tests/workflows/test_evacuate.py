@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hafence.core.attempts import FenceReport, Verdict
+from hafence.core.captures import Source
 from hafence.core.evacuations import Evacuation
 from hafence.core.looks import Look, Silence
 from hafence.core.model import HostName, HostState, Inventory, Uuid, Vm
@@ -173,7 +174,7 @@ CASES = {
     "one has no place": It((WEB, DB, HIGH), looks={K2: look("kvm-02", memory_free_mib=1500), K3: silence("kvm-03")}),
     "none has a place": It(looks={K2: silence("kvm-02"), K3: silence("kvm-03")}),
     "one lacks its disk everywhere": It(answers={LookAt: lacks(1)}),
-    "one has no definition": It(answers={Startable: of(1, "no definition")}),
+    "one has no definition": It(answers={Startable: of(1, Source("no definition"))}),
     "in maintenance": It(inventory=book(*ALL, hosts=(host("kvm-01", state=HostState.MAINTENANCE),))),
     "disarmed": It(memory=memory(planned=stage.DISARMED)),
     "disarmed, dry": It(memory=memory(planned=stage.DISARMED), wishes={**DRY, "yes": True}),
@@ -332,7 +333,7 @@ def test_nothing_is_killed_where_none_has_a_place() -> None:
 
 def test_the_suspect_of_a_planned_move_needs_no_quarantine_and_any_other_does() -> None:
     assert It().end()[0].of(Quarantine) == []
-    assert It(answers={Startable: "no definition"}).end()[0].of(Quarantine) == []
+    assert It(answers={Startable: Source("no definition")}).end()[0].of(Quarantine) == []
     stuck, _ = It(alive=(WEB.uuid,)).end()
     assert [effect.why for effect in stuck.of(Quarantine)] == ["2 VM(s) were fenced there"]
     desk, _ = It(running={WEB.uuid: K1, DB.uuid: K1}).end()

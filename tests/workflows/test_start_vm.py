@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from hafence.core.captures import Source
 from hafence.core.evidence import Sign
+from hafence.core.halted import Halted
 from hafence.core.looks import Libvirt, Look
 from hafence.core.marks import Mark
 from hafence.core.model import Cluster, HostName, HostState, Inventory, Unreachable, Vm
@@ -96,6 +98,7 @@ MOVED = [seen(k1=(WEB,)), seen(), AFTER]
 SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
 CUT_OFF = {EndWatch: lambda effect: WatchReport(effect.suspect)}
 WHOSE = " store=0123456789abcdef run=run-b age="
+PAUSED = Halted("paused", "i-o-error")
 OTHER_DISKS = says("alive", 10, " found=1 killed=0 why=disks-differ differs=web-01.snap1")
 ANOTHER_STORES = says("unknown", 11, f" found= killed=0 why=another-store-is-at-it{WHOSE}3")
 UNREADABLE = says("unknown", 11, " found= killed=0 why=mark-unreadable")
@@ -368,10 +371,18 @@ CASES = {
         answers={Settle: started(StartResult.RUNNING)},
     ),
     "a start in flight came up": It([AFTER], memory=memory(STARTING), answers={Settle: started(StartResult.RUNNING)}),
+    "it is paused right after its start": It(
+        [seen(k1=(WEB,)), seen(), seen(k2=replace(look("kvm-02", WEB.uuid), halted={WEB.uuid: PAUSED}))], wishes=YES
+    ),
+    "a start in flight came up, and is paused": It(
+        [seen(k2=replace(look("kvm-02", WEB.uuid), halted={WEB.uuid: PAUSED}))],
+        memory=memory(STARTING),
+        answers={Settle: started(StartResult.RUNNING)},
+    ),
     "a start in flight came to nothing": It([seen(), seen(), seen(k3=(WEB,))], memory=memory(STARTING)),
     "a start in flight is unknown": It(memory=memory(STARTING), answers={Settle: started(StartResult.UNKNOWN)}),
     "a start in flight, dry": It([seen()], memory=memory(STARTING), wishes=DRY),
-    "no definition": It(answers={Startable: "its domain_xml is gone"}, wishes=YES),
+    "no definition": It(answers={Startable: Source("its domain_xml is gone")}, wishes=YES),
     "no target": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=look("kvm-03", memory_free_mib=10))], wishes=YES),
     "no target and no sibling": It([seen(k1=(WEB,), k2=silence("kvm-02"), k3=silence("kvm-03"))], wishes=YES),
     "to a host": It([seen(k1=(WEB,)), seen(), seen(k3=(WEB,))], wishes={**YES, "to": K3}),

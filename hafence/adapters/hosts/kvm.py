@@ -13,6 +13,7 @@ from ...core.attempts import FenceOrder
 from ...core.model import Host, Settings, Uuid
 from ...core.replies import wrong_machine
 from ...core.wire import Hello
+from .capture import capture_program, parse_capture
 from .give_back import give_back_program, parse_given_back
 from .look import look_program, parse_look
 from .program import DEFAULTS, SCAN, Program, claimed, compose, ground
@@ -25,9 +26,11 @@ __all__ = [
     "WITNESS_SPARE_S",
     "Go",
     "Stay",
+    "capture_program",
     "fence_program",
     "give_back_program",
     "look_program",
+    "parse_capture",
     "parse_given_back",
     "parse_look",
     "parse_start",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from ...core.halted import Halted
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.marks import Mark
 from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
@@ -23,6 +24,7 @@ _LINES = {
     "named": re.compile(r"named ([A-Za-z0-9._-]{1,255}) ([0-9]{1,6})\Z"),
     "doubt": re.compile(r"doubt ([0-9a-f-]{36}) ([A-Za-z0-9._,:-]{1,60})\Z"),
     "asked": re.compile(r"asked ([0-9a-f-]{36}) (off|active|busy)\Z"),
+    "halted": re.compile(r"halted ([0-9a-f-]{36}) ([a-z-]{1,40}) ([a-z-]{1,60})\Z"),
     "active": re.compile("active " + _UUID),
     "defined": re.compile("defined " + _UUID),
     "autostart": re.compile("autostart " + _UUID),
@@ -131,7 +133,20 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        for kind in ("copy", "doubt", "asked", "active", "defined", "autostart", "saved", "listed", "aside", "held"):
+        of_vms = (
+            "copy",
+            "doubt",
+            "asked",
+            "active",
+            "defined",
+            "autostart",
+            "saved",
+            "listed",
+            "aside",
+            "held",
+            "halted",
+        )
+        for kind in of_vms:
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
@@ -169,6 +184,7 @@ def _host_look(
         starting=frozenset(vm for vm, state in asked.items() if state != "off" and vm not in copies),
         doubtful={parse_uuid(match[1]): match[2] for match in found["doubt"]},
         cleared=frozenset(vm for vm, state in asked.items() if state == "off"),
+        halted={parse_uuid(match[1]): Halted(match[2], match[3]) for match in found["halted"]},
         held={parse_uuid(match[1]): Mark(match[2], match[3], float(match[4])) for match in found["held"]},
         saved=_uuids(found["saved"]),
         listed=_uuids(found["listed"]),

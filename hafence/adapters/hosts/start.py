@@ -31,8 +31,14 @@ _WHY = {
     "deadline-passed": "the time allowed for the start had passed before libvirt was asked",
     "define-failed": "libvirt did not take the definition",
     "ended-at-once": "libvirt started it, and it ended at once",
+    "image-is-locked": (
+        "somebody holds the lock on an image of it, no process of that host, and kept it for as long as the start may"
+        " take: the VM may live where nobody looks; see which host has that image open"
+    ),
     "libvirt-does-not-answer": "libvirt does not answer",
     "libvirt-runs-another-uuid": "libvirt may run a VM of its name under another UUID: see 'virsh list --uuid'",
+    "libvirt-timed-out": "libvirt timed out over it again and again: see what it is at there",
+    "libvirt-was-busy-with-it": "libvirt was busy with it for as long as the start may take: see what it is at there",
     "lock-held": "another start of the VM is still under way there",
     "no-copy": "no copy of it is there and no start is under way",
     "rebooted": "it has booted since it was looked into",
@@ -63,7 +69,7 @@ def start_program(
     if domain.uuid != order.vm:
         raise ValueError(f"a definition of {domain.uuid} starts another VM than {order.vm}")
     text = compose(
-        (*SCAN, "mark", "locked", "start"),
+        (*SCAN, "mark", "locked", "again", "start"),
         nonce,
         host.root,
         **claimed(order.claim),

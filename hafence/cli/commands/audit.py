@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("audit", short_help="Check fence paths and VMs, read-only, for cron.")
 @click.option("--renew", is_flag=True, help="Make storage fences of quarantined hosts last that end: a run of its own.")
+@click.option("--capture", is_flag=True, help="Keep definitions of running VMs that are new: a run of its own.")
 @click.option("--matrix", is_flag=True, help="Show who can be fenced through whom, with the age of what was seen.")
 @click.option(
     "--textfile",
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @common_options
 @pass_options
-def audit(options: Options, renew: bool, matrix: bool, textfile: Path | None) -> int:
+def audit(options: Options, renew: bool, capture: bool, matrix: bool, textfile: Path | None) -> int:
     """Rehearse the fence of every host through some of its siblings, all of them in turn, and look for every VM;
     change nothing.
 
@@ -39,8 +40,8 @@ def audit(options: Options, renew: bool, matrix: bool, textfile: Path | None) ->
     found by cause, the worst first, each with what to type; with -v every finding too. Exit 0 OK, 1 WARNING,
     2 CRITICAL, 3 UNKNOWN (also for a usage error). With -q it is silent when all is well.
 
-    The one thing that it changes, and only with --renew: a quarantined host whose entries on Ceph's blocklist end
-    is kept shut out.
+    What it changes, and only where it is told to: with --renew a quarantined host whose entries on Ceph's blocklist
+    end is kept shut out; with --capture the store keeps what VMs run with now, from which they are started then.
     """
     _check_textfile(textfile)
     inventory = read_inventory(options)
@@ -48,6 +49,7 @@ def audit(options: Options, renew: bool, matrix: bool, textfile: Path | None) ->
     from ...adapters.local.seen_paths import AuditUnderWay, only_audit
     from ...core.audit import find_all, worst
     from ...core.survey import Severity
+    from ..audit_capture import captured_objects, keep_captures
     from ..show.audit import counts_of, finding_object, one_line, print_by_cause, print_lines
     from ..show.matrix import matrix_object, print_matrix
 
@@ -55,6 +57,7 @@ def audit(options: Options, renew: bool, matrix: bool, textfile: Path | None) ->
     try:
         with only_audit(url):
             scene, renewed, lost = _look(options, inventory, url, renew)
+            scene, kept = keep_captures(inventory, url, scene) if capture else (scene, ())
     except AuditUnderWay:
         return _is_under_way(options)
     findings = find_all(scene)
@@ -65,6 +68,7 @@ def audit(options: Options, renew: bool, matrix: bool, textfile: Path | None) ->
         done: dict[str, Any] = {}
         if renew:
             done["renewed"] = [{"host": host, "says": each.says} for host, each in renewed.items()]
+        done |= {"captured": captured_objects(inventory, kept)} if capture else {}
         done |= {"matrix": matrix_object(scene)} if matrix else {}
         print_document({"status": status.name, "findings": found, "counts": counts, **done})
     elif not (options.quiet and status is Severity.OK):
@@ -74,6 +78,8 @@ def audit(options: Options, renew: bool, matrix: bool, textfile: Path | None) ->
             print_lines(status, findings, counts)
         for host, each in renewed.items():
             out_folded(one_line(f"renewed {host}: {each.says}"))
+        for each_kept in kept:
+            out_folded(f"captured {inventory.vms[each_kept.vm].name} on {each_kept.host}")
     if matrix and not options.json:
         print_matrix(scene)
     if lost and not options.quiet:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.attempts import Attempt
+from ...core.captures import Source
 from ...core.evidence import Evidence
 from ...core.outcome import Exit, Outcome
 from ...workflows.fence import NotLookedInto
@@ -30,6 +31,7 @@ def outcome_object(outcome: Outcome) -> dict[str, Any]:
         "residual_risk": [risk.says for risk in outcome.residual_risk],
         "ways_out": list(outcome.ways_out),
         "notes": list(outcome.notes),
+        "definition": _source(outcome.source),
         "exit": int(outcome.exit),
     }
     if outcome.exit is Exit.STORE:
@@ -50,6 +52,20 @@ def not_looked_into_object(run: str, ended: NotLookedInto) -> dict[str, Any]:
     """A `fence --host` that found nobody to fence and could not look."""
     message = f"{ended.host} was not looked into ({ended.says}): nothing was fenced"
     return {"run": run, "vms": [], "exit": int(Exit.REFUSED), "message": message}
+
+
+def _source(source: Source | None) -> dict[str, Any] | None:
+    """From which definition the VM is started, or would be; None where nobody has come so far as to ask."""
+    if source is None or source.why_not:
+        return None
+    capture = source.capture if source.is_capture else None
+    return {
+        "from": source.origin.value,
+        "host": capture.host if capture else None,
+        "at": timestamp(capture.at) if capture else None,
+        "digest": capture.digest if capture else None,
+        "says": source.says,
+    }
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -175,6 +175,7 @@ RULES: Mapping[str, str] = {
     "store_error": "the store could not be read or written: without a history and a lease nothing is done",
     "interrupted": "the admin ended the run",
     "start_unknown": "a start was sent and its outcome could not be settled: nothing is started elsewhere before it is",
+    "start_paused": "the VM was started, and libvirt does not run it: its process holds the disks and does nothing",
     "two_copies": "two copies of the VM were seen",
     "disks_differ": "the VM's process writes to newer disks than a start would be from, so nothing was killed",
 }

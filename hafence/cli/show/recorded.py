@@ -162,6 +162,7 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "spend_statement": ("spend statement", _key("host"), _key("why")),
     "plan_work": ("planned work", _work, _key("reason")),
     "end_work": ("planned work ended", _work, _nothing),
+    "keep_capture": ("kept the definition from", _key("host"), _key("digest")),
     "send_off": ("send off", _device, _nothing),
     "ask_clients": ("asked who uses", lambda data, names: f"{', '.join(data['volumes'])}, {_asked(data)}", _clients),
     "list_entries": ("listed who is shut out", lambda data, names: _asked(data), _entries),

@@ -89,6 +89,8 @@ def facts(outcome: Outcome, verbose: bool) -> list[Fact]:
     shown: list[Fact] = [("why", f"{outcome.reason.value}: {outcome.says}")]
     if outcome.dry_run or verbose:
         shown += [("weighed", note) for note in outcome.notes]
+    if outcome.source is not None and outcome.source.capture is not None and not outcome.source.why_not:
+        shown.append(("definition", outcome.source.says))
     shown += [("risk", risk.says) for risk in outcome.residual_risk]
     shown += [("way out", way) for way in outcome.ways_out]
     if not outcome.dry_run:  # nothing is recorded of a dry run: its id leads nowhere

@@ -23,6 +23,7 @@ from ...effects import (
     Effect,
     EndWork,
     Fence,
+    FetchDefinitions,
     Interrupted,
     LeaseLost,
     LiftQuarantine,
@@ -107,6 +108,8 @@ class Steps:
                 return f"starting {self.name(order.vm)} on {order.target}"
             case Settle(order):
                 return f"settling on {order.target} what became of the start of {self.name(order.vm)}"
+            case FetchDefinitions(host, vms):
+                return f"fetching from {host} the definition of {self.names(vms)}"
             case RunHooks():
                 return "running the before-start hooks"
             case AskPower(device):

@@ -28,6 +28,7 @@ _KEYS: dict[str, Callable[[Row], str]] = {
     "lease": lambda row: _text(row[0]),
     "quarantine": lambda row: _text(row[0]),
     "machine": lambda row: _text(row[0]),
+    "capture": lambda row: _text(row[0]),
     "statement": lambda row: statement_key(_whole(row[0])),
     "planned": lambda row: _text(row[0]),
     "history": lambda row: history_key(_text(row[1]), _whole(row[2])),

@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
+from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
 from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
 from .. import codec, rules
+from ..capture_codec import capture_row, read_capture
 from ..codec import Row, RowError, when
 from ..holder import Holder, is_gone_from_here
 from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
@@ -29,6 +31,8 @@ from .tables import EtcdTables
 from .view import Changes, Moment, View
 
 _TOKEN = One("meta", "last_token")
+_CAPTURES_AT_ONCE = 16
+"""Captured definitions in one answer: each may be large."""
 
 
 class EtcdStore:
@@ -71,6 +75,12 @@ class EtcdStore:
     def planned(self) -> tuple[PlannedWork, ...]:
         """See Store."""
         return self._tables.read((All("planned"),), _planned)
+
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """See Store."""
+        wants = tuple(One("capture", vm) for vm in sorted(set(vms)))
+        parts = (wants[start : start + _CAPTURES_AT_ONCE] for start in range(0, len(wants), _CAPTURES_AT_ONCE))
+        return tuple(each for part in parts for each in self._tables.read(part, partial(_captures, part)))
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -168,6 +178,11 @@ class EtcdStore:
 
         self._tables.write(tuple(One("planned", subject) for subject in subjects), write)
 
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        row = capture_row(capture)
+        self._tables.write((One("capture", capture.vm),), lambda _view, changes: changes.put("capture", row))
+
     # ------------------------------------------------ compare-and-set
 
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
@@ -259,6 +274,11 @@ def _statements(view: View) -> tuple[tuple[int, StatementRow], ...]:
     return codec.read_all("statement", view.all("statement"), codec.read_statement)
 
 
+def _captures(wants: Iterable[One], view: View) -> tuple[Capture, ...]:
+    found = (_read_one(view, want.table, want.key, read_capture) for want in wants)
+    return tuple(each for each in found if each is not None)
+
+
 def _end_statements(view: View, changes: Changes, host: HostName, why: str, at: float) -> None:
     for number, row in _statements(view):
         if row.host == host and row.ended_at is None:
@@ -274,6 +294,7 @@ _READERS: dict[str, Callable[[Row], object]] = {
     "machine": codec.read_machine,
     "statement": codec.read_statement,
     "planned": codec.read_planned,
+    "capture": read_capture,
 }
 
 

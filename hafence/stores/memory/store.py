@@ -11,10 +11,12 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
 from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
 from .. import codec, rules
+from ..capture_codec import capture_columns, read_capture
 from ..codec import read_again, when
 from ..holder import Holder, is_gone
 from ..port import Json, LeaseRow, Problem, QuarantineRow, RunHistory, RunRow, RunSummary, StatementRow, StepRow
@@ -34,6 +36,7 @@ class MemoryStore:
         self._machines: dict[HostName, str] = {}
         self._statements: list[StatementRow] = []
         self._planned: dict[str, PlannedWork] = {}
+        self._captures: dict[Uuid, Capture] = {}
         self._last_token = 0
         self._history = History()
 
@@ -81,6 +84,11 @@ class MemoryStore:
         """See Store."""
         with self._lock:
             return tuple(work for _, work in sorted(self._planned.items()))
+
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """See Store."""
+        with self._lock:
+            return tuple(self._captures[vm] for vm in sorted(set(vms)) if vm in self._captures)
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -166,6 +174,12 @@ class MemoryStore:
         with self._lock:
             for name in names:
                 self._planned.pop(codec.subject_of(kind, name), None)
+
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        kept = read_again("capture", read_capture, capture_columns(capture))
+        with self._lock:
+            self._captures[kept.vm] = kept
 
     # ------------------------------------------------ compare-and-set
 

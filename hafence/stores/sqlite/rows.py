@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
+from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
 from ...core.stored import PlannedWork
 from .. import codec
+from ..capture_codec import capture_row, read_capture
 from ..codec import Row
 from ..port import LeaseRow, QuarantineRow, StatementRow
 
@@ -137,3 +140,16 @@ def planned(db: sqlite3.Connection) -> tuple[PlannedWork, ...]:
 def put_planned(db: sqlite3.Connection, new: PlannedWork) -> None:
     """Write planned work."""
     db.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?)", codec.planned_row(new))
+
+
+def captures(db: sqlite3.Connection, vms: Iterable[Uuid] | None = None) -> tuple[Capture, ...]:
+    """The captured definitions of these VMs, or every one."""
+    if vms is None:
+        return codec.read_all("capture", db.execute("SELECT * FROM capture ORDER BY vm"), read_capture)
+    rows = (row for vm in sorted(set(vms)) for row in db.execute("SELECT * FROM capture WHERE vm = ?", (vm,)))
+    return codec.read_all("capture", rows, read_capture)
+
+
+def put_capture(db: sqlite3.Connection, new: Capture) -> None:
+    """Write a captured definition."""
+    db.execute("INSERT OR REPLACE INTO capture VALUES (?, ?, ?, ?, ?, ?)", capture_row(new))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ...effects import StoreError
 
 APPLICATION_ID = 0x48464E43  # "HFNC", in the file's header
-STATE_TABLES = ("meta", "record", "lease", "quarantine", "machine", "statement", "planned")
+STATE_TABLES = ("meta", "record", "lease", "quarantine", "machine", "statement", "planned", "capture")
 
 _V1 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID",
@@ -57,6 +57,9 @@ _V2 = (
     """CREATE TABLE planned (
         subject TEXT PRIMARY KEY NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,
         since REAL NOT NULL, until REAL NOT NULL, seal TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE capture (
+        vm TEXT PRIMARY KEY NOT NULL, host TEXT NOT NULL, at REAL NOT NULL, beside TEXT NOT NULL, xml TEXT NOT NULL,
+        seal TEXT NOT NULL) WITHOUT ROWID""",
 )
 
 STEPS: tuple[tuple[str, ...], ...] = (_V1, _V2)

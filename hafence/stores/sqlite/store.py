@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ...core.captures import Capture
 from ...core.model import HostName, Uuid
 from ...core.record import VmRecord
 from ...core.stored import Busy, Lease, PlannedWork, Recollection, WorkKind
@@ -64,6 +65,11 @@ class SqliteStore:
     def planned(self) -> tuple[PlannedWork, ...]:
         """See Store."""
         return self._file.read(rows.planned)
+
+    def captures(self, vms: Iterable[Uuid]) -> tuple[Capture, ...]:
+        """See Store."""
+        wanted = tuple(vms)
+        return self._file.read(lambda db: rows.captures(db, wanted))
 
     def runs(self, vm: Uuid | None = None, limit: int = 50) -> tuple[RunSummary, ...]:
         """See Store."""
@@ -149,6 +155,10 @@ class SqliteStore:
         subjects = [(codec.subject_of(kind, name),) for name in names]
         self._file.write(lambda db: db.executemany("DELETE FROM planned WHERE subject = ?", subjects))
 
+    def keep_capture(self, capture: Capture) -> None:
+        """See Store."""
+        self._file.write(lambda db: rows.put_capture(db, capture))
+
     # ------------------------------------------------ compare-and-set
 
     def take_lease(self, vm: Uuid, holder: Holder, ttl_s: float, now: float) -> Lease | Busy:
@@ -230,6 +240,7 @@ def _problems(db: sqlite3.Connection) -> tuple[Problem, ...]:
         rows.machines,
         rows.statements,
         rows.planned,
+        rows.captures,
         rows.last_token,
         rows.store_id,
     ):

@@ -15,7 +15,7 @@ AUTOSTART=$ROOT/etc/libvirt/qemu/autostart
 
 find_virsh() {
     HAS_VIRSH=$(command -v virsh)
-    ASK_INFO=''
+    ASK_INFO='' ASK_REASON=''
     find_read_only
 }
 
@@ -99,20 +99,26 @@ ask_once() {
 }
 
 # begin_asking VM…: ASK_COMMANDS, whose lines are for read_ask_line. With ASK_INFO=yes also whether libvirt keeps a
-# definition of the VMs: KEPT, their UUIDs.
+# definition of the VMs: KEPT, their UUIDs. With ASK_REASON=yes also why one that is active does not run: HALTED, "UUID STATE
+# (REASON)" a line.
 begin_asking() {
     ASK_COMMANDS='nodememstats; echo ask'
     for asking_vm; do
-        ASK_COMMANDS="$ASK_COMMANDS; echo ask $asking_vm; domstate $asking_vm"
+        ASK_COMMANDS="$ASK_COMMANDS; echo ask $asking_vm; domstate ${ASK_REASON:+--reason }$asking_vm"
         [ -z "$ASK_INFO" ] || ASK_COMMANDS="$ASK_COMMANDS; dominfo $asking_vm"
     done
     ASK_COMMANDS="$ASK_COMMANDS; echo ask end"
-    ASK_VM='' ask_part=begin ask_good=yes KEPT=' '
+    ASK_VM='' ask_part=begin ask_good=yes KEPT=' ' HALTED=''
 }
 
 # read_ask_line LINE: ask_part, where virsh has come to (begin, asked, vm, told, end, finished), and what it says of
 # ASK_VM.
 read_ask_line() {
+    ask_whole=$1
+    case $ask_part:$1 in
+    vm:error:*) ;;
+    vm:*' ('*')') set -- "${1%% (*}" ;;
+    esac
     case $ask_part:$1 in
     *:'') ;;
     begin:ask) ask_part=asked ;;
@@ -127,6 +133,10 @@ read_ask_line() {
     vm:running | vm:paused | vm:idle | vm:'in shutdown' | vm:pmsuspended | vm:'no state')
         ask_part=told
         STATES="$STATES$ASK_VM active$NL"
+        case $1 in
+        running | idle) ;;
+        *) HALTED="$HALTED$ASK_VM $ask_whole$NL" ;;
+        esac
         ;;
     told:'error: Domain not found: '*) ;; # what older ones add
     told:"error: failed to get domain '$ASK_VM'") [ -n "$ASK_INFO" ] || ask_good='' ;;

@@ -6,6 +6,7 @@
 #
 #   boot ID | libvirt ok,busy,hung,failed,down,absent | memory total=KIB free=KIB
 #   copy UUID N (living processes) | named NAME N (of these, those that bear no UUID) | doubt UUID PROGRAM (see scan.sh)
+#   halted UUID STATE REASON (of ASKED those that are active and do not run)
 #   active UUID | defined UUID (libvirt's lists) | asked UUID off,active,busy (see libvirt.sh)
 #   autostart UUID | saved UUID (a managed save image) | listed UUID (by libvirt-guests, for the next boot) | aside UUID (its definition was set aside) | missing PROGRAM | blind WHY (processes could not be looked at)
 #   held UUID STORE RUN AGE_S (whose run was last at one of ASKED, see mark.sh)
@@ -86,6 +87,21 @@ tell_libvirt() {
     for asked_state in $STATES; do
         unset IFS
         tell "asked $asked_state"
+    done
+    unset IFS
+    [ -z "$STATES" ] || tell_halted
+}
+
+# In letters that a reply may hold: "paused (I/O error)" is "paused i-o-error".
+tell_halted() {
+    IFS=$NL
+    for halted_line in $HALTED; do
+        unset IFS
+        halted_what=$(printf %s "${halted_line#* }" | tr 'A-Z /' 'a-z--' | tr -cd 'a-z()-')
+        halted_why=${halted_what#*-(}
+        [ "$halted_why" != "$halted_what" ] || halted_why=
+        halted_why=${halted_why%)}
+        tell "halted ${halted_line%% *} ${halted_what%%-(*} ${halted_why:-unknown}"
     done
     unset IFS
 }
@@ -253,6 +269,8 @@ main() {
     VMS='' NAMES='' ANY_NAME=yes
     TOLD=0
     find_virsh
+    # shellcheck disable=SC2034  # libvirt.sh reads it
+    ASK_REASON=yes HALTED=''
     tell_boot
     tell_missing
     tell_copies

@@ -1,10 +1,12 @@
 # shellcheck shell=sh
-# Starts a VM here, at most once. Needs locked.sh and what that needs; see there for the answer.
+# Starts a VM here, at most once. Needs locked.sh, again.sh and what these need; see locked.sh for the answer.
 #
 # XML     the domain, whose UUID was read and found to be the VM's before it was sent
 # DOMAIN  its name
 # HOW     persistent: define and start; transient: create
 # BOOT    the boot in which this host was looked into: the tickets that it has seen since are gone with another one
+#
+# A start that fails for a reason that passes (again.sh) is tried again, as long as there is time for it.
 #
 # What counts at the end is what is seen, not what virsh said. A definition is taken back if the start failed and it was
 # not here before; nothing else of the VM is ever removed.
@@ -90,8 +92,11 @@ start() {
         take_back
         could_not_begin deadline-passed
     fi
-    begin_start
-    await_start || finish unknown why=still-starting
+    while :; do
+        begin_start
+        await_start || finish unknown why=still-starting
+        may_try_again || break
+    done
     conclude
 }
 
@@ -112,7 +117,8 @@ conclude() {
         if runs_another; then finish unknown why=libvirt-runs-another-uuid; fi
         finish clean why=ended-at-once
     fi
-    finish clean why=virsh-failed
+    find_cause
+    finish clean "why=$CAUSE"
 }
 
 main() {
