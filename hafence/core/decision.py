@@ -337,15 +337,15 @@ def state_it(suspect: HostName) -> str:
     return f"make sure that {suspect} is powered off, then 'hafence confirm-dead {suspect} --reason …'"
 
 
-def cut_off(silent: int, members: int, reports: tuple[WitnessReport, ...], share: float) -> str:
+def cut_off(silent: int, members: int, reports: tuple[WitnessReport, ...], share: float, who: str = "") -> str:
     """Why the observer, not the suspect, seems to be cut off; '' if it does not.
 
     `silent` of `members` enabled hosts of the cluster did not answer the admin node, the suspect among
-    them. A sibling that itself reaches less than its share of the others is as cut off (medik8s: when more
-    than half of the peers are blind too, the observer is the one cut off).
+    them; `who` names them. A sibling that itself reaches less than its share of the others is as cut off (medik8s:
+    when more than half of the peers are blind too, the observer is the one cut off).
     """
     if members and silent > share * members:
-        return f"{silent} of the cluster's {members} hosts are silent to the admin node"
+        return f"{silent} of the cluster's {members} hosts are silent to the admin node{who}"
     for report in reports:
         unseen = report.peers_asked - report.peers_reached + 1
         if report.peers_asked and unseen > share * (report.peers_asked + 2):

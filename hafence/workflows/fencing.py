@@ -81,7 +81,9 @@ def note_plan(run: Request, suspect: Host, vm_runs: Mapping[Uuid, VmRun], view: 
     candidates = choose_siblings(suspect, hosts, run.siblings, view.memory.quarantine, view.looks)
     look = view.looks.get(suspect.name)
     for vm, vm_run in vm_runs.items():
-        if isinstance(look, HostLook) and look.runs(vm):
+        if not (candidates.chosen or suspect.power or run.inventory.cluster_of(suspect.name).ceph):
+            vm_run.notes.append(f"with --yes: refused, {Reason.NO_SIBLING.value}")
+        elif isinstance(look, HostLook) and look.runs(vm):
             vm_run.notes.append(f"with --yes: would kill {look.copies.get(vm) or 1} leftover(s)")
         _note_siblings(vm_run, candidates)
 

@@ -11,6 +11,7 @@ from ..core.evidence import CutOff, Evidence, NotSeen, WitnessReport
 from ..core.looks import Look, Silence, hiding
 from ..core.model import Host, HostName, HostState, Uuid
 from ..core.planned import all_as_planned
+from ..core.risks import some_of
 from ..core.siblings import Candidates
 from ..core.stored import Recollection
 from .vm_run import Request, VmRun
@@ -94,4 +95,5 @@ def _storm(fencing: Fencing) -> str:
     """The storm guard's words, from the looks and the witnesses. A quarantined host is expected to be silent."""
     members = [h for h in _enabled(fencing) if h.name not in fencing.view.memory.quarantine]
     silent = [h for h in members if isinstance(fencing.view.looks.get(h.name), Silence)]
-    return cut_off(len(silent), len(members), fencing.reports, fencing.run.inventory.settings.storm_share)
+    who = f" ({some_of([h.name for h in silent])})"
+    return cut_off(len(silent), len(members), fencing.reports, fencing.run.inventory.settings.storm_share, who)

@@ -112,6 +112,11 @@ CASES = {
         answers={Fence: fails(Trouble.TIMED_OUT)},
     ),
     "no sibling": It(looks=[seen(k1=(WEB,), k2=silence("kvm-02"), k3=silence("kvm-03"))]),
+    "no sibling but power, dry": It(
+        looks=[seen(k1=(WEB,), k2=silence("kvm-02"), k3=silence("kvm-03"))],
+        inventory=stage.with_power(book(WEB)),
+        wishes=DRY,
+    ),
     "no sibling, dry": It(looks=[seen(k1=(WEB,), k2=silence("kvm-02"), k3=silence("kvm-03"))], wishes=DRY),
     "two copies on the suspect, dry": It(
         looks=[seen(k1=replace(look("kvm-01", WEB.uuid), copies={WEB.uuid: 2}))], wishes=DRY

@@ -18,6 +18,10 @@ def demo(options: Options, keep: bool) -> int:
     A leftover is fenced and its VM starts elsewhere; then a refusal; then a host without power. SSH, the tunnel,
     the scripts, the processes and the store are real; a small program stands in for qemu and libvirt.
     """
+    from importlib.util import find_spec
+
+    if find_spec("asyncssh") is None:
+        raise click.UsageError("the demo needs asyncssh: 'pip install hafence[demo]', or Debian's python3-asyncssh")
     from ...demo.story import run_demo
 
     return run_demo(keep)
