@@ -114,7 +114,7 @@ def reset_host(host: LabHost) -> None:
         host.start_libvirtd()
     for left in (guests.LIST, guests.SETTINGS, guard.HOOK, guard.CONF):
         host.path(left).unlink(missing_ok=True)
-    for inside in ("/run/hafence", "/run/lab", "/var/lib/hafence", guests.SAVES):
+    for inside in ("/run/hafence", "/run/lab", "/var/lib/libvirt/hafence", guests.SAVES):
         shutil.rmtree(host.path(inside), ignore_errors=True)
     host.path("/run/lab").mkdir()
     host.path(guests.SAVES).mkdir(parents=True)

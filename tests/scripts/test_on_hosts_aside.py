@@ -145,7 +145,7 @@ def test_a_definition_is_set_aside_and_given_back_with_its_snapshots(lab: Lab, i
     assert "its definition there was set aside" in reading.detail
     assert known(lab) == {other.uuid}
     assert looked(inside).aside == {vm.uuid}
-    assert host.path("/var/lib/hafence/aside").stat().st_mode & 0o077 == 0
+    assert host.path("/var/lib/libvirt/hafence").stat().st_mode & 0o077 == 0
     assert fence_aside(inside, vm.uuid).facts.word("definition") == "", "there is none any more"
     assert give_back(inside, vm) == GivenBack(frozenset({Uuid(vm.uuid)}))
     assert host.virsh("dumpxml", "web-01", "--inactive", "--security-info") == before

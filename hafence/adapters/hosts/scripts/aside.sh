@@ -9,7 +9,7 @@
 
 SAVES=$ROOT/var/lib/libvirt/qemu/save
 GUESTS=$ROOT/var/lib/libvirt/libvirt-guests
-ASIDES=$ROOT/var/lib/hafence/aside # definitions of VMs, a folder each, see definitions.sh
+ASIDES=$ROOT/var/lib/libvirt/hafence # definitions of VMs, a folder each, see definitions.sh
 
 # ---------------------------------------------------------------- what is there
 
