@@ -72,6 +72,8 @@ class Source:
     capture: Capture | None = None
     """The latest one, used or not; None where there is none."""
     origin: Origin = Origin.INVENTORY
+    other_disks: bool = False
+    """Whether a capture is passed over, since the inventory was edited after it, that names other disks."""
 
     @property
     def is_capture(self) -> bool:

@@ -25,6 +25,7 @@ class RiskKind(Enum):
     STILL_ARMED = "still_armed"
     LEFT_UNPROVEN = "left_unproven"
     STATE_MADE_ANEW = "state_made_anew"
+    EDITED_SINCE = "edited_since"
     NOT_SHUT_OUT = "not_shut_out"
 
 
@@ -89,6 +90,11 @@ _SAYS = {
     RiskKind.NOT_SHUT_OUT: (
         "the VM is dead on {hosts} and has no write on its way there, but the storage was not seen to shut out its"
         " client: what the network still holds of it would be written beside the new process"
+    ),
+    RiskKind.EDITED_SINCE: (
+        "the definition in the inventory was edited after what ran on {hosts} was captured, and names other disks than"
+        " that; nobody could compare either with what the VM wrote to last: if the edit was about something else, this"
+        " start is from an older disk"
     ),
     RiskKind.LEFT_UNPROVEN: (
         "the VM was taken from {hosts} earlier without a proof, and nobody has looked there since; a qemu there that"

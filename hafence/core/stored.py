@@ -21,12 +21,13 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """The lease is another's."""
+    """The lease is another's. `since`: when that one took it."""
 
     vm: Uuid
     holder: str
     run: str
     expires_at: float
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

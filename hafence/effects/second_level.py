@@ -56,11 +56,12 @@ class AskClients(
     touches=Touches.HOSTS | Touches.STORAGE,
     budget=lambda settings: settings.power_timeout_s,
 ):
-    """Ask who the clients of volumes are. Nothing changes."""
+    """Ask who the clients of volumes are, and which of these servers are another storage's. Nothing changes."""
 
     asker: Asker
     volumes: tuple[str, ...]
     not_after: float
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ class Domain:
         """All that the VM could write to. The name of a network disk, and no path, begins with its protocol."""
         found = [disk for disk in self.disks if disk.writable]
         sources = [disk.source if disk.kind == "network" else f"{disk.kind}:{disk.source}" for disk in found]
-        disks = (WritableDisk(source, disk.says, disk.shareable) for source, disk in zip(sources, found, strict=True))
+        pairs = zip(sources, found, strict=True)
+        disks = (WritableDisk(source, disk.says, disk.shareable, disk.hosts) for source, disk in pairs)
         return (*disks, *(WritableDisk("", what) for what in self.also_writes))
 
 

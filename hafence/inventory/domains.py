@@ -106,12 +106,25 @@ def source_of(inventory: Inventory, vm: Vm, capture: Capture | None) -> tuple[So
         return Source(f"{vm.domain_xml} {error}", capture), None
     origin = origin_of("" if own is None else digest_of(own.xml), capture)
     if origin is Origin.INVENTORY:
-        return Source("" if own else "the inventory has no domain_xml of it, and none was captured", capture), own
+        why_not = "" if own else "the inventory has no domain_xml of it, and none was captured"
+        other_disks = own is not None and capture is not None and _disks_of(own) != _captured_disks(vm, capture)
+        return Source(why_not, capture, origin, other_disks), own
     assert capture is not None, "which is where it is from"
     try:
         return Source("", capture, origin), _captured(vm, capture, own)
     except DomainError as error:
         return Source(f"its definition, captured on {capture.host}, {error}", capture, origin), None
+
+
+def _disks_of(domain: Domain) -> set[tuple[str, str]]:
+    return {(disk.target, disk.source) for disk in domain.disks if disk.writable}
+
+
+def _captured_disks(vm: Vm, capture: Capture) -> set[tuple[str, str]]:
+    try:
+        return _disks_of(_captured(vm, capture, None))
+    except DomainError:
+        return set()
 
 
 def _captured(vm: Vm, capture: Capture, own: Domain | None) -> Domain:

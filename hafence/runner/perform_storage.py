@@ -53,7 +53,9 @@ class StoragePerformer:
 
     def ask_clients(self, effect: AskClients) -> ClientsSeen[Any] | Unanswered:
         """Who the clients of volumes are."""
-        return self._storage(effect.asker, effect.not_after).ask_clients(effect.volumes, effect.not_after)
+        return self._storage(effect.asker, effect.not_after).ask_clients(
+            effect.volumes, effect.servers, effect.not_after
+        )
 
     def list_entries(self, effect: ListEntries) -> EntriesSeen[Any] | Unanswered:
         """Whom the storage shuts out."""

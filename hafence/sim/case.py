@@ -84,7 +84,8 @@ def play_case(
         world.agenda.trace = None
         world.agenda.touched = None
     violations = check_records(simulation)
-    words = next((event.what for event in events if event.verb == "run"), "")
+    # A capture starts nothing, whenever it is run.
+    words = next((event.what for event in events if event.verb == "run" and ": capture" not in event.what), "")
     again = liveness and bool(words) and ended
     if again:
         ended = mend_everything(simulation, last + QUIET_S)

@@ -45,7 +45,9 @@ def source_of(world: World, run: SimRun, vm: Uuid) -> Source:
         if capture is not None and origin_of(in_inventory(world, vm), capture) is Origin.CAPTURE:
             run.sources[vm] = (Source("", capture, Origin.CAPTURE), _generation_in(capture.xml))
         else:
-            run.sources[vm] = (Source(world.unstartable.get(vm, ""), capture), world.named.get(vm, 0))
+            named = world.named.get(vm, 0)
+            other = capture is not None and _generation_in(capture.xml) != named
+            run.sources[vm] = (Source(world.unstartable.get(vm, ""), capture, Origin.INVENTORY, other), named)
     return run.sources[vm][0]
 
 

@@ -119,6 +119,8 @@ _CRASHED_START = ("starts kvm-02=slow", f"@10 run admin-1: {PLAIN}", "@14 crash 
 _SHUT_OUT = (f"qemu {VM} {SUSPECT} unkillable", f"@10 run admin-1: {PLAIN}")
 """With a storage fence: an earlier run has started the VM on kvm-02, and its old process lives on and can't write."""
 
+_CAPTURED = f"@10 run admin-2: capture {VM}"
+
 _QUEUED = (f"qemu {VM} {SUSPECT} leaves queue", f"cut {SUSPECT} - storage", f"@70 mend {SUSPECT} - storage")
 """The suspect's way to the storage is cut while its VM writes, and comes back some time after the run began."""
 
@@ -199,6 +201,11 @@ COMBINED: dict[str, tuple[Event, ...]] = {
     ),
     "newer-disks": _at_first(f"qemu {VM} {SUSPECT} differs"),
     "newer-disks-unseen": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} differs"),
+    "newer-disks-captured": _at_first(f"qemu {VM} {SUSPECT} differs", _CAPTURED),
+    "newer-disks-captured-isolated": _at_first(
+        f"qemu {VM} {SUSPECT} differs", _CAPTURED, *(f"@20 {cut}" for cut in _ISOLATED)
+    ),
+    "target-pauses": _at_first("starts kvm-02=pauses"),
     "bytes-queued": _at_first(*_QUEUED),
     "bytes-queued-unseen": _at_first(*_UNSEEN, *_QUEUED),
     "bytes-queued-without-ss": _at_first(f"lacks {SUSPECT}=ss", *_QUEUED),

@@ -14,6 +14,7 @@ from ..core.audit import worst
 from ..core.captures import Capture
 from ..core.capturing import Captured
 from ..core.evidence import WitnessReport
+from ..core.incidents import name_of_claim
 from ..core.looks import Blind, HostLook, Libvirt, Look, Silence, shows_life
 from ..core.model import Inventory, Uuid
 from ..core.outcome import Decision, Exit, Outcome, exit_of
@@ -223,7 +224,7 @@ def _level(name: str, reply: SecondLevelReply) -> str:
 
 def _vm(inventory: Inventory, uuid: Uuid) -> str:
     known = inventory.vms.get(uuid)
-    return known.name if known else uuid
+    return known.name if known else name_of_claim(uuid, inventory.hosts) or uuid
 
 
 def risk_words(risk: Risk) -> str:

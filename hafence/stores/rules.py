@@ -63,7 +63,7 @@ def expiry(ttl_s: float, now: float) -> float:
 def in_the_way(held: LeaseRow | None, now: float, is_gone: Callable[[Holder], bool]) -> Busy | None:
     """Why a lease is not free, or None. `is_gone`: whether it is certain that a holder's process no longer lives."""
     if held is not None and held.expires_at > now and not is_gone(held.holder):
-        return Busy(held.vm, held.holder.words, held.holder.run, held.expires_at)
+        return Busy(held.vm, held.holder.words, held.holder.run, held.expires_at, held.taken_at)
     return None
 
 

@@ -82,7 +82,7 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
     running: dict[Uuid, Capture] = {}
     drifts: Mapping[Uuid, tuple[Drift, ...]] = {}
     if memory is not NOTHING:
-        started_here = (vm for vm in run.inventory.vms.values() if _starts_from_definitions(run.inventory, vm))
+        started_here = (vm for vm in inventory.vms.values() if _starts_from_definitions(inventory, vm))
         running = yield from what_runs(started_here, memory, looks, now)
     if running:
         drifts = yield from do(Drifts(tuple(running.values())))

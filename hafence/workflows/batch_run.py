@@ -8,7 +8,9 @@ from ..core.batch import Wanted
 from ..core.model import Host, Uuid
 from ..core.outcome import Outcome
 from ..core.placement import Placement
+from ..core.stored import Lease
 from ..effects import LeaseLost, NoteOutcome, Now, Workflow, do
+from .incident import keep_claim
 from .vm_run import Request, VmRun, ended_early
 
 
@@ -20,6 +22,8 @@ class Batch:
     suspect: Host
     vm_runs: dict[Uuid, VmRun]
     ended: dict[Uuid, Outcome]
+    claim: Lease | None = None
+    """The right to evacuate the host at all; None in a dry run, and once it is lost."""
     noted: dict[Uuid, Outcome] = field(default_factory=dict)
     """What of it has been told to whoever follows the run."""
     wanted: list[Wanted] = field(default_factory=list)
@@ -46,7 +50,9 @@ class Batch:
 def keep_leases(batch: Batch) -> Workflow[None]:
     """Renew the leases of those that wait. One that is lost ends the way of that VM alone."""
     now = yield from do(Now())
-    half = batch.run.inventory.settings.lease_s / 2
+    lease_s = batch.run.inventory.settings.lease_s
+    batch.claim = yield from keep_claim(batch.claim, now, lease_s)
+    half = lease_s / 2
     for vm_run in batch.open():
         if vm_run.lease is not None and vm_run.lease.expires_at - now < half:
             try:

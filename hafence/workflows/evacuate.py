@@ -22,7 +22,7 @@ from ..core.planned import all_as_planned, in_maintenance
 from ..core.quarantine import batch_words, is_planned
 from ..core.reasons import PROOFS, Reason
 from ..core.record import VmState, looked_into, record_of
-from ..core.stored import Recollection
+from ..core.stored import Busy, Recollection
 from ..effects import (
     Interrupted,
     LookAt,
@@ -41,6 +41,7 @@ from .consent import agree_to_silence_of_all
 from .fence import agree_to_kill
 from .fencing import fence_suspect, note_plan
 from .fencing_state import Observed
+from .incident import claim_incident, drop_claim, under_way
 from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
 from .start_vm import (
@@ -74,19 +75,25 @@ LOOKS_AT_ONCE = 8
 def evacuate(run: Request, suspect: Host) -> Workflow[tuple[Outcome, ...]]:
     """Fence and start every HA VM that is recorded on a host; the outcomes by priority. None where there is nothing to
     do: no HA VM is recorded there any more."""
+    claim = yield from claim_incident(run, suspect.name)
     memory = yield from do(Recall())
     here, others = concerned(run.inventory, suspect.name, memory)
     if others:
         yield from do(Tell(f"{', '.join(others)}: not HA (ha: false), left as recorded"))
     vms = [each.vm for each in in_order(Wanted(vm, vm.memory_mib) for vm in here)]
     vm_runs = [VmRun(run, vm, record_of(vm, memory.records), one_of_many=True) for vm in vms]
+    if isinstance(claim, Busy):
+        return tuple(under_way(vm_run, suspect.name, claim) for vm_run in vm_runs)
+    evacuation = Batch(run, suspect, {}, {}, claim)
 
     def go(held: list[VmRun], ended: dict[Uuid, Outcome]) -> Workflow[None]:
         taken = {vm_run.vm.uuid for vm_run in held}
-        of = {vm_run.vm.uuid: vm_run for vm_run in vm_runs if vm_run.vm.uuid in taken}
-        yield from _evacuate(Batch(run, suspect, of, ended))
+        evacuation.vm_runs = {vm_run.vm.uuid: vm_run for vm_run in vm_runs if vm_run.vm.uuid in taken}
+        evacuation.ended = ended
+        yield from _evacuate(evacuation)
 
     outcomes = yield from under_leases(run, vm_runs, go)
+    yield from drop_claim(evacuation.claim)
     return tuple(outcomes[vm.uuid] for vm in vms)
 
 

@@ -176,10 +176,20 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
 
 
 def _with_standing(vm_run: VmRun, risks: Sequence[Risk], suspect: HostName) -> tuple[Risk, ...]:
-    """The risks, with those that no fence changes: what earlier starts left unproved, and what the targets lack."""
-    own = tuple(risk for risk in risks if risk.kind is not RiskKind.STATE_MADE_ANEW)
+    """The risks, with those that no fence changes: what earlier starts left unproved, what the targets lack, and a
+    definition of which nobody knows whether it is of today."""
+    own = tuple(risk for risk in risks if risk.kind not in (RiskKind.STATE_MADE_ANEW, RiskKind.EDITED_SINCE))
     anew = (Risk(RiskKind.STATE_MADE_ANEW, vm_run.without_state),) if vm_run.without_state else ()
-    return (*with_unproven(own, vm_run.record.unproven, suspect), *anew)
+    return (*with_unproven(own, vm_run.record.unproven, suspect), *anew, *_edited_since(vm_run))
+
+
+def _edited_since(vm_run: VmRun) -> tuple[Risk, ...]:
+    """Where a process of the VM was found, the fence has compared what it writes to with the definition."""
+    source = vm_run.source
+    found = any(attempt.reading.found_something for attempt in vm_run.attempts)
+    if source is None or source.capture is None or not source.other_disks or found:
+        return ()
+    return (Risk(RiskKind.EDITED_SINCE, (source.capture.host,)),)
 
 
 def _with_unseen(risks: tuple[Risk, ...], hidden: Iterable[HostName]) -> list[Risk]:

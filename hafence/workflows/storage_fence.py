@@ -122,12 +122,13 @@ def fence_storage(
     """Make the suspect unable to write to the VMs' volumes and see that it is: what came of it, VM by VM."""
     now = yield from do(Now())
     askers = _askers(fence, order.suspect.cluster, order.siblings, min(order.not_after, now + order.within_s))
-    names, replies = yield from _covered(inventory, fence, order.vms, now)
+    names, servers, replies = yield from _covered(inventory, fence, order.vms, now)
     volumes = tuple(dict.fromkeys(name for each in names.values() for name in each))
     if not volumes:
         return replies
     around = yield from _surroundings(inventory, order)
-    seen = yield from askers.ask(lambda asker: AskClients(asker, volumes, askers.until))
+    named = tuple(dict.fromkeys(server for each in servers.values() for server in each))
+    seen = yield from askers.ask(lambda asker: AskClients(asker, volumes, askers.until, named))
     if isinstance(seen, Unanswered):
         now = yield from do(Now())
         return replies | {vm: no_storage_fence(fence, seen.says, now) for vm in names}
@@ -137,7 +138,9 @@ def fence_storage(
         images = [seen.volumes[name] for name in each]
         plan = fence.plan(images, remembered, seen, asked, around)
         _remember(fence, images, around, remembered)
-        if plan.doubt:
+        if foreign := [server for server in servers[vm] if server in seen.foreign]:
+            replies[vm] = no_storage_fence(fence, _of_another_storage(fence, foreign), seen.at)
+        elif plan.doubt:
             replies[vm] = no_storage_fence(fence, plan.doubt, seen.at, plan.signs)
         elif order.rehearse:
             replies[vm] = foretold(fence, plan)
@@ -148,9 +151,11 @@ def fence_storage(
 
 def _covered(
     inventory: Inventory, fence: StorageFence[Any], vms: tuple[Uuid, ...], now: float
-) -> Workflow[tuple[dict[Uuid, tuple[str, ...]], dict[Uuid, SecondLevelReply]]]:
-    """The volumes of each VM, all of which are covered; and the replies for those that can't be."""
+) -> Workflow[tuple[dict[Uuid, tuple[str, ...]], dict[Uuid, tuple[str, ...]], dict[Uuid, SecondLevelReply]]]:
+    """The volumes of each VM, all of which are covered, and the servers that it names for them; and the replies for
+    those that can't be."""
     names: dict[Uuid, tuple[str, ...]] = {}
+    servers: dict[Uuid, tuple[str, ...]] = {}
     replies: dict[Uuid, SecondLevelReply] = {}
     disks = yield from do(Together(tuple(WritableDisks(vm) for vm in vms)))
     for vm, found in zip(vms, disks, strict=True):
@@ -161,8 +166,16 @@ def _covered(
         if why := fence.why_not_covered(volumes):
             replies[vm] = no_storage_fence(fence, why, now)
         else:
-            names[vm] = volumes.names
-    return names, replies
+            names[vm], servers[vm] = volumes.names, volumes.servers
+    return names, servers, replies
+
+
+def _of_another_storage(fence: StorageFence[Any], foreign: Sequence[str]) -> str:
+    """A volume of that name in this storage is not the VM's."""
+    return (
+        f"its definition names {', '.join(foreign)}, which {fence.says} as it is configured here does not call its own:"
+        " its volumes may be another one's"
+    )
 
 
 def _surroundings(inventory: Inventory, order: StorageOrder) -> Workflow[Surroundings]:
@@ -222,20 +235,25 @@ def shut_out_left_open(
     now = yield from do(Now())
     askers = _askers(fence, order.suspect.cluster, order.siblings, min(order.not_after, now + order.within_s))
     names: dict[Uuid, tuple[str, ...]] = {}
+    servers: dict[Uuid, tuple[str, ...]] = {}
     disks = yield from do(Together(tuple(WritableDisks(vm) for vm in order.vms)))
     for vm, found in zip(order.vms, disks, strict=True):
         own = () if isinstance(found, Unanswered) else tuple(disk for disk in found if not disk.shareable)
-        names[vm] = fence.volumes_of(inventory.vms[vm], own).names
+        covered = fence.volumes_of(inventory.vms[vm], own)
+        names[vm], servers[vm] = covered.names, covered.servers
     volumes = tuple(dict.fromkeys(name for each in names.values() for name in each))
     if not volumes:
         return {}
     around = yield from _surroundings(inventory, order)
-    seen = yield from askers.ask(lambda asker: AskClients(asker, volumes, askers.until))
+    named = tuple(dict.fromkeys(server for each in servers.values() for server in each))
+    seen = yield from askers.ask(lambda asker: AskClients(asker, volumes, askers.until, named))
     if isinstance(seen, Unanswered):
         now = yield from do(Now())
         return {vm: no_storage_fence(fence, seen.says, now) for vm, each in names.items() if each}
     plans: dict[Uuid, Plan[Any]] = {}
     for vm, each in names.items():
+        if seen.foreign.intersection(servers[vm]):
+            continue  # another storage's clients are none of this one's
         left = {client for name in each for client in fence.left_open(seen.volumes[name], around)}
         if left:
             plans[vm] = Plan(each, tuple(sorted(left)), False, "", ())

@@ -218,6 +218,8 @@ class Cluster:
 
     def images(self) -> list[str]:
         lines = ["from 10.0.0.12"]
+        servers = enumerate(self.given["SERVERS"].split(), 1)
+        lines += [f"server {number} {'own' if server == 'mon1:6789' else 'other'}" for number, server in servers]
         for number, _ in enumerate(self.given["IMAGES"].split(), 1):
             lines.append(f'status {number} 0 {{"watchers":[{{"address":"{MINE.text}"}}]}}')
             lines.append(f'locks {number} 0 [{{"address":"{OTHER.text}"}}]')
@@ -234,13 +236,29 @@ class Cluster:
 
 def test_the_clients_of_images_are_asked_for_in_one_conversation() -> None:
     cluster = Cluster()
-    seen = CephStorage(CEPH, cluster.carry).ask_clients(["rbd/a", "rbd/b"], 9e9)
+    seen = CephStorage(CEPH, cluster.carry).ask_clients(["rbd/a", "rbd/b"], [], 9e9)
     images = {name: Volume(name, (MINE,), (OTHER,)) for name in ("rbd/a", "rbd/b")}
     assert seen == ClientsSeen(images, "10.0.0.12", 42.0)
     assert cluster.given["IMAGES"] == "rbd/a\nrbd/b"
     assert (cluster.given["CONF"], cluster.given["CEPH_USER"]) == ("/etc/ceph/a.conf", "fence")
     assert (cluster.given["KEYRING"], cluster.given["EXPIRE_S"]) == ("/etc/ceph/a.keyring", "3600")
     assert cluster.given["BLOCK"] == cluster.given["LIFT"] == ""
+
+
+def test_a_monitor_that_is_not_its_own_is_told_and_so_is_what_could_be_none() -> None:
+    cluster = Cluster()
+    servers = ["mon1:6789", "mon9", "$(reboot)"]
+    seen = CephStorage(CEPH, cluster.carry).ask_clients(["rbd/a"], servers, 9e9)
+    assert isinstance(seen, ClientsSeen)
+    assert seen.foreign == {"mon9", "$(reboot)"}
+    assert cluster.given["SERVERS"] == "mon1:6789\nmon9\n-"
+
+
+def test_an_answer_that_does_not_speak_of_every_monitor_is_none() -> None:
+    lines = ("hello clock=1 machine=- host=a boot=-", 'status 1 0 {"watchers":[]}', "locks 1 0 []", "end")
+    text = "".join(f"hafence/1 {NONCE} {line}\n" for line in lines)
+    with pytest.raises(CephError, match="does not speak of every monitor"):
+        parse_images(NONCE, ProgramResult(None, "", 0, text, "", 0.1), ["rbd/a"], ["mon1"])
 
 
 def test_entries_are_added_and_read_back_in_one_conversation_and_made_anew_only_where_that_is_asked_for() -> None:
@@ -279,7 +297,7 @@ def test_entries_are_listed_without_a_change_and_removed() -> None:
 def test_what_is_not_the_whole_exact_answer_is_none(cluster: Cluster, why: str) -> None:
     ceph = CephStorage(CEPH, cluster.carry)
     answers = (
-        ceph.ask_clients(["rbd/a"], 9e9),
+        ceph.ask_clients(["rbd/a"], [], 9e9),
         ceph.list_entries(9e9),
         ceph.add_entries([MINE], False, 9e9),
         ceph.remove_entries([MINE], 9e9),

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from hafence.core.incidents import claim_on
 from hafence.core.model import HostName, Uuid
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, VmState
@@ -41,6 +42,13 @@ def test_named_vms_come_with_their_hosts_leases_and_the_last_run_of_one(desk: De
     assert [vm["name"] for vm in both["vms"]] == ["db-01", "web-01"]
     assert both["last_run"]["run"] == "r2"
     assert desk.type("status", "web-1").code == 2
+
+
+def test_the_lease_on_a_hosts_evacuation_is_told_by_the_hosts_name(desk: Desk, store: Store) -> None:
+    store.take_lease(claim_on(HostName("kvm-01")), Holder.of_this_process("r9"), 60, time.time())
+    names = {lease["vm"]["name"] for lease in desk.type("status", "--json").document["leases"]}
+    assert names == {"web-01", "the evacuation of kvm-01"}
+    assert "lease on the evacuation of kvm-01: " in desk.type("status").out
 
 
 def test_a_host_comes_with_the_vms_that_are_or_were_on_it(desk: Desk, store: Store) -> None:

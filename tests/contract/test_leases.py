@@ -20,7 +20,7 @@ def test_a_free_lease_is_taken_and_the_next_taker_is_told_by_whom(store: Store, 
     lease = lease_of(store)
     assert lease == Lease(VM, lease.token, NOW + TTL_S)
     busy = other.take_lease(VM, holder("run-2"), TTL_S, NOW)
-    assert busy == Busy(VM, holder().words, "run-1", NOW + TTL_S)
+    assert busy == Busy(VM, holder().words, "run-1", NOW + TTL_S, NOW)
     assert f"(pid {holder().pid})" in holder().words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,17 @@ def test_a_capture_counts_until_the_inventory_is_edited(tmp_path: Path) -> None:
     assert [disk.source for disk in domain.disks] == ["/newer.qcow2"]
     edited = book(tmp_path, xml("/third.qcow2"))
     source, domain = source_of(edited, edited.vms[ONE], capture)
-    assert source.origin is Origin.INVENTORY
+    assert (source.origin, source.other_disks) == (Origin.INVENTORY, True)
     assert domain is not None
     assert [disk.source for disk in domain.disks] == ["/third.qcow2"]
+
+
+def test_an_edit_that_has_to_do_with_no_disk_is_no_doubt(tmp_path: Path) -> None:
+    capture = taken(book(tmp_path, xml("/first.qcow2")), xml("/same.qcow2"))
+    edited = book(tmp_path, xml("/same.qcow2", console="<sound/>"))
+    source, _ = source_of(edited, edited.vms[ONE], capture)
+    assert (source.origin, source.other_disks) == (Origin.INVENTORY, False)
+    assert source_of(edited, edited.vms[ONE], replace(capture, xml="<domain>"))[0].other_disks
 
 
 def test_without_one_in_the_inventory_the_capture_is_all_there_is(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_hosts_that_lack_something_are_found(lab: Lab) -> None:
 
 def test_what_a_run_leaves_is_found_until_it_is_put_right(lab: Lab) -> None:
     vm = lab.start_vm("kvm-01", "web-01")
-    admin = AdminNode(lab)
+    admin = AdminNode(lab, fencing={"set_aside": False})
     assert admin.run_json("fence", vm.name, "--yes").code == 0
     assert_started(admin, vm, admin.start_vm(vm.name))
     store = files(admin.folder)

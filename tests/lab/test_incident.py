@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -248,6 +249,25 @@ def test_all_disks_must_be_covered_and_one_that_is_missing_in_ceph_is_not(lab: L
     with unkillable_vm(lab, vm):
         ended = admin.start_vm(vm.name)
         assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
+    assert ceph.blocklist() == []
+
+
+@pytest.mark.parametrize("whose", ["its own", "another one's"])
+def test_a_definition_that_names_the_monitors_of_another_ceph_is_not_covered(lab: Lab, ceph: Ceph, whose: str) -> None:
+    disk = ceph.create_image()
+    vm = lab.start_vm(SUSPECT, "web-01", disk=replace(disk, monitors=(ceph.address,)))
+    ceph.wait_watched(disk.image)
+    admin = admin_node(lab, ceph)
+    if whose != "its own":
+        definition = admin.folder / "domains" / "web-01.xml"
+        definition.write_text(definition.read_text().replace(ceph.address, lab.hosts["kvm-04"].address))
+    with unkillable_vm(lab, vm):
+        ended = admin.start_vm(vm.name)
+        if whose == "its own":
+            assert_fenced_start(lab, ended, "still_alive")
+            return
+        assert_refused(admin, vm, ended, "still_alive", "still_alive", lab.qemus(vm.uuid))
+    assert "does not call its own" in ended["message"], ended
     assert ceph.blocklist() == []
 
 

@@ -41,13 +41,16 @@ class RbdDisk:
     pool: str
     image: str
     conf: str = "/etc/ceph/ceph.conf"
+    monitors: tuple[str, ...] = ()
+    """Named beside that, by address."""
 
     def xml(self, target: str) -> str:
         """The <disk> element."""
         name = quoteattr(f"{self.pool}/{self.image}")
+        servers = "".join(f"<host name='{address}' port='6789'/>" for address in self.monitors)
         return (
             "<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none'/>"
-            f"<source protocol='rbd' name={name}><config file={quoteattr(self.conf)}/></source>"
+            f"<source protocol='rbd' name={name}>{servers}<config file={quoteattr(self.conf)}/></source>"
             f"<target dev='{target}' bus='virtio'/></disk>"
         )
 

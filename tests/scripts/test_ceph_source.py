@@ -17,7 +17,8 @@ from .conftest import NONCE, Shell
 
 PROGRAMS = {
     "rbd": "case $1 in status) echo '{\"watchers\": []}' ;; *) echo '[]' ;; esac",
-    "ceph": "exit 1",
+    "ceph": """[ "$1 $2" = "mon dump" ] || exit 1
+cat "$CEPH_MAP" 2>/dev/null || exit 1""",
     # the route to a network's monitors begins at its .9, or there is none
     "ip": """case $4 in
 192.0.2.*) echo "$4 via 10.0.0.1 dev eth0 src 192.0.2.9 uid 0" ;;
@@ -33,14 +34,24 @@ hang.example.org) sleep 60 ;;
 esac""",
 }
 V4, V6 = "192.0.2.9", "2001:db8::9"
+MAP = """{"epoch":1,"mons":[{"rank":0,"name":"a","public_addrs":{"addrvec":[
+{"type":"v2","addr":"192.0.2.22:3300","nonce":0},{"type":"v1","addr":"192.0.2.22:6789","nonce":0}]},
+"addr":"192.0.2.22:6789/0"},{"rank":1,"name":"b","addr":"[2001:db8::6]:6789/0"}]}"""
 
 
-def source(shell: Shell, folder: Path, conf: str, user: str = "admin") -> str | None:
+def programs(folder: Path) -> Path:
+    """The root with the programs of the test in it."""
     root = folder / "root"
     (root / "bin").mkdir(parents=True)
     for name, body in PROGRAMS.items():
-        (root / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
+        text = body.replace("$CEPH_MAP", str(folder / "map"))
+        (root / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (root / "bin" / name).chmod(0o755)
+    return root
+
+
+def source(shell: Shell, folder: Path, conf: str, user: str = "admin") -> str | None:
+    root = programs(folder)
     (folder / "ceph.conf").write_text(conf)
     settings = CephSettings(conf=str(folder / "ceph.conf"), user=user)
     program = images_program(settings, ["rbd/a"], time.time() + 60, NONCE, root=str(root))
@@ -87,3 +98,35 @@ def test_the_monitors_are_found_however_they_are_written(
 def test_a_client_has_its_own_section(shell: Shell, tmp_path: Path) -> None:
     conf = "[client.backup]\nmon_host = 192.0.2.21\n[global]\nmon_host = 2001:db8::1\n"
     assert source(shell, tmp_path, conf, "backup") == V4
+
+
+# ---------------------------------------------------------------- whose a monitor is
+
+
+@pytest.mark.parametrize(
+    ("server", "is_own"),
+    [
+        ("192.0.2.22:6789", True),
+        ("192.0.2.22", True),
+        ("mon2.example.org:3300", True),
+        ("[2001:db8::6]:6789", True),
+        ("2001:db8::6", True),
+        ("mon6", True),
+        ("192.0.2.2", False),
+        ("192.0.2.221", False),
+        ("mon1.example.org", False),
+        ("-", False),
+    ],
+)
+def test_a_monitor_of_a_definition_is_this_cephs_or_another_ones(
+    shell: Shell, tmp_path: Path, server: str, is_own: bool
+) -> None:
+    root = programs(tmp_path)
+    (tmp_path / "ceph.conf").write_text("[global]\nmon_host = 192.0.2.22\n")
+    (tmp_path / "map").write_text(MAP)
+    ceph = CephSettings(conf=str(tmp_path / "ceph.conf"))
+    for known in (True, False):
+        program = images_program(ceph, ["rbd/a"], time.time() + 60, NONCE, root=str(root), servers=[server])
+        seen = parse_images(NONCE, shell.run(program), ["rbd/a"], [server])
+        assert seen.foreign == (set() if known and is_own else {server})
+        (tmp_path / "map").unlink(missing_ok=True)  # a Ceph that does not tell calls none its own

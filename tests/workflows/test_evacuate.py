@@ -11,8 +11,9 @@ import pytest
 from hafence.core.attempts import FenceReport, Verdict
 from hafence.core.captures import Source
 from hafence.core.evacuations import Evacuation
+from hafence.core.incidents import claim_on, name_of_claim
 from hafence.core.looks import Look, Silence
-from hafence.core.model import HostName, HostState, Inventory, Uuid, Vm
+from hafence.core.model import HostName, HostState, Inventory, Uuid, Vm, parse_uuid
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.outcome import Exit, Outcome, exit_of
 from hafence.core.reasons import Reason
@@ -196,6 +197,21 @@ CASES = {
     ),
     "no KVM": It(inventory=stage.foreign(book(*ALL))),
     "no fence before a start": It(inventory=book(*ALL, pre_fence=False)),
+    "another run is at it": It(answers={TakeLease: Busy(claim_on(K1), "admin-2", "run-9", 200.0, 40.0)}),
+    "another run is at it, dry": It(
+        answers={TakeLease: Busy(claim_on(K1), "admin-2", "run-9", 200.0, 40.0)}, wishes={**DRY, "yes": True}
+    ),
+    "another run was at it, and nothing is left": It(
+        (replace(WEB, host=K2),), answers={TakeLease: Busy(claim_on(K1), "admin-2", "run-9", 200.0, 40.0)}
+    ),
+    "the claim is renewed": It(takes={Start: 70.0}),
+    "the claim is lost while VMs start": It(
+        takes={Start: 70.0},
+        answers={RenewLease: lambda effect: LeaseLost("run-9 has it") if effect.lease.vm == claim_on(K1) else None},
+    ),
+    "the store is gone when the claim is given back": It(
+        (WEB,), answers={DropLease: lambda effect: StoreError("gone") if effect.lease.vm == claim_on(K1) else None}
+    ),
     "one is busy": It(answers={TakeLease: of(1, Busy(uuid(1), "admin-2", "run-9", 200.0))}),
     "a start fails": It(answers={Start: of(1, started(StartResult.CLEAN))}),
     "a start is not settled": It(
@@ -252,6 +268,24 @@ def test_one_fence_for_all_and_a_start_for_each_the_highest_priority_first() -> 
         "low-01": ("confirmed_dead", K2),
     }
     assert exit_of(outcomes.values()) is Exit.DONE
+
+
+def test_another_run_that_is_at_it_is_named_and_no_vm_is_touched() -> None:
+    busy = Busy(claim_on(K1), "bob@adm-2 (pid 7)", "run-9", 200.0, 40.0)
+    desk, outcomes = It(answers={TakeLease: busy}, wishes={"yes": True, "wait_s": 5.0}).end()
+    assert [(effect.vm, effect.wait_s) for effect in desk.of(TakeLease)] == [(claim_on(K1), 5.0)]
+    assert not desk.of(LookAt)
+    assert exit_of(outcomes.values()) is Exit.BUSY
+    assert outcomes["web-01"].message.startswith(
+        "kvm-01 is being evacuated by bob@adm-2 (pid 7) since 1970-01-01T00:00:40Z (run run-9)."
+    )
+
+
+def test_each_host_has_a_claim_of_its_own_the_same_on_every_admin_node() -> None:
+    assert claim_on(K1) == "3a18ed52-19ee-5ad8-b27e-b0e0a033c211"
+    assert parse_uuid(claim_on(K2)) == claim_on(K2) != claim_on(K1)
+    assert name_of_claim(claim_on(K2), (K1, K2)) == "the evacuation of kvm-02"
+    assert name_of_claim(WEB.uuid, (K1, K2)) is None
 
 
 def noted(desk: Desk) -> list[tuple[str, str]]:
@@ -372,7 +406,8 @@ def test_ctrl_c_ends_what_is_under_way_and_begins_nothing_more() -> None:
     assert {outcome.reason for outcome in outcomes.values()} == {Reason.INTERRUPTED}
     assert "a start was sent to kvm-02" in outcomes["web-01"].says
     assert "may have been killed" in outcomes["db-01"].says
-    assert sorted(effect.lease.vm for effect in desk.of(DropLease)) == sorted(each.uuid for each in ALL)
+    assert [effect.lease.vm for effect in desk.of(DropLease)][-1] == claim_on(K1)
+    assert sorted(effect.lease.vm for effect in desk.of(DropLease)[:-1]) == sorted(each.uuid for each in ALL)
 
 
 def test_run_again_it_finishes_the_rest_and_leaves_alone_what_runs() -> None:
@@ -483,7 +518,7 @@ def test_what_ends_a_run_while_it_takes_its_leases_is_told_of_every_vm(why: Exce
     desk, outcomes = It(answers={TakeLease: of(2, why)}).end()
     assert set(outcomes) == {"web-01", "db-01", "low-01"}
     assert len({outcome.reason for outcome in outcomes.values()}) == 1
-    assert [effect.lease.vm for effect in desk.of(DropLease)] == [WEB.uuid]
+    assert [effect.lease.vm for effect in desk.of(DropLease)] == [WEB.uuid, claim_on(K1)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hafence.core.captures import Source
+from hafence.core.captures import Capture, Origin, Source
 from hafence.core.evidence import Sign
 from hafence.core.halted import Halted
 from hafence.core.looks import Libvirt, Look
@@ -98,6 +98,7 @@ MOVED = [seen(k1=(WEB,)), seen(), AFTER]
 SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
 CUT_OFF = {EndWatch: lambda effect: WatchReport(effect.suspect)}
 WHOSE = " store=0123456789abcdef run=run-b age="
+EDITED = Source("", Capture(WEB.uuid, K1, 50.0, "d" * 64, "<domain/>"), other_disks=True)
 PAUSED = Halted("paused", "i-o-error")
 OTHER_DISKS = says("alive", 10, " found=1 killed=0 why=disks-differ differs=web-01.snap1")
 ANOTHER_STORES = says("unknown", 11, f" found= killed=0 why=another-store-is-at-it{WHOSE}3")
@@ -371,6 +372,14 @@ CASES = {
         answers={Settle: started(StartResult.RUNNING)},
     ),
     "a start in flight came up": It([AFTER], memory=memory(STARTING), answers={Settle: started(StartResult.RUNNING)}),
+    "edited after it was captured, on silence": It(SILENT, answers={**NO_ANSWER, Startable: EDITED}),
+    "edited after it was captured, and its process is found": It(MOVED, answers={Startable: EDITED}, wishes=YES),
+    "edited after it was captured, with the same disks": It(
+        SILENT, answers={**NO_ANSWER, Startable: replace(EDITED, other_disks=False)}
+    ),
+    "from its capture, on silence": It(
+        SILENT, answers={**NO_ANSWER, Startable: Source("", EDITED.capture, Origin.CAPTURE)}
+    ),
     "it is paused right after its start": It(
         [seen(k1=(WEB,)), seen(), seen(k2=replace(look("kvm-02", WEB.uuid), halted={WEB.uuid: PAUSED}))], wishes=YES
     ),

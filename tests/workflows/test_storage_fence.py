@@ -47,6 +47,7 @@ class Storage:
     silent: tuple[str, ...] = ()
     """The askers that get no answer."""
     disks: dict[str, tuple[WritableDisk, ...] | Unanswered] = field(default_factory=dict)
+    monitors: tuple[str, ...] = ("mon1",)
     listed: dict[str, float] = field(default_factory=dict)
     ceph: CephSettings = field(default_factory=lambda: CephSettings(expire_s=HOUR, mirrors=("10.0.0.50",)))
     takes: dict[type[Any], float] = field(default_factory=dict)
@@ -74,7 +75,9 @@ class Storage:
 
     def clients(self, effect: AskClients) -> ClientsSeen[Client]:
         watchers, lockers = (tuple(map(parse_client, text.split())) for text in (self.watching, self.locking))
-        return ClientsSeen({name: Volume(name, watchers, lockers) for name in effect.volumes}, self.source, NOW)
+        foreign = frozenset(effect.servers) - set(self.monitors)
+        volumes = {name: Volume(name, watchers, lockers) for name in effect.volumes}
+        return ClientsSeen(volumes, self.source, NOW, foreign)
 
     def entries(self, _: object) -> EntriesSeen[Client]:
         return EntriesSeen(tuple(Entry(parse_client(text), until) for text, until in self.listed.items()), NOW)
@@ -342,6 +345,21 @@ def test_the_proof_is_as_old_as_the_answer() -> None:
     [reply] = fence(storage, alone=True, desk=desk)
     assert [each.at for each in reply.evidence if each.proves is Proof.DISKS_FENCED] == [42.0]
     assert reply.shut_out_until == 42.0 + HOUR / 2
+
+
+def named(*monitors: str) -> tuple[WritableDisk, ...]:
+    """A disk whose definition names these."""
+    return (WritableDisk("rbd:rbd/web-01", "vda (network)", servers=monitors),)
+
+
+def test_a_volume_of_a_storage_that_the_definition_calls_another_one_is_not_the_vms() -> None:
+    for monitors in (("mon1", "mon9"), ("mon9",)):
+        storage = Storage(disks={"web-01": named(*monitors)})
+        [reply, other] = fence(storage, WEB, DB)
+        assert "its definition names mon9, which Ceph as it is configured here does not call its own" in reply.says
+        assert (reply.done, proofs(reply), other.done) == (False, {Proof.NOTHING}, True)
+        assert set(after_death(storage, WEB, DB)) == {"db-01"}
+    assert fence(Storage(disks={"web-01": named("mon1")}))[0].done
 
 
 # ---------------------------------------------------------------- after a death

@@ -28,6 +28,8 @@ CALL_S = 10.0
 CONVERSATION_S = 25.0
 """One conversation, from its hello on."""
 
+_SERVER = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}\Z")
+"""What may be a monitor's name or address; anything else is asked about as "-", which is none."""
 _SPACE = re.compile(r"\s*")
 
 
@@ -46,15 +48,17 @@ class CephStorage:
     ceph: CephSettings
     carry: Carry
 
-    def ask_clients(self, volumes: Sequence[str], not_after: float) -> ClientsSeen[Client] | Unanswered:
-        """Who watches the images, and who holds their locks."""
+    def ask_clients(
+        self, volumes: Sequence[str], servers: Sequence[str], not_after: float
+    ) -> ClientsSeen[Client] | Unanswered:
+        """Who watches the images, and who holds their locks; and which of these are no monitors of this Ceph."""
         nonce = _nonce()
-        run, at = self.carry(images_program(self.ceph, volumes, not_after, nonce))
+        run, at = self.carry(images_program(self.ceph, volumes, not_after, nonce, servers=servers))
         try:
-            seen = parse_images(nonce, run, volumes)
+            seen = parse_images(nonce, run, volumes, servers)
         except CephError as error:
             return Unanswered(str(error))
-        return ClientsSeen(seen.images, seen.source, at)
+        return ClientsSeen(seen.images, seen.source, at, seen.foreign)
 
     def list_entries(self, not_after: float) -> EntriesSeen[Client] | Unanswered:
         """The blocklist."""
@@ -86,10 +90,18 @@ def _nonce() -> str:
 # ---------------------------------------------------------------- asking
 
 
-def images_program(ceph: CephSettings, images: Sequence[str], not_after: float, nonce: str, root: str = "") -> Program:
-    """Ask for the clients of images. `root` as a host has it (core/model.py)."""
+def images_program(
+    ceph: CephSettings,
+    images: Sequence[str],
+    not_after: float,
+    nonce: str,
+    root: str = "",
+    servers: Sequence[str] = (),
+) -> Program:
+    """Ask for the clients of images, and whether these are monitors of the Ceph that is asked. `root` as a host has it
+    (core/model.py)."""
     assert images, "without images the blocklist would be asked for"
-    return _program(ceph, not_after, nonce, images=images, root=root)
+    return _program(ceph, not_after, nonce, images=images, root=root, servers=servers)
 
 
 def entries_program(
@@ -107,6 +119,7 @@ def _program(
     block: Iterable[Client] = (),
     lift: Iterable[Client] = (),
     root: str = "",
+    servers: Sequence[str] = (),
 ) -> Program:
     text = compose(
         ("lib", "ceph"),
@@ -116,6 +129,7 @@ def _program(
         CEPH_USER=ceph.user,
         KEYRING=ceph.keyring or "",
         IMAGES="\n".join(images),
+        SERVERS="\n".join(server if _SERVER.match(server) else "-" for server in servers),
         BLOCK="\n".join(client.text for client in block),
         LIFT="\n".join(client.text for client in lift),
         EXPIRE_S=f"{ceph.expire_s:.0f}",
@@ -133,19 +147,25 @@ class ImagesSeen:
 
     images: Mapping[str, Volume[Client]]
     source: str | None
+    foreign: frozenset[str] = frozenset()
+    """The monitors that are not this Ceph's, for all that it told."""
 
 
-def parse_images(nonce: str, run: ProgramResult, images: Sequence[str]) -> ImagesSeen:
+def parse_images(nonce: str, run: ProgramResult, images: Sequence[str], servers: Sequence[str] = ()) -> ImagesSeen:
     """Read a conversation of images. Raises CephError for anything but the whole answer."""
     said = _said(nonce, run)
     expected = {f"{kind} {number}" for number in range(1, len(images) + 1) for kind in ("status", "locks")}
-    if set(said) - expected - {"from"}:
+    about = {f"server {number}": server for number, server in enumerate(servers, 1)}
+    if set(said) - expected - {"from"} - set(about):
         raise CephError("the answer has a line that this version does not know")
+    if set(about) - set(said):
+        raise CephError("the answer does not speak of every monitor")
     found: dict[str, Volume[Client]] = {}
     for number, name in enumerate(images, 1):
         watching = watchers(_answer(said, f"status {number}", f"rbd status {name}"))
         found[name] = Volume(name, watching, lockers(_answer(said, f"locks {number}", f"rbd lock ls {name}")))
-    return ImagesSeen(found, _ip_or_none(said.get("from", "")))
+    foreign = frozenset(server for key, server in about.items() if said[key] != "own")
+    return ImagesSeen(found, _ip_or_none(said.get("from", "")), foreign)
 
 
 def parse_entries(nonce: str, run: ProgramResult) -> tuple[Entry[Client], ...]:
@@ -166,7 +186,7 @@ def _said(nonce: str, run: ProgramResult) -> dict[str, str]:
     lines: dict[str, str] = {}
     for line in message.lines:
         kind, _, rest = line.partition(" ")
-        if kind in ("status", "locks"):
+        if kind in ("status", "locks", "server"):
             number, _, rest = rest.partition(" ")
             kind = f"{kind} {number}"
         if kind in lines:

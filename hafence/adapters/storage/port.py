@@ -15,8 +15,10 @@ from ...core.storage.port import ClientsSeen, EntriesSeen, Unanswered
 class Storage(Protocol):
     """A cluster's storage, asked through one host. Nothing is changed after `not_after` (seconds since the epoch)."""
 
-    def ask_clients(self, volumes: Sequence[str], not_after: float) -> ClientsSeen[Any] | Unanswered:
-        """Who the clients of volumes are."""
+    def ask_clients(
+        self, volumes: Sequence[str], servers: Sequence[str], not_after: float
+    ) -> ClientsSeen[Any] | Unanswered:
+        """Who the clients of volumes are, and which of these servers are another storage's."""
 
     def list_entries(self, not_after: float) -> EntriesSeen[Any] | Unanswered:
         """Whom the storage shuts out."""

@@ -265,10 +265,17 @@ def _work(work: PlannedWork) -> dict[str, str]:
     }
 
 
+def _leased(inventory: Inventory, key: Uuid) -> str | None:
+    """What a lease is on: a VM, or a host's evacuation."""
+    from ...core.incidents import name_of_claim
+
+    return inventory.vms[key].name if key in inventory.vms else name_of_claim(key, inventory.hosts)
+
+
 def _leases(inventory: Inventory, store: Store, now: float) -> list[dict[str, Any]]:
     return [
         {
-            "vm": {"uuid": row.vm, "name": inventory.vms[row.vm].name if row.vm in inventory.vms else None},
+            "vm": {"uuid": row.vm, "name": _leased(inventory, row.vm)},
             "holder": row.holder.words,
             "run": row.holder.run,
             "expires_at": timestamp(row.expires_at),

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...core.attempts import FenceOrder, FenceReport, Reading, Verdict
 from ...core.evidence import WitnessReport
+from ...core.incidents import name_of_claim
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid
 from ...core.second_level import SecondLevelKind, SecondLevelReply
@@ -81,12 +82,13 @@ class Steps:
 
     def __init__(self, inventory: Inventory | None) -> None:
         self._names: Mapping[Uuid, str] = {}
+        self._hosts = tuple(inventory.hosts) if inventory is not None else ()
         if inventory is not None:
             self._names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
 
     def name(self, vm: Uuid) -> str:
         """The VM's name, or its UUID if the inventory has none."""
-        return self._names.get(vm, vm)
+        return self._names.get(vm) or name_of_claim(vm, self._hosts) or vm
 
     def names(self, vms: tuple[Uuid, ...]) -> str:
         """Several VMs in words that fit a line."""

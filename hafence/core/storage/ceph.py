@@ -217,14 +217,16 @@ class CephFence:
     def volumes_of(self, vm: Vm, disks: Sequence[WritableDisk]) -> Volumes:
         """The RBD images of a VM, and what else it can write to."""
         images: dict[str, None] = {}
+        servers: dict[str, None] = {}
         others: list[str] = []
         for disk in (*disks, *(WritableDisk(text, text) for text in vm.disks)):
             name = disk.source.removeprefix("rbd:")
             if disk.source.startswith("rbd:") and _PLAIN_IMAGE.match(name):
                 images[name] = None
+                servers.update(dict.fromkeys(disk.servers))
             else:
                 others.append(disk.says)
-        return Volumes(tuple(images), tuple(others))
+        return Volumes(tuple(images), tuple(others), tuple(servers))
 
     def why_not_covered(self, volumes: Volumes) -> str:
         """Why a VM with these is not covered, or ''."""

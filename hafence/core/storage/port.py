@@ -70,6 +70,9 @@ class WritableDisk:
     says: str
     shareable: bool = False
     """Whether its definition says that other VMs may use it, too."""
+    servers: tuple[str, ...] = ()
+    """The servers of its storage that the definition names, `HOST` or `HOST:PORT`; none where the host's own
+    configuration says them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Volumes:
 
     names: tuple[str, ...]
     others: tuple[str, ...]
+    servers: tuple[str, ...] = ()
+    """The servers that the definition names for the former."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,9 @@ class ClientsSeen(Generic[C]):
     source: str | None
     """The address from which the asker reaches the storage, if it knows."""
     at: float
+    foreign: frozenset[str] = frozenset()
+    """Of the servers that were asked about those that the storage does not call its own: another one's, for all that is
+    known."""
 
 
 @dataclass(frozen=True, slots=True)

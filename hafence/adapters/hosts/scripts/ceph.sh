@@ -4,11 +4,13 @@
 #
 # CONF CEPH_USER KEYRING  of the ceph and rbd command lines (KEYRING may be empty)
 # IMAGES                  POOL/IMAGE, a line each; without any the blocklist is the subject
+# SERVERS                 with IMAGES: the monitors that definitions name, as HOST or HOST:PORT, a line each
 # BLOCK LIFT              client addresses, a line each
 # EXPIRE_S                how long an added entry lasts
 # CALL_S                  how long one call may take
 #
-#   status N EXIT JSON | locks N EXIT JSON (of the image in line N) | from IP | blocklist EXIT JSON | lacks PROGRAM | end
+#   status N EXIT JSON | locks N EXIT JSON (of the image in line N) | from IP
+#   server N own|other|unknown (whether SERVERS' line N is a monitor of this Ceph) | blocklist EXIT JSON | lacks PROGRAM | end
 #
 # Calls run at once, so that ten volumes cost little more than one. Nothing is added or removed after the deadline.
 
@@ -42,7 +44,32 @@ look_at_images() {
         [ $((image_number * 2 % MOST_AT_ONCE)) -ne 0 ] || wait
     done
     say_source
+    say_servers
     wait
+}
+
+# Two Cephs may have an image of one name. Which monitors are this one's the Ceph itself says.
+say_servers() {
+    [ -n "$SERVERS" ] || return 0
+    servers_map=$(ceph_call ceph mon dump --format json | tr ',{}' '[\n*]' | sed -n 's/^ *"addr": *"\([^"]*\)"$/\1/p')
+    servers_known=' '
+    for servers_word in $servers_map; do
+        if read_monitor "$servers_word"; then servers_known="$servers_known$MONITOR "; fi
+    done
+    servers_number=0
+    for server in $SERVERS; do
+        servers_number=$((servers_number + 1))
+        servers_are=other
+        if read_monitor "$server"; then
+            for server_address in $(addresses_of "$MONITOR"); do
+                case $servers_known in
+                *" $server_address "*) servers_are=own ;;
+                esac
+            done
+        fi
+        [ "$servers_known" != ' ' ] || servers_are=unknown
+        say "server $servers_number $servers_are"
+    done
 }
 
 # From which address this host reaches Ceph: the suspect, a host of the same cluster, uses its own likewise.
