@@ -32,6 +32,7 @@ KINDS: tuple[tuple[str, frozenset[Code]], ...] = (
     ),
     ("hosts", frozenset({Code.HOST_SILENT, Code.HOST_BLIND, Code.FENCED_LEFTOVER, Code.FEW_FENCE_PATHS})),
     ("no start", frozenset({Code.NO_ROOM, Code.WOULD_NOT_START, Code.XML_MISSING, Code.SHARED_DISK})),
+    ("planned", frozenset({Code.DISARMED, Code.MAINTENANCE})),
     ("quarantine", frozenset({Code.QUARANTINED})),
 )
 """The causes, the worst first, each with the findings that show it. Whatever stands in none is hygiene, the last."""
