@@ -31,7 +31,7 @@ from hafence.core.model import Host, HostName
 from tests.ssh.servers import Server, make_key
 
 AT_ONCE = 32
-LOOK_X, PATH_X, LINEAR_X, MEMORY_MB = 1.5, 2.2, 2.5, 300
+LOOK_X, PATH_X, LINEAR_X, MEMORY_MB = 1.2, 2.2, 2.5, 300
 
 
 def addresses(count: int) -> list[str]:

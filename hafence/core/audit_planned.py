@@ -14,7 +14,7 @@ def find_planned(scene: Survey) -> Iterator[Finding]:
     for work in works_of(scene.planned, scene.inventory.clusters, scene.inventory.hosts):
         if work.kind is WorkKind.DISARMED:
             saw = f"is disarmed {work_words(work)}: nothing is fenced and nothing started there"
-            yield Finding(Code.DISARMED, Severity.WARNING, work.name, saw, f"{way_to_end(work)} ends it before")
+            yield Finding(Code.DISARMED, Severity.WARNING, work.name, saw, way_to_end(work))
         else:
             saw = f"is in maintenance {work_words(work)}"
-            yield Finding(Code.MAINTENANCE, Severity.WARNING, work.name, saw, f"{way_to_end(work)} ends it before")
+            yield Finding(Code.MAINTENANCE, Severity.WARNING, work.name, saw, way_to_end(work))
