@@ -243,8 +243,11 @@ def _of_confirm(inventory: Inventory, notes: Notes, sent: Sent) -> str:
 
 
 def _cut_off(inventory: Inventory, notes: Notes, sent: Sent) -> str:
-    """An observer to whom more than `storm_share` of the cluster is silent is the one who is cut off."""
-    counted = _counted(inventory, notes, sent)
+    """An observer to whom more than `storm_share` of the cluster is silent is the one who is cut off.
+
+    Of the cluster as it was when the run looked: people who come to a host after that take no answer of its back.
+    """
+    counted = _counted(inventory, notes, sent._replace(at_work=frozenset()))
     most = inventory.settings.storm_share * len(counted)
     looks, watch = _looked(notes, sent, sent.suspect), _last(notes.watches, sent)
     silent_to: list[tuple[str, frozenset[HostName]]] = [*watch.silent_to.items()] if watch is not None else []
