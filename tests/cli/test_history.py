@@ -19,7 +19,13 @@ from tests.cli.conftest import WEB, Desk
 from .test_past import REFUSED, store_of
 from .test_screen import Terminal
 
-NOW = time.time()
+NOW = 0.0
+"""Of each test its beginning: this file may be read long before its tests are run."""
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "NOW", time.time())
 
 
 def write(store: Store, run: str, ago_s: float, code: int | None, took_s: float = 12.34, **result: Any) -> None:
@@ -34,7 +40,7 @@ UNKNOWN: dict[str, Any] = {"decision": "failed", "reason": "start_unknown", "mes
 
 
 @pytest.fixture
-def store(desk: Desk) -> Store:
+def store(desk: Desk, now: None) -> Store:
     store = store_of(desk)
     write(store, "r1", 3 * 86400, 0, took_s=300, **STARTED)
     write(store, "r2", 7200, 3)

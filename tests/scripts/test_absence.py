@@ -40,9 +40,12 @@ for command in $last; do
     echo) shift; IFS=' '; echo "$*"; IFS=';' ;;
     list) if grep -qs hangs {root}/states; then exec sleep 60; fi; sed -n 's/ running$//p' {root}/states; echo ;;
     domstate)
+        reason=''
+        if [ "$2" = --reason ]; then reason=' (unknown)'; shift; fi
         said=$(sed -n "s/^$2 //p" {root}/states)
         [ "$said" != hangs ] || exec sleep 60
-        if [ -n "$said" ]; then printf '%s\\n\\n' "$said"; else echo "error: failed to get domain '$2'" >&2; echo; fi
+        [ -n "$said" ] || echo "error: failed to get domain '$2'" >&2
+        printf '%s\\n\\n' "${said:+$said$reason}"
         ;;
     esac
 done
