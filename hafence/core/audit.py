@@ -294,7 +294,7 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
     if scene.not_startable.get(vm.uuid) and vm.domain_xml is not None:
         return
     cluster = scene.inventory.cluster_of(vm.host)
-    if vm.domain_xml is None and not cluster.start_command and vm.uuid not in scene.captured:
+    if not scene.has_definition(vm):
         yield Finding(
             Code.XML_MISSING,
             Severity.WARNING,

@@ -41,7 +41,8 @@ def placed_now(scene: Survey) -> Placed:
 def loss_of(scene: Survey, host: Host, placed: Placed) -> Loss:
     """If the host failed now."""
     here = [scene.inventory.vms[uuid] for uuid in placed.get(host.name, ()) if scene.inventory.vms[uuid].ha]
-    wanted = [Wanted(vm, vm.memory_mib or scene.memory_mib.get(vm.uuid)) for vm in here if _has_definition(scene, vm)]
+    able = [vm for vm in here if scene.has_definition(vm) and not scene.not_startable.get(vm.uuid)]
+    wanted = [Wanted(vm, vm.memory_mib or scene.memory_mib.get(vm.uuid)) for vm in able]
     ground = Ground(
         host.name,
         scene.inventory.members(host.cluster),
@@ -60,11 +61,6 @@ def loss_of(scene: Survey, host: Host, placed: Placed) -> Loss:
         _by_priority([each.vm for each in crowded]),
         sum(each.memory_mib or 0 for each in crowded),
     )
-
-
-def _has_definition(scene: Survey, vm: Vm) -> bool:
-    started_otherwise = bool(scene.inventory.cluster_of(vm.host).start_command)
-    return not scene.not_startable.get(vm.uuid) and (vm.domain_xml is not None or started_otherwise)
 
 
 def _by_priority(vms: list[Vm]) -> tuple[Vm, ...]:

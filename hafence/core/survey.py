@@ -136,6 +136,11 @@ class Survey:
     planned: Planned = field(default_factory=Planned)
     """The planned work that holds. By it, too, the hosts of `inventory` are in maintenance."""
 
+    def has_definition(self, vm: Vm) -> bool:
+        """Whether there is anything from which the VM could be started: of its own, captured, or the cluster's."""
+        started_otherwise = bool(self.inventory.cluster_of(vm.host).start_command)
+        return started_otherwise or vm.domain_xml is not None or vm.uuid in self.captured
+
     def record(self, vm: Vm) -> VmRecord:
         """The VM's record, or what the inventory says."""
         return record_of(vm, self.records)

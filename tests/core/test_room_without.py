@@ -74,3 +74,12 @@ def test_a_command_that_starts_needs_no_definition() -> None:
     assert len(loss(survey).down) == 2
     command = replace(book, clusters={"prod": Cluster("prod", start=StartMode.COMMAND, start_command=("x",))})
     assert loss(replace(survey, inventory=command)).down == ()
+
+
+def test_a_vm_of_which_there_is_a_capture_alone_wants_room_like_any_other() -> None:
+    survey = crowd(2048, 2048, 1024)
+    bare = {each.uuid: replace(each, domain_xml=None) for each in survey.inventory.vms.values()}
+    survey = replace(survey, inventory=replace(survey.inventory, vms=bare))
+    assert (names(survey), len(loss(survey).down)) == ([], 3)
+    survey = replace(survey, captured=frozenset(bare))
+    assert (names(survey), len(loss(survey).down)) == (["vm-03"], 1)
