@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from .decision import Refused
 from .model import HostName, Settings
-from .parsing import format_duration
-from .planned import moment_words
+from .parsing import format_duration, moment_words
 from .reasons import Reason
 from .risks import listed
 

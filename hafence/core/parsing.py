@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import posixpath
 import re
+from datetime import UTC, datetime
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|m|min|h|d)?\Z")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -30,6 +31,11 @@ def parse_duration(text: str) -> float:
     if not match:
         raise ValueError(f"{shown(text)} is not a duration: write seconds, or a number with ms, s, m, h or d, like 20s")
     return float(match[1]) * _UNIT_S[match[2] or "s"]
+
+
+def moment_words(at: float) -> str:
+    """A moment (seconds since the epoch) for people, in UTC: `2026-01-31T23:59:00Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_duration(seconds: float) -> str:

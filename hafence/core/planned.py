@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from .decision import Refused
 from .model import Host, HostName, HostState, Inventory
+from .parsing import moment_words
 from .reasons import Reason
 from .stored import Planned, PlannedWork, WorkKind
-
-
-def moment_words(at: float) -> str:
-    """A moment, for people."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def work_words(work: PlannedWork) -> str:

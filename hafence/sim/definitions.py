@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from ..core.captures import Capture, FetchFault, NotFetched, Origin, Source, digest_of, origin_of
 from ..core.drift import Drift, Outline, drift_between
 from ..core.model import HostName, Uuid
-from ..core.troubles import met_straight
 from ..effects import Drifts, FetchDefinitions
 from .hosts import SimHost
 from .kernel import Act
 from .libvirt import Answer, answer_of
-from .network import seconds_to_meet, trouble_reaching
+from .observed import reach
 from .run import SimRun
 from .world import EPOCH, World
 
@@ -75,14 +74,8 @@ def fetch(world: World, run: SimRun, effect: FetchDefinitions) -> Act[Mapping[Uu
     """What libvirt on a host says of VMs."""
     host, at = world.host(effect.host).answers_for, EPOCH + world.now + run.admin.clock_offset_s
     beside = {vm: in_inventory(world, vm) for vm in effect.vms}
-    world.touch(host.name)
-    trouble = trouble_reaching(world.network, run.admin.name, host)
-    yield seconds_to_meet(trouble, run.inventory.settings.connect_timeout_s) + FETCH_S
-    world.touch(host.name)
-    trouble = trouble or trouble_reaching(world.network, run.admin.name, host)
-    if trouble is not None or host.sshd in ("forced", "nosession"):
-        says = met_straight(trouble) if trouble else "it runs no script"
-        return dict.fromkeys(effect.vms, NotFetched(FetchFault.NO_ANSWER, says))
+    if why := (yield from reach(world, run, host, FETCH_S)):
+        return dict.fromkeys(effect.vms, NotFetched(FetchFault.NO_ANSWER, why))
     return {vm: _of_one(host, effect.host, vm, at, beside[vm]) for vm in effect.vms}
 
 

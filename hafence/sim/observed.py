@@ -15,10 +15,12 @@ from ..core.evidence import Sign as Seen
 from ..core.model import HostName, Uuid
 from ..core.starts import StartOrder
 from ..core.stored import WorkKind
+from ..core.troubles import met_straight
 from ..effects import Witness
 from .hosts import SimHost
+from .kernel import Act
 from .late_writes import left_on
-from .network import STORAGE, Network, signs_seen, trouble_reaching
+from .network import STORAGE, Network, seconds_to_meet, signs_seen, trouble_reaching
 from .notes import Attempt, Defied, Looks, Observer, Scan, Sent, Sign, Watch
 from .run import SimRun
 from .scripts import Printed, is_refused
@@ -169,6 +171,18 @@ def siblings(world: World, suspect: SimHost) -> list[HostName]:
     """The other hosts of a suspect's cluster."""
     cluster = world.inventory.hosts[HostName(suspect.name)].cluster
     return [host.name for host in world.inventory.members(cluster) if host.name != suspect.name]
+
+
+def reach(world: World, run: SimRun, host: SimHost, takes_s: float = 0.0) -> Act[str]:
+    """The way of a script that is over at once, after which it was there: why it was not, or ''."""
+    world.touch(host.name)
+    trouble = trouble_reaching(world.network, run.admin.name, host)
+    yield seconds_to_meet(trouble, run.inventory.settings.connect_timeout_s) + takes_s
+    world.touch(host.name)
+    trouble = trouble or trouble_reaching(world.network, run.admin.name, host)
+    if trouble is not None:
+        return met_straight(trouble)
+    return "it runs no script" if host.sshd in RUNS_NOTHING else ""
 
 
 def able_siblings(world: World, run: SimRun, suspect: SimHost) -> frozenset[HostName]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from ..core.given_back import GivenBack
 from ..core.model import Uuid
-from ..core.troubles import Trouble, met_straight
 from ..core.watch import WatchReport, joined
 from ..effects import EndWatch, GiveBack
 from .kernel import Act
 from .libvirt import forget, know_again
-from .network import seconds_to_meet, trouble_reaching
-from .observed import RUNS_NOTHING
+from .observed import reach
 from .run import Session, SimRun
 from .world import EPOCH, World
 
@@ -58,12 +56,8 @@ def end_watch(world: World, run: SimRun, effect: EndWatch) -> Act[WatchReport]:
 def give_back(world: World, run: SimRun, effect: GiveBack) -> Act[GivenBack]:
     """Definitions that were set aside are given back, where the host answers and its libvirt does."""
     host = world.host(effect.host)
-    world.touch(host.name)
-    trouble = trouble_reaching(world.network, run.admin.name, host)
-    yield seconds_to_meet(trouble, run.inventory.settings.connect_timeout_s)
-    world.touch(host.name)
-    if trouble is not None or host.sshd in RUNS_NOTHING or trouble_reaching(world.network, run.admin.name, host):
-        return GivenBack(frozenset(), met_straight(trouble or Trouble.NO_REPLY_IN_TIME))
+    if why := (yield from reach(world, run, host)):
+        return GivenBack(frozenset(), why)
     if EPOCH + world.now + run.admin.clock_offset_s >= effect.not_after:
         return GivenBack(frozenset(), "the time allowed for it had passed")
     back = know_again(host, effect.vms)

@@ -12,7 +12,6 @@ import math
 import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ..core.model import HostName, Uuid, is_name
@@ -54,11 +53,6 @@ def when(at: float) -> float:
     if not (math.isfinite(at) and 0 <= at < LATEST):
         raise ValueError(f"not a moment: {at!r}")
     return float(at)
-
-
-def in_words(at: float) -> str:
-    """A moment for people."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # ---------------------------------------------------------------- from values to rows

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ..core.model import HostName
+from ..core.parsing import moment_words
 from ..core.record import VmRecord
 from ..core.stored import Busy, Lease, Planned, PlannedWork, Recollection, Statement, WorkKind
 from ..effects import LeaseLost
-from .codec import in_words, when
+from .codec import when
 from .holder import Holder
 from .port import LeaseRow, QuarantineRow, StatementRow
 
@@ -29,7 +30,7 @@ def recollection(
     """What a run needs to know of all that is stored."""
     return Recollection(
         records={record.uuid: record for record in records},
-        quarantine={row.host: f"{row.why} (since {in_words(row.since)}, run {row.run})" for row in quarantined},
+        quarantine={row.host: f"{row.why} (since {moment_words(row.since)}, run {row.run})" for row in quarantined},
         machine_ids=machines,
         statements={
             row.host: Statement(row.host, row.who, row.reason, row.at, row.expires_at)

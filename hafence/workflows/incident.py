@@ -11,7 +11,7 @@ from contextlib import suppress
 from ..core.incidents import claim_on
 from ..core.model import HostName
 from ..core.outcome import Exit, Outcome
-from ..core.planned import moment_words
+from ..core.parsing import moment_words
 from ..core.reasons import Reason
 from ..core.stored import Busy, Lease
 from ..effects import DropLease, Interrupted, LeaseLost, RenewLease, StoreError, TakeLease, Workflow, do

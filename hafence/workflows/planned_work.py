@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from ..core.planned import moment_words, way_to_end
+from ..core.parsing import moment_words
+from ..core.planned import way_to_end
 from ..core.stored import Planned, PlannedWork, WorkKind
 from ..effects import EndWork, Now, PlanWork, RecallPlanned, Workflow, do
 

@@ -16,6 +16,7 @@ from ..core.model import Host, HostName, HostState, Inventory, Uuid
 from ..core.second_level import SecondLevelReply
 from ..core.storage.port import (
     Asker,
+    ClientsSeen,
     Ending,
     EntriesSeen,
     Entry,
@@ -24,6 +25,7 @@ from ..core.storage.port import (
     Surroundings,
     Unanswered,
     Volume,
+    Volumes,
     WhyEnds,
     with_clients,
 )
@@ -122,25 +124,24 @@ def fence_storage(
     """Make the suspect unable to write to the VMs' volumes and see that it is: what came of it, VM by VM."""
     now = yield from do(Now())
     askers = _askers(fence, order.suspect.cluster, order.siblings, min(order.not_after, now + order.within_s))
-    names, servers, replies = yield from _covered(inventory, fence, order.vms, now)
-    volumes = tuple(dict.fromkeys(name for each in names.values() for name in each))
-    if not volumes:
+    covered, replies = yield from _covered(inventory, fence, order.vms, now)
+    if not covered:
         return replies
     around = yield from _surroundings(inventory, order)
-    named = tuple(dict.fromkeys(server for each in servers.values() for server in each))
-    seen = yield from askers.ask(lambda asker: AskClients(asker, volumes, askers.until, named))
+    seen = yield from _ask_clients(askers, covered.values())
     if isinstance(seen, Unanswered):
         now = yield from do(Now())
-        return replies | {vm: no_storage_fence(fence, seen.says, now) for vm in names}
+        return replies | {vm: no_storage_fence(fence, seen.says, now) for vm in covered}
     asked = inventory.hosts[askers.first.host] if askers.first.host is not None else None
     plans: dict[Uuid, Plan[Any]] = {}
-    for vm, each in names.items():
-        images = [seen.volumes[name] for name in each]
+    for vm, each in covered.items():
+        if foreign := [server for server in each.servers if server in seen.foreign]:
+            replies[vm] = no_storage_fence(fence, _of_another_storage(fence, foreign), seen.at)
+            continue
+        images = [seen.volumes[name] for name in each.names]
         plan = fence.plan(images, remembered, seen, asked, around)
         _remember(fence, images, around, remembered)
-        if foreign := [server for server in servers[vm] if server in seen.foreign]:
-            replies[vm] = no_storage_fence(fence, _of_another_storage(fence, foreign), seen.at)
-        elif plan.doubt:
+        if plan.doubt:
             replies[vm] = no_storage_fence(fence, plan.doubt, seen.at, plan.signs)
         elif order.rehearse:
             replies[vm] = foretold(fence, plan)
@@ -151,11 +152,9 @@ def fence_storage(
 
 def _covered(
     inventory: Inventory, fence: StorageFence[Any], vms: tuple[Uuid, ...], now: float
-) -> Workflow[tuple[dict[Uuid, tuple[str, ...]], dict[Uuid, tuple[str, ...]], dict[Uuid, SecondLevelReply]]]:
-    """The volumes of each VM, all of which are covered, and the servers that it names for them; and the replies for
-    those that can't be."""
-    names: dict[Uuid, tuple[str, ...]] = {}
-    servers: dict[Uuid, tuple[str, ...]] = {}
+) -> Workflow[tuple[dict[Uuid, Volumes], dict[Uuid, SecondLevelReply]]]:
+    """What each VM can write to, all of which is covered; and the replies for those where it is not."""
+    covered: dict[Uuid, Volumes] = {}
     replies: dict[Uuid, SecondLevelReply] = {}
     disks = yield from do(Together(tuple(WritableDisks(vm) for vm in vms)))
     for vm, found in zip(vms, disks, strict=True):
@@ -166,8 +165,16 @@ def _covered(
         if why := fence.why_not_covered(volumes):
             replies[vm] = no_storage_fence(fence, why, now)
         else:
-            names[vm], servers[vm] = volumes.names, volumes.servers
-    return names, servers, replies
+            covered[vm] = volumes
+    return covered, replies
+
+
+def _ask_clients(askers: _Askers, of: Iterable[Volumes]) -> Workflow[ClientsSeen[Any] | Unanswered]:
+    """Who the clients of all these volumes are, and which of the servers that are named for them are another's."""
+    every = tuple(of)
+    names = tuple(dict.fromkeys(name for each in every for name in each.names))
+    servers = tuple(dict.fromkeys(server for each in every for server in each.servers))
+    return (yield from askers.ask(lambda asker: AskClients(asker, names, askers.until, servers)))
 
 
 def _of_another_storage(fence: StorageFence[Any], foreign: Sequence[str]) -> str:
@@ -234,29 +241,27 @@ def shut_out_left_open(
     """
     now = yield from do(Now())
     askers = _askers(fence, order.suspect.cluster, order.siblings, min(order.not_after, now + order.within_s))
-    names: dict[Uuid, tuple[str, ...]] = {}
-    servers: dict[Uuid, tuple[str, ...]] = {}
+    own: dict[Uuid, Volumes] = {}
     disks = yield from do(Together(tuple(WritableDisks(vm) for vm in order.vms)))
     for vm, found in zip(order.vms, disks, strict=True):
-        own = () if isinstance(found, Unanswered) else tuple(disk for disk in found if not disk.shareable)
-        covered = fence.volumes_of(inventory.vms[vm], own)
-        names[vm], servers[vm] = covered.names, covered.servers
-    volumes = tuple(dict.fromkeys(name for each in names.values() for name in each))
-    if not volumes:
+        alone = () if isinstance(found, Unanswered) else tuple(disk for disk in found if not disk.shareable)
+        volumes = fence.volumes_of(inventory.vms[vm], alone)
+        if volumes.names:
+            own[vm] = volumes
+    if not own:
         return {}
     around = yield from _surroundings(inventory, order)
-    named = tuple(dict.fromkeys(server for each in servers.values() for server in each))
-    seen = yield from askers.ask(lambda asker: AskClients(asker, volumes, askers.until, named))
+    seen = yield from _ask_clients(askers, own.values())
     if isinstance(seen, Unanswered):
         now = yield from do(Now())
-        return {vm: no_storage_fence(fence, seen.says, now) for vm, each in names.items() if each}
+        return {vm: no_storage_fence(fence, seen.says, now) for vm in own}
     plans: dict[Uuid, Plan[Any]] = {}
-    for vm, each in names.items():
-        if seen.foreign.intersection(servers[vm]):
+    for vm, each in own.items():
+        if seen.foreign.intersection(each.servers):
             continue  # another storage's clients are none of this one's
-        left = {client for name in each for client in fence.left_open(seen.volumes[name], around)}
+        left = {client for name in each.names for client in fence.left_open(seen.volumes[name], around)}
         if left:
-            plans[vm] = Plan(each, tuple(sorted(left)), False, "", ())
+            plans[vm] = Plan(each.names, tuple(sorted(left)), False, "", ())
     replies = yield from _shut_out(fence, askers, plans)
     return {vm: of_the_dead(reply) for vm, reply in replies.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hafence.core.parsing import (
     absolute,
     format_duration,
+    moment_words,
     parse_address,
     parse_bool,
     parse_duration,
@@ -402,3 +404,13 @@ def test_paths_are_absolute_and_in_one_form() -> None:
     assert absolute("/x/./y//z", "/a") == "/x/y/z"
     assert absolute("../x", "/a/b") == "/a/x"
     assert absolute("//x", "/a") == "/x"
+
+
+def test_a_moment_is_told_in_utc_wherever_the_admin_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert moment_words(1_763_824_000.9) == "2025-11-22T15:06:40Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -358,6 +358,7 @@ def test_a_volume_of_a_storage_that_the_definition_calls_another_one_is_not_the_
         [reply, other] = fence(storage, WEB, DB)
         assert "its definition names mon9, which Ceph as it is configured here does not call its own" in reply.says
         assert (reply.done, proofs(reply), other.done) == (False, {Proof.NOTHING}, True)
+        assert [each.at for each in reply.evidence] == [NOW]
         assert set(after_death(storage, WEB, DB)) == {"db-01"}
     assert fence(Storage(disks={"web-01": named("mon1")}))[0].done
 
@@ -413,6 +414,11 @@ def test_a_storage_that_does_not_answer_or_does_not_shut_out_is_told_as_that() -
     for storage in (everyone, Storage(adds=False)):
         [reply] = after_death(storage).values()
         assert (reply.done, proofs(reply)) == (False, {Proof.NOTHING})
+        assert all(each.at >= NOW for each in reply.evidence)
+    for told in (after_death(everyone), dict(enumerate(fence(everyone)))):
+        [reply] = told.values()
+        assert "kvm-02: no answer; kvm-03: no answer; the admin node: no answer" in reply.says
+        assert [each.at for each in reply.evidence] == [NOW]
 
 
 # ---------------------------------------------------------------- letting in

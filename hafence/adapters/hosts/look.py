@@ -38,6 +38,8 @@ _LINES = {
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
 }
 _END = re.compile(r"lines=([0-9]{1,7})\Z")
+_OF_VMS = ["copy", "doubt", "asked", "active", "defined", "autostart", "saved", "listed", "aside", "held", "halted"]
+"""The lines that begin with a VM's UUID."""
 _ONCE = ("boot", "libvirt", "memory", "blind")
 MOST_ASKED = 16
 """Of how many VMs libvirt is asked one by one in a look."""
@@ -133,20 +135,7 @@ def _read_lines(message: Message) -> _Found | Faulty:
     if not found["libvirt"]:
         return Faulty(ReplyFault.LACKING, "how libvirt is")
     try:
-        of_vms = (
-            "copy",
-            "doubt",
-            "asked",
-            "active",
-            "defined",
-            "autostart",
-            "saved",
-            "listed",
-            "aside",
-            "held",
-            "halted",
-        )
-        for kind in of_vms:
+        for kind in _OF_VMS:
             for match in found[kind]:
                 parse_uuid(match[1])
     except ValueError:
