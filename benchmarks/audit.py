@@ -1,11 +1,12 @@
 """An audit of many hosts, all of them one sshd on loopback, against bare Fabric in threads. Needs openssh-server.
 
-    python benchmarks/audit.py [--hosts 32] [--rounds 1]
+    python benchmarks/audit.py [--hosts 32] [--rounds 1] [--peers FOLDER]
 
 In turns, in one run: Fabric logs in on every host and runs there the very script of a look, 32 at a time; `hafence
 status --live` looks into every host; `hafence audit` looks and rehearses the fence of each through three siblings. All
 hosts are this machine, so that their scripts cost both sides alike. Then the audit again with half as many hosts: its
-time must grow with them, and not with their square. Exit status 1 where a bound is missed.
+time must grow with them, and not with their square. With `--peers` others run the look's script on all hosts, too
+(look_peers.py). Exit status 1 where a bound is missed.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fabric import Connection
+from look_peers import AT_ONCE, Hosts, peers
 
 from hafence.adapters.hosts import kvm
 from hafence.core.model import Host, HostName
 from tests.ssh.servers import Server, make_key
 
-AT_ONCE = 32
 LOOK_X, PATH_X, LINEAR_X, MEMORY_MB = 1.2, 2.2, 2.5, 300
 
 
@@ -58,9 +60,13 @@ def hafence(*words: str, cache: Path) -> tuple[float, int]:
     return time.monotonic() - begun, used.ru_maxrss // 1024
 
 
+def look_script() -> str:
+    return kvm.look_program("0" * 16, Host(HostName("h"), "c", "127.0.0.1"), (), ()).text
+
+
 def bare_s(server: Server, count: int) -> float:
     """The look's script on every host with Fabric, as a program of an hour would: seconds for all."""
-    script = kvm.look_program("0" * 16, Host(HostName("h"), "c", "127.0.0.1"), (), ()).text
+    script = look_script()
 
     def login(address: str) -> None:
         options = {"key_filename": str(server.identity), "look_for_keys": False, "allow_agent": False}
@@ -77,6 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="a virtual environment with the other programs")
     options = parser.parse_args()
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
@@ -85,12 +92,13 @@ def main() -> int:
         server = Server(folder / "sshd", make_key(folder / "id"), "all", settings=("MaxStartups 500",))
         try:
             server.start(everywhere=True)
-            return measure(server, folder, options.hosts, options.rounds)
+            return measure(server, folder, options)
         finally:
             server.kill()
 
 
-def measure(server: Server, folder: Path, count: int, rounds: int) -> int:
+def measure(server: Server, folder: Path, options: argparse.Namespace) -> int:
+    count, rounds = options.hosts, options.rounds
     key = (server.folder / "host_ed25519.pub").read_text().split()
     known = "".join(f"[{each}]:{server.port} {key[0]} {key[1]}\n" for each in addresses(count))
     (folder / "known").write_text(known)
@@ -116,7 +124,19 @@ def measure(server: Server, folder: Path, count: int, rounds: int) -> int:
         _bound("the audit, against that of half as many", audited / halved, LINEAR_X),
         _bound("its memory, in MB", memory, MEMORY_MB),
     ]
+    if options.peers:
+        missed += [*against_peers(options.peers.resolve(), server, folder, count, looked)]
     return 1 if any(missed) else 0
+
+
+def against_peers(programs: Path, server: Server, folder: Path, count: int, looked: float) -> Iterator[bool]:
+    user = pwd.getpwuid(os.getuid()).pw_name
+    hosts = Hosts(addresses(count), user, server.port, server.identity, folder / "known", folder)
+    for peer in peers(programs, hosts, look_script()):
+        faster = peer.seconds / looked
+        words = f"{faster:.2f} x (wanted {peer.times:g} x){'' if faster >= peer.times else '   MISSED'}"
+        print(f"  {peer.name}: {peer.seconds:.1f} s; the look at all is faster by {words}")
+        yield faster < peer.times
 
 
 def _bound(what: str, is_: float, most: float) -> bool:
