@@ -200,8 +200,13 @@ def _run_by(manager: str, says: str) -> Callable[[World, Uuid, SimHost, list[str
 
 def _hides(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
     for process in host.living(vm):
-        process.hidden = process.stray = True
+        process.hidden, process.stray = "uuid", True
         world.say(host.name, f"qemu {process.pid} of {world.name_of(vm)} runs as {HIDDEN_PROGRAM}")
+
+
+def _holds(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
+    world.begin_qemu(vm, host, stray=True).hidden = "disk"
+    world.say(host.name, f"that is no qemu but another program, which writes to the disks of {world.name_of(vm)}")
 
 
 def _differs(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
@@ -260,6 +265,7 @@ _DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] 
     "unit": (1, _run_by(UNIT, "a systemd unit")),
     "managed": (1, _run_by(MANAGED, "another manager, which runs it,")),
     "hidden": (0, _hides),
+    "holds": (0, _holds),
     "differs": (0, _differs),
     "leaves": (1, _leaves),
     "starts-slowly": (0, _starts_slowly),
@@ -272,7 +278,8 @@ _DOES: dict[str, tuple[int, Callable[[World, Uuid, SimHost, list[str]], None]]] 
 """What can happen to a VM's process on a host, and how many words follow."""
 _KNOWN = (
     "begins, dies, autostarts, is saved, starts-slowly, respawns SECONDS, is run by a unit SECONDS or managed SECONDS,"
-    f" migrates HOST SECONDS, is hidden, differs in its disks, leaves a KIND of write under way,"
+    f" migrates HOST SECONDS, is hidden, holds (another program its disks), differs in its disks,"
+    f" leaves a KIND of write under way,"
     f" is defined or undefined there, or is {', '.join(_STATES)}"
 )
 

@@ -61,8 +61,9 @@ class Qemu:
         """'' | i-o-error: why libvirt has paused it. It holds its disks and may be resumed."""
         self.leaves = ""
         """'' | queue | request | cache: what it has under way when it dies (late_writes.py)."""
-        self.hidden = False
-        """It bears the VM's UUID under another program's name, and nobody can say what it is."""
+        self.hidden = ""
+        """'' | uuid | disk: no search knows it for the VM's. It bears the UUID under another program's name, and nobody
+        can say what it is; or it is another program, which has a disk of the VM open for writing."""
 
     @property
     def locks_its_images(self) -> bool:
@@ -191,7 +192,11 @@ class SimHost(Owner):
 
     def is_in_doubt(self, vm: Uuid) -> bool:
         """Whether a process lives here that may be the VM's."""
-        return any(qemu.hidden for qemu in self.living(vm))
+        return any(qemu.hidden == "uuid" for qemu in self.living(vm))
+
+    def is_held(self, vm: Uuid) -> bool:
+        """Whether another program here writes to the VM's disks."""
+        return any(qemu.hidden == "disk" for qemu in self.living(vm))
 
     def all_living(self) -> Iterator[Qemu]:
         """Every living qemu here."""

@@ -26,6 +26,7 @@ from .libvirt import Answer, answer_of, brings_back, forget
 from .managers import UNIT, begin_start, owner_of, stop_units
 from .world import EPOCH, World
 
+HELD = "another-program-writes-to-its-disk"
 SCAN_S = 0.03
 DESTROY_S = 0.25
 HUNG_VIRSH_S = 2.0
@@ -173,7 +174,8 @@ def _rehearsed(host: SimHost, vm: Uuid, living: list[Qemu]) -> Leftovers:
     if not living:
         why = _in_the_way(host, vm, living)
         return Leftovers("unknown" if why else "dead", 0, 0, "", why)
-    if answer_of(host) is Answer.SILENT and (why := brings_back(host, vm, living)):
+    why = brings_back(host, vm, living) if answer_of(host) is Answer.SILENT else ""
+    if why := why or (HELD if host.is_held(vm) else ""):
         return Leftovers("unknown", len(living), 0, living[0].state, why)  # as it would be after the kill
     return Leftovers("alive", len(living), 0, living[0].state, "rehearsal")
 
@@ -182,7 +184,8 @@ def _in_the_way(host: SimHost, vm: Uuid, known: list[Qemu]) -> str:
     """Why a VM of which no process lives any more is not gone from here for good, in the scripts' word, or ''."""
     if host.is_in_doubt(vm):
         return "a-program-bears-its-uuid"
-    return "a-start-is-under-way" if vm in host.locks else brings_back(host, vm, known)
+    why = "a-start-is-under-way" if vm in host.locks else brings_back(host, vm, known)
+    return why or (HELD if host.is_held(vm) else "")
 
 
 def _end_leftovers(

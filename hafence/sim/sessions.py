@@ -266,7 +266,8 @@ def _look(
     doubtful: dict[Uuid, str] = {}
     for qemu in host.qemus:
         if qemu.hidden:
-            doubtful[qemu.vm] = HIDDEN_PROGRAM
+            if qemu.hidden == "uuid":  # who holds a disk is asked by a fence alone
+                doubtful[qemu.vm] = HIDDEN_PROGRAM
             continue
         copies[qemu.vm] = copies.get(qemu.vm, 0) + 1
         if not qemu.stray:

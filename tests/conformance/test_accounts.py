@@ -94,7 +94,7 @@ def test_every_value_of_a_bmc_is_compared() -> None:
         "begins",
         "unkillable",
         "zombie-leader",
-        *("defined", "respawns", "unit", "managed", "hidden", "starts-slowly"),
+        *("defined", "respawns", "unit", "managed", "hidden", "holds", "starts-slowly"),
         *("leaves queue", "leaves request", "leaves cache", "differs"),
     ],
 )

@@ -12,7 +12,8 @@ from tests.lab import faults, guard, guests
 from tests.lab.cluster import Lab
 from tests.lab.command import wait_starting
 from tests.lab.proc import arguments
-from tests.lab.vm import LabVm, qemu_arguments
+from tests.lab.storage import make_file
+from tests.lab.vm import FileDisk, LabVm, qemu_arguments
 
 SUSPECT, PROXY, TARGET = "kvm-01", "kvm-02", "kvm-03"
 
@@ -116,6 +117,18 @@ def test_a_program_that_bears_a_vm_s_uuid(lab: Lab) -> None:
 
     hides = does(under_another_name, "qemu hidden kvm-01 begins", "qemu hidden kvm-01 hidden")
     compare(lab, [Placed("hidden", SUSPECT, "absent")], all_around(hides))
+
+
+def test_another_program_that_writes_to_a_vm_s_disk(lab: Lab) -> None:
+    disks = {name: FileDisk(make_file(lab.folder / "vms" / f"{name}.raw")) for name in ("running", "gone", "well")}
+
+    def hold(real: Real) -> None:
+        for name in ("running", "gone"):
+            real.lab.hosts[SUSPECT].spawn(["sh", "-c", f"exec 7<>{disks[name].path}; exec sleep 3600"])
+
+    holds = does(hold, "qemu running kvm-01 holds", "qemu gone kvm-01 holds")
+    vms = [Placed("running", SUSPECT), Placed("gone", SUSPECT, "absent"), Placed("well", SUSPECT)]
+    compare(lab, vms, all_around(holds), disks)
 
 
 def test_a_fence_of_a_vm_that_somebody_is_starting(lab: Lab) -> None:

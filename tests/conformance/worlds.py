@@ -161,8 +161,9 @@ class Simulated:
             VERBS[verb](self.simulation, what)
 
     def copies(self, name: str) -> list[str]:
-        """The same, by the simulated world's own word."""
-        return sorted(qemu.host.name for qemu in self.world.qemus.get(uuid_of(self.inventory, name), []))
+        """The same, by the simulated world's own word. Another program that holds a disk is no copy."""
+        living = self.world.qemus.get(uuid_of(self.inventory, name), [])
+        return sorted(qemu.host.name for qemu in living if qemu.hidden != "disk")
 
 
 def compare(
