@@ -7,6 +7,7 @@ from typing import assert_never
 
 from .audit_paths import down_with_its_host, fence_paths, watched
 from .audit_planned import find_planned
+from .audit_storage import that_end, unusable
 from .drifted import definition_drift
 from .left_behind import saved_images, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
@@ -15,8 +16,6 @@ from .placement import Room, choose_targets, keeps_apart, sizes_mib, ways_to_tar
 from .power import DeviceId, Power, devices_of
 from .record import VmState, kept_from_writing
 from .room_without import room_without
-from .storage.port import WhyEnds
-from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
 from .survey import Code, Finding, Severity, Survey
 from .two_stores import two_stores
 
@@ -60,8 +59,8 @@ def _hosts(scene: Survey) -> Iterator[Finding]:
         rejoin = f"'hafence rejoin {host}'"
         do = rejoin if isinstance(scene.looks.get(host), HostLook) else f"see that {host} is well, then {rejoin}"
         yield Finding(Code.QUARANTINED, Severity.WARNING, host, why, do)
-    for host, how_long in sorted(scene.storage_fences.items()):
-        yield from _storage_fence(host, how_long)
+    yield from that_end(scene)
+    yield from unusable(scene)
     for host_, look in watched(scene):
         yield from _host(scene, host_, look)
         yield from _power(scene, host_, look)
@@ -90,31 +89,6 @@ def _clones(scene: Survey) -> Iterator[Finding]:
         )
         do = "on each but one: 'rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A', then 'hafence inventory scan-keys'"
         yield Finding(Code.CLONE, Severity.WARNING, first, saw, do)
-
-
-_TRY = {
-    WhyEnds.NOT_ASKED: "'hafence audit --renew'",
-    WhyEnds.NOT_SEEN: "'hafence audit --renew' again",
-    WhyEnds.NOT_ADDED: "mend that and 'hafence audit --renew' again",
-}
-"""What may be tried about a storage fence that ends."""
-
-
-def _storage_fence(host: HostName, how_long: HowLong) -> Iterator[Finding]:
-    """A leftover that nobody keeps out any more writes beside the VM's new process."""
-    end = f"end what is left on {host}, then 'hafence rejoin {host}'"
-    match how_long:
-        case Ends():
-            saw = f"its storage fence ends one day: {how_long.says}"
-            do = f"{_TRY[how_long.why]}, or {end}" if how_long.why in _TRY else end
-        case NotKnown():
-            saw = f"whether its storage fence lasts is not known: {how_long.says}"
-            do = f"mend the way to the storage and run the audit again, or {end}"
-        case NoneThere() | Lasts() | Renewed():
-            return
-        case _:
-            assert_never(how_long)
-    yield Finding(Code.STORAGE_FENCE_ENDS, Severity.CRITICAL, host, saw, do)
 
 
 def _host(scene: Survey, host: Host, look: Look | None) -> Iterator[Finding]:

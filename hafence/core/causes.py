@@ -28,7 +28,12 @@ KINDS: tuple[tuple[str, frozenset[Code]], ...] = (
     ),
     (
         "no fence",
-        frozenset({Code.NO_FENCE_PATH, Code.WRONG_POWER, Code.POWER_UNUSABLE, Code.STORAGE_FENCE_ENDS, Code.CLONE}),
+        frozenset(
+            {
+                *(Code.NO_FENCE_PATH, Code.WRONG_POWER, Code.POWER_UNUSABLE, Code.STORAGE_FENCE_ENDS),
+                *(Code.STORAGE_FENCE_UNUSABLE, Code.CLONE),
+            }
+        ),
     ),
     ("hosts", frozenset({Code.HOST_SILENT, Code.HOST_BLIND, Code.FENCED_LEFTOVER, Code.FEW_FENCE_PATHS})),
     ("no start", frozenset({Code.NO_ROOM, Code.WOULD_NOT_START, Code.XML_MISSING, Code.SHARED_DISK})),

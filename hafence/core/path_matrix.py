@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .audit_paths import paths_seen, siblings_of, watched, ways_to_fence
+from .audit_storage import can_be_made
 from .model import Cluster, Host, HostName
 from .power import Power, devices_of
 from .room_without import loss_of, placed_now
@@ -80,7 +81,7 @@ def matrix_of(scene: Survey) -> tuple[tuple[str, tuple[Row, ...]], ...]:
         loss = loss_of(scene, host, placed)
         could = len(loss.vms) - len(loss.down)
         ways = len(ways_to_fence(scene, host))
-        storage = _storage(scene.inventory.clusters[host.cluster])
+        storage = _storage(scene, scene.inventory.clusters[host.cluster])
         row = Row(host.name, tuple(cells), ways, _power(scene, host), storage, (len(loss.vms), could))
         rows.setdefault(host.cluster, []).append(row)
     return tuple((cluster, tuple(each)) for cluster, each in sorted(rows.items()))
@@ -107,9 +108,11 @@ def _power(scene: Survey, host: Host) -> str:
     return "ok" if any(well) else "bad!"
 
 
-def _storage(cluster: Cluster) -> str:
-    """Configured, or not: whether it would work an audit does not try."""
-    return "none" if cluster.ceph is None else "conf"
+def _storage(scene: Survey, cluster: Cluster) -> str:
+    """Whether somebody who was asked could make a storage fence."""
+    if cluster.ceph is None:
+        return "none"
+    return "ok" if can_be_made(scene.rehearsed_storages.get(cluster.name, {})) else "bad!"
 
 
 def weakest(rows: tuple[Row, ...]) -> Row | None:

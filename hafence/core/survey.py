@@ -14,6 +14,8 @@ from .model import HostName, Inventory, Uuid, Vm
 from .power import DeviceId, PowerSeen
 from .record import VmRecord, record_of
 from .rotation import Paths
+from .storage.port import Unanswered
+from .storage.rehearsal import Rehearsal
 from .storage.results import HowLong
 from .stored import Planned
 
@@ -57,6 +59,7 @@ class Code(StrEnum):
     STALE_DEFINITION = "stale_definition"
     START_UNSETTLED = "start_unsettled"
     STORAGE_FENCE_ENDS = "storage_fence_ends"
+    STORAGE_FENCE_UNUSABLE = "storage_fence_unusable"
     STORE_UNREADABLE = "store_unreadable"
     TWO_STORES = "two_stores"
     VM_DOWN = "vm_down"
@@ -124,6 +127,8 @@ class Survey:
     """In what running VMs differ from what they would be started from."""
     storage_fences: Mapping[HostName, HowLong] = field(default_factory=dict)
     """How long the storage fence of each quarantined host lasts."""
+    rehearsed_storages: Mapping[str, Mapping[str, Rehearsal | Unanswered]] = field(default_factory=dict)
+    """Whether the storage fence of a cluster could be made, by the cluster and by who was asked, in words."""
     power: Mapping[DeviceId, PowerSeen] = field(default_factory=dict)
     """What each power device says of its host."""
     shared_keys: tuple[tuple[HostName, ...], ...] = ()

@@ -10,6 +10,7 @@ from ..core.model import HostName, Uuid
 from ..core.power import DeviceId, PowerSeen
 from ..core.second_level import SecondLevelKind, SecondLevelReply
 from ..core.storage.port import Asker, ClientsSeen, EntriesSeen, Unanswered, WritableDisk
+from ..core.storage.rehearsal import Rehearsal
 from .base import Effect, Journalled, Touches
 
 
@@ -106,6 +107,18 @@ class RemoveEntries(
 
     asker: Asker
     clients: tuple[Any, ...]
+    not_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class RehearseStorage(
+    Effect[Rehearsal | Unanswered],
+    touches=Touches.HOSTS | Touches.STORAGE,
+    budget=lambda settings: settings.power_timeout_s,
+):
+    """Ask whether a storage fence could be made: whether who asks may, and what would break it. Nothing changes."""
+
+    asker: Asker
     not_after: float
 
 

@@ -30,6 +30,7 @@ from ..effects import (
     NoteSecondLevel,
     Now,
     OwnAddresses,
+    RehearseStorage,
     RemoveEntries,
     RenewLease,
     RunHooks,
@@ -124,6 +125,7 @@ class Performer:
             AskClients: storage.ask_clients,
             ListEntries: storage.list_entries,
             AddEntries: storage.add_entries,
+            RehearseStorage: storage.rehearse,
             RemoveEntries: storage.remove_entries,
         }
 

@@ -14,7 +14,8 @@ from ..adapters.storage.ceph import Carry, CephStorage
 from ..adapters.storage.port import Storage
 from ..core.model import Cluster, Inventory
 from ..core.storage.port import Asker, ClientsSeen, EntriesSeen, Unanswered, WritableDisk
-from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RemoveEntries, WritableDisks
+from ..core.storage.rehearsal import Rehearsal
+from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RehearseStorage, RemoveEntries, WritableDisks
 from .definitions import Definitions
 
 WITHIN_S = 30.0
@@ -69,6 +70,10 @@ class StoragePerformer:
     def remove_entries(self, effect: RemoveEntries) -> EntriesSeen[Any] | Unanswered:
         """Let clients in, and read that back."""
         return self._storage(effect.asker, effect.not_after).remove_entries(effect.clients, effect.not_after)
+
+    def rehearse(self, effect: RehearseStorage) -> Rehearsal | Unanswered:
+        """Ask whether a storage fence could be made."""
+        return self._storage(effect.asker, effect.not_after).rehearse(effect.not_after)
 
     def _storage(self, asker: Asker, not_after: float) -> Storage:
         def carry(program: Program) -> tuple[ProgramResult, float]:

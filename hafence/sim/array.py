@@ -13,7 +13,8 @@ from functools import partial
 from ..core.model import Host, HostName, Uuid
 from ..core.storage.ceph import Client as CephClient
 from ..core.storage.port import Asker, ClientsSeen, EntriesSeen, Entry, Unanswered, Volume, WritableDisk
-from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RemoveEntries, WritableDisks
+from ..core.storage.rehearsal import Lack, Rehearsal
+from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RehearseStorage, RemoveEntries, WritableDisks
 from .kernel import Act
 from .network import STORAGE, seconds_to_meet, trouble_reaching
 from .observed import note_clients, writers_hosts
@@ -165,7 +166,7 @@ def add_entries(world: World, run: SimRun, effect: AddEntries) -> Act[Entries | 
     trouble = yield from _converse(world, run, effect.asker, effect.not_after)
     if trouble:
         return Unanswered(trouble)
-    if clock(world, run) < effect.not_after:
+    if clock(world, run) < effect.not_after and not world.storage.forbids:
         for client in (_client_of(world, each) for each in effect.clients):
             if effect.anew:
                 world.storage.unblock(client)
@@ -178,12 +179,22 @@ def remove_entries(world: World, run: SimRun, effect: RemoveEntries) -> Act[Entr
     trouble = yield from _converse(world, run, effect.asker, effect.not_after)
     if trouble:
         return Unanswered(trouble)
-    if clock(world, run) < effect.not_after:
+    if clock(world, run) < effect.not_after and not world.storage.forbids:
         for client in (_client_of(world, each) for each in effect.clients):
             world.storage.unblock(client)
             world.say(STORAGE, f"lets {_words(client)} in again")
         world.watch_all()
     return (yield from _listed(world, run, effect.asker))
+
+
+def rehearse(world: World, run: SimRun, effect: RehearseStorage) -> Act[Rehearsal | Unanswered]:
+    """Whether who asks may change the blocklist."""
+    trouble = yield from _converse(world, run, effect.asker, effect.not_after)
+    if trouble:
+        return Unanswered(trouble)
+    came = Rehearsal((Lack.RIGHT,) if world.storage.forbids else (), clock(world, run))
+    trouble = yield from _back(world, run, effect.asker)
+    return Unanswered(trouble) if trouble else came
 
 
 def _listed(world: World, run: SimRun, asker: Asker) -> Act[Entries | Unanswered]:

@@ -44,8 +44,11 @@ def _own_store(simulation: Simulation, what: str) -> None:
 
 
 def _storage(simulation: Simulation, what: str) -> None:
-    simulation.world.storage.up = read_up(what)
-    simulation.world.say(STORAGE, f"is {what}")
+    """`up`, `down`, or `forbids`: it answers, and nobody may change whom it shuts out."""
+    storage = simulation.world.storage
+    storage.forbids = what == "forbids"
+    storage.up = storage.forbids or read_up(what)
+    simulation.world.say(STORAGE, "forbids every change of whom it shuts out" if storage.forbids else f"is {what}")
     simulation.world.watch_all()
 
 
@@ -182,6 +185,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
     world.network.cut.clear()
     hosts.note_storage(world)
     world.store.up = world.storage.up = True
+    world.storage.forbids = False
     world.hook_errors = ()
     world.unstartable.clear()
     for store in world.stores:

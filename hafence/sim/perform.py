@@ -36,6 +36,7 @@ from ..effects import (
     Recall,
     RecallEvacuations,
     RecallPlanned,
+    RehearseStorage,
     RemoveEntries,
     RenewLease,
     RunHooks,
@@ -55,7 +56,7 @@ from ..effects import (
     WritableDisks,
 )
 from ..stores.ask import ask
-from .array import add_entries, ask_clients, list_entries, own_addresses, remove_entries, writable_disks
+from .array import add_entries, ask_clients, list_entries, own_addresses, rehearse, remove_entries, writable_disks
 from .bmc import ask_power, send_off
 from .definitions import drifts, fetch, source_of
 from .kernel import Act, Join
@@ -287,6 +288,7 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     AskClients: ask_clients,
     ListEntries: list_entries,
     AddEntries: add_entries,
+    RehearseStorage: rehearse,
     RemoveEntries: remove_entries,
 }
 """What takes time, beside plain questions to the store."""

@@ -27,7 +27,7 @@ _SETTINGS = (
 
 _MANAGERS = (
     *("respawns 0.4", "respawns 2", "respawns 30", "autostarts", "unit 2", "managed 30", "starts-slowly"),
-    *("migrates kvm-03 10", "hidden"),
+    *("migrates kvm-03 10", "hidden", "holds"),
 )
 """What others do who care for the VM: some sooner, some later than `settle`."""
 
@@ -98,7 +98,8 @@ def _state_of_host(dice: Random, at: float, later: float) -> list[Event]:
 
 def _store(dice: Random, at: float, later: float) -> list[Event]:
     which = dice.choice(("store", "store", "storage"))
-    return [Event(at, which, "down"), Event(later, which, "up")]
+    what = "forbids" if which == "storage" and dice.random() < 0.3 else "down"
+    return [Event(at, which, what), Event(later, which, "up")]
 
 
 def _process(dice: Random, at: float, later: float) -> list[Event]:

@@ -22,10 +22,12 @@ Client = tuple[str, int | None]
 class SimStorage:
     """One Ceph cluster that holds the disks of every VM. `blocklist` holds until when each client is kept out."""
 
-    __slots__ = ("blocklist", "ended", "locks", "lost_at", "unwatched", "up")
+    __slots__ = ("blocklist", "ended", "forbids", "locks", "lost_at", "unwatched", "up")
 
     def __init__(self) -> None:
         self.up = True
+        self.forbids = False
+        """Whether those who ask may look, and change nothing."""
         self.blocklist: dict[Client, float] = {}
         self.lost_at: dict[HostName, float] = {}
         """Since when a host's packets have not reached the storage."""

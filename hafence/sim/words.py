@@ -24,6 +24,7 @@ from ..core.risks import Risk
 from ..core.second_level import SecondLevelKind, SecondLevelReply
 from ..core.starts import StartReply
 from ..core.storage.port import ClientsSeen, EntriesSeen, Unanswered
+from ..core.storage.rehearsal import Rehearsal
 from ..core.stored import Busy, Lease
 from ..core.survey import Finding
 from ..effects import (
@@ -47,6 +48,7 @@ from ..effects import (
     PlanWork,
     Quarantine,
     RecordStatement,
+    RehearseStorage,
     RemoveEntries,
     RunHooks,
     SendOff,
@@ -104,7 +106,7 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [f"hooks: {' '.join(r.name for r in answer if r.error) or 'all'} {_agree(answer)}"]
         case SendOff(device):
             return [f"tells {device.agent} of {device.host}, level {device.level}: off"]
-        case AskClients(asker) | ListEntries(asker) | AddEntries(asker) | RemoveEntries(asker):
+        case AskClients(asker) | ListEntries(asker) | AddEntries(asker) | RemoveEntries(asker) | RehearseStorage(asker):
             return [f"{_STORAGE_VERBS[type(effect)]} through {asker.says}: {_storage(answer)}"]
         case NoteSecondLevel(suspect, SecondLevelKind.POWER, replies):
             return [_level(f"power of {suspect}", each) for each in list(replies.values())[:1]]
@@ -118,13 +120,16 @@ _STORAGE_VERBS: Mapping[type[Effect[Any]], str] = {
     ListEntries: "lists who is shut out",
     AddEntries: "shuts out",
     RemoveEntries: "lets in",
+    RehearseStorage: "asks whether it could shut out",
 }
 
 
-def _storage(answer: ClientsSeen[Any] | EntriesSeen[Any] | Unanswered) -> str:
+def _storage(answer: ClientsSeen[Any] | EntriesSeen[Any] | Rehearsal | Unanswered) -> str:
     match answer:
         case Unanswered():
             return "no answer"
+        case Rehearsal():
+            return " ".join(each.value for each in answer.lacks) or "it could"
         case EntriesSeen():
             return " ".join(each.client.text for each in answer.entries) or "-"
         case ClientsSeen():

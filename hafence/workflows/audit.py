@@ -45,6 +45,7 @@ from ..effects import (
 )
 from .capture import what_runs
 from .rehearse import Rehearsed, chosen_paths, look_again, orders_for, rehearse_more
+from .rehearse_storage import rehearse_storages
 from .storage_fence import look_at_storage_fence, renew_storage_fence
 from .vm_run import Request
 
@@ -71,6 +72,7 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
     paths.note(orders, replies)
     looks = yield from look_again(looks)
     yield from rehearse_more(inventory, memory, looks, seen, paths)
+    storages = yield from rehearse_storages(inventory, memory.quarantine, looks, now)
     fences = yield from _look_at_storage_fences(inventory, memory, looks)
     vms = sorted(inventory.vms)
     # Of one VM together: its definition is read once for both.
@@ -102,6 +104,7 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
         captured=frozenset(vm for vm, source in zip(vms, answers[1::2], strict=True) if source.is_capture),
         drifts=drifts,
         storage_fences=fences,
+        rehearsed_storages=storages,
         power={each.device: seen for each, seen in zip(asked, power, strict=True)},
         at=now,
         shared_keys=shared_keys,

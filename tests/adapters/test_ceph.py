@@ -23,11 +23,13 @@ from hafence.adapters.storage.ceph import (
     lockers,
     parse_entries,
     parse_images,
+    parse_rehearsal,
     watchers,
 )
 from hafence.core.model import CephSettings, HostName, Uuid, Vm
 from hafence.core.storage.ceph import CephFence, Client
 from hafence.core.storage.port import ClientsSeen, EntriesSeen, Entry, Unanswered, Volume, Volumes
+from hafence.core.storage.rehearsal import Lack
 from hafence.core.troubles import Trouble
 from hafence.inventory.domain_xml import read_domain
 
@@ -113,6 +115,10 @@ LINES = st.lists(
             f"hafence/1 {NONCE} from 10.0.0.12",
             f"hafence/1 {NONCE} blocklist 0 []",
             f"hafence/1 {NONCE} blocklist 124 ",
+            f"hafence/1 {NONCE} may 0",
+            f"hafence/1 {NONCE} may 13",
+            f"hafence/1 {NONCE} may 124",
+            f"hafence/1 {NONCE} breaks false",
             f"hafence/1 {NONCE} lacks rbd",
             f"hafence/1 {NONCE} end",
             "hafence/1 ffffffffffffffff end",
@@ -138,6 +144,14 @@ def test_whatever_a_host_answers_it_is_read_or_a_cepherror(
         assert whole[-1] == f"hafence/1 {NONCE} end"
         assert status == 0
         assert trouble is None
+    try:
+        lacks = parse_rehearsal(NONCE, run)
+    except CephError:
+        pass
+    else:
+        refused = f"hafence/1 {NONCE} may 13" in whole
+        assert (Lack.RIGHT in lacks) == refused
+        assert refused or {f"hafence/1 {NONCE} may 0", f"hafence/1 {NONCE} blocklist 0 []"} <= set(whole)
     try:
         parse_entries(NONCE, run)
     except CephError:

@@ -27,6 +27,7 @@ from hafence.effects import (
     GiveBack,
     ListEntries,
     LookAt,
+    RehearseStorage,
     Settle,
     Start,
     Together,
@@ -64,6 +65,9 @@ def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
             return [f"clients, by {asker.says}: {_clients(inventory, answer)}"]
         case ListEntries(asker):
             return [f"shut out, by {asker.says}: {_entries(inventory, answer)}"]
+        case RehearseStorage(asker):
+            lacks = "no answer" if isinstance(answer, Unanswered) else str([each.value for each in answer.lacks])
+            return [f"lacks, by {asker.says}: {lacks}"]
     raise AssertionError(f"nothing tells what is read of {effect}")
 
 

@@ -24,6 +24,7 @@ from hafence.effects import (
     LookAt,
     Now,
     Parallel,
+    RehearseStorage,
     Settle,
     Start,
     Together,
@@ -277,6 +278,11 @@ def ask_clients(via: str | None, *vms: str) -> Ask:
 def list_entries(via: str | None) -> Ask:
     """Whom the storage shuts out."""
     return lambda inventory, now: ListEntries(_asker(inventory, via), now + LEASE_S)
+
+
+def rehearse_storage(via: str | None) -> Ask:
+    """Whether the storage would shut out."""
+    return lambda inventory, now: RehearseStorage(_asker(inventory, via), now + LEASE_S)
 
 
 def _asker(inventory: Inventory, via: str | None) -> Asker:

@@ -16,6 +16,7 @@ from tests.conformance.steps import (
     fence_storage,
     lift,
     list_entries,
+    rehearse_storage,
     renew,
     shut_out_the_dead,
     strike,
@@ -127,6 +128,36 @@ def test_a_sibling_without_a_way_to_the_storage_is_passed_over(lab: Lab, ceph: C
     cut = strike("drop_ports", SIBLING, lambda real: ceph.address, sim=[f"cut {SIBLING} - storage"])
     steps: list[Step] = [writes(), cut, fence_storage(SUSPECT, SIBLING)]
     compare(lab, WEB, steps, {"web": image(ceph)}, **settings(ceph))
+
+
+def test_a_key_that_may_change_nothing(lab: Lab, ceph: Ceph) -> None:
+    def forbid(real: Real) -> None:
+        ceph.ceph("auth", "caps", "client.weak", "mon", "allow r", "osd", "allow rwx pool=rbd")
+
+    def allow(real: Real) -> None:
+        ceph.ceph("auth", "caps", "client.weak", "mon", "allow *", "osd", "allow *")
+
+    ceph.ceph("auth", "get-or-create", "client.weak")
+    allow_it = does(allow, "storage up")
+    keyring = ceph.folder / "weak.keyring"
+    key = ceph.ceph("auth", "get-key", "client.weak")["key"]
+    keyring.write_text(f"[client.weak]\n\tkey = {key}\n")
+    weak = settings(ceph)
+    weak["clusters"]["lab"]["ceph"] |= {"user": "weak", "keyring": str(keyring)}
+    steps: list[Step] = [
+        allow_it,
+        writes(),
+        rehearse_storage(SIBLING),
+        does(forbid, "storage forbids"),
+        rehearse_storage(SIBLING),
+        fence_storage(SUSPECT, SIBLING),
+        list_entries(SIBLING),
+        allow_it,
+        fence_storage(SUSPECT, SIBLING),
+        does(forbid, "storage forbids"),
+        lift(SUSPECT),
+    ]
+    compare(lab, WEB, steps, {"web": image(ceph)}, **weak)
 
 
 def test_a_storage_that_does_not_answer(lab: Lab, ceph: Ceph) -> None:

@@ -9,11 +9,12 @@ from hafence.core.attempts import Reading, Verdict
 from hafence.core.audit import find_all
 from hafence.core.drift import Drift, DriftKind
 from hafence.core.looks import Blind, Libvirt, Look
-from hafence.core.model import Cluster, Host, HostName, Inventory, PowerDevice, StartMode, Vm
+from hafence.core.model import CephSettings, Cluster, Host, HostName, Inventory, PowerDevice, StartMode, Vm
 from hafence.core.power import DeviceId, Power, PowerSeen
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
-from hafence.core.storage.port import WhyEnds
+from hafence.core.storage.port import Unanswered, WhyEnds
+from hafence.core.storage.rehearsal import Lack, Rehearsal
 from hafence.core.storage.results import Ends, Lasts, NoneThere, NotKnown, Renewed
 from hafence.core.stored import Planned, PlannedWork, WorkKind
 from hafence.core.survey import Code, Survey
@@ -94,6 +95,16 @@ def power(*seen: Power) -> dict[DeviceId, PowerSeen]:
     return {device: PowerSeen(each, f"says {each.value}", 100.0) for device, each in zip(devices, seen, strict=False)}
 
 
+WELL, LACKS_RIGHT = Rehearsal((), 100.0), Rehearsal((Lack.RIGHT,), 100.0)
+
+
+def three_cephs() -> Inventory:
+    """Three clusters without hosts, each with a Ceph, beside that with the hosts."""
+    more = {name: Cluster(name, ceph=CephSettings(user="vms")) for name in "abc"}
+    it = inventory()
+    return replace(it, clusters={**it.clusters, **more})
+
+
 SCENES = {
     "all is well": scene(),
     "storage fences that last": scene(
@@ -106,6 +117,22 @@ SCENES = {
         storage_fences={K2: ends(WhyEnds.NOT_SEEN), K3: replace(ends(WhyEnds.NOT_ADDED), detail="disk full")}
     ),
     "a storage fence of which nobody knows": scene(storage_fences={K3: NotKnown("kvm-02: no answer")}),
+    "storage fences of three clusters, of which one could be made": scene(
+        book=three_cephs(),
+        rehearsed_storages={
+            "a": {"kvm-01": WELL, "kvm-02": WELL},
+            "b": {"kvm-03": Unanswered("no route"), "kvm-04": WELL, "kvm-05": LACKS_RIGHT},
+            "c": {"kvm-06": LACKS_RIGHT, "kvm-07": LACKS_RIGHT},
+        },
+    ),
+    "storage fences that nobody could make": scene(
+        book=three_cephs(),
+        rehearsed_storages={
+            "a": {"kvm-01": Unanswered("no route"), "kvm-02": Unanswered("no answer in time")},
+            "b": {"kvm-03": Rehearsal((Lack.COMMAND,), 100.0)},
+            "c": {"kvm-06": Rehearsal((Lack.RIGHT, Lack.OPTION), 100.0), "the admin node": Unanswered("no ceph")},
+        },
+    ),
     "quarantine": scene(quarantine={K3: "fenced by r2", K2: "fenced by r1"}),
     "the store can't be read": scene(
         store_problems=((Code.STORE_UNREADABLE, "no right to read"), (Code.HISTORY_BROKEN, "step 4")), remembered=False

@@ -9,6 +9,8 @@ from hafence.core.model import CephSettings, Cluster, HostName
 from hafence.core.path_matrix import Row, matrix_of, troubles_of, weakest
 from hafence.core.power import Power
 from hafence.core.rotation import PathSeen
+from hafence.core.storage.port import Unanswered
+from hafence.core.storage.rehearsal import Lack, Rehearsal
 from hafence.core.survey import Survey
 from hafence.core.troubles import Trouble
 from hafence.core.wire import Faulty, ReplyFault
@@ -65,9 +67,13 @@ def test_what_can_fence_it_is_counted_as_a_run_would_choose() -> None:
     assert rows(replace(NIGHT, power={}))[K1].power == "bad!"
 
 
-def test_a_storage_fence_is_said_to_be_configured() -> None:
+def test_a_storage_fence_is_well_where_somebody_could_make_it() -> None:
     survey = replace(NIGHT, inventory=replace(NIGHT.inventory, clusters={"prod": Cluster("prod", ceph=CephSettings())}))
-    assert {row.storage for row in rows(survey).values()} == {"conf"}
+    told: dict[str, Rehearsal | Unanswered] = {"kvm-02": Unanswered("no way"), "kvm-03": Rehearsal((), 100.0)}
+    assert {row.storage for row in rows(replace(survey, rehearsed_storages={"prod": told})).values()} == {"ok"}
+    told["kvm-03"] = Rehearsal((Lack.RIGHT,), 100.0)
+    assert {row.storage for row in rows(replace(survey, rehearsed_storages={"prod": told})).values()} == {"bad!"}
+    assert {row.storage for row in rows(survey).values()} == {"bad!"}
 
 
 def test_power_alone_fences_what_no_sibling_reaches() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hafence.adapters.storage.ceph import images_program, parse_images
+from hafence.adapters.storage.ceph import images_program, parse_images, parse_rehearsal, rehearsal_program
 from hafence.core.model import CephSettings
+from hafence.core.storage.rehearsal import Lack
 
 from .conftest import NONCE, Shell
 
@@ -98,6 +99,37 @@ def test_the_monitors_are_found_however_they_are_written(
 def test_a_client_has_its_own_section(shell: Shell, tmp_path: Path) -> None:
     conf = "[client.backup]\nmon_host = 192.0.2.21\n[global]\nmon_host = 2001:db8::1\n"
     assert source(shell, tmp_path, conf, "backup") == V4
+
+
+# ---------------------------------------------------------------- what would break a fence
+
+
+@pytest.mark.parametrize(
+    ("exits", "conf", "lacks"),
+    [
+        (0, "", ()),
+        (13, "", (Lack.RIGHT,)),
+        (22, "", (Lack.COMMAND,)),
+        (0, "[client]\nrbd_blocklist_on_break_lock = false\n", (Lack.OPTION,)),
+        (13, "[client.vms]\nrbd blocklist on break lock = 0\n", (Lack.RIGHT, Lack.OPTION)),
+    ],
+)
+def test_what_a_storage_fence_would_lack(
+    shell: Shell, tmp_path: Path, exits: int, conf: str, lacks: tuple[Lack, ...]
+) -> None:
+    root = programs(tmp_path)
+    asked = tmp_path / "asked"
+    (root / "bin/ceph").write_text(
+        f"#!/bin/sh\necho \"$@\" >>{asked}\ncase $3 in rm) exit {exits} ;; esac\necho '[]'\n"
+    )
+    (tmp_path / "ceph.conf").write_text(f"[global]\nmon_host = 192.0.2.22\n{conf}")
+    ceph = CephSettings(conf=str(tmp_path / "ceph.conf"), user="vms")
+    program = rehearsal_program(ceph, time.time() + 60, NONCE, root=str(root))
+    assert parse_rehearsal(NONCE, shell.run(program)) == lacks
+    assert [line.split(" --")[0] for line in asked.read_text().splitlines()] == [
+        f"osd blocklist rm 192.0.2.1:0/{int(NONCE[:7], 16) + 1}",
+        "osd blocklist ls",
+    ]
 
 
 # ---------------------------------------------------------------- whose a monitor is

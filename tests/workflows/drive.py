@@ -21,6 +21,7 @@ from hafence.core.replies import interpret
 from hafence.core.risks import Risk
 from hafence.core.starts import StartReply, StartResult
 from hafence.core.storage.port import EntriesSeen, WritableDisk
+from hafence.core.storage.rehearsal import Rehearsal
 from hafence.core.stored import Lease, Recollection
 from hafence.core.troubles import Trouble
 from hafence.core.watch import WatchReport
@@ -53,6 +54,7 @@ from hafence.effects import (
     RecallEvacuations,
     RecallPlanned,
     RecordStatement,
+    RehearseStorage,
     RemoveEntries,
     RenewLease,
     RunHooks,
@@ -231,6 +233,8 @@ class Desk:
                 return (WritableDisk(f"rbd:rbd/{self.inventory.vms[effect.vm].name}", "vda (network)"),)
             case OwnAddresses():
                 return ()
+            case RehearseStorage():
+                return Rehearsal((), self.clock)
             case ListEntries() | RemoveEntries():
                 return EntriesSeen((), self.clock)
         assert isinstance(effect, SILENT), f"the script has no answer to {effect}"

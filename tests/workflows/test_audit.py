@@ -13,6 +13,7 @@ from hafence.core.planned import inventory_as_planned
 from hafence.core.record import mark_running
 from hafence.core.storage.ceph import Client, whole_host
 from hafence.core.storage.port import Unanswered, WhyEnds
+from hafence.core.storage.rehearsal import Lack, Rehearsal
 from hafence.core.storage.results import Ends
 from hafence.core.troubles import Trouble
 from hafence.effects import (
@@ -22,13 +23,14 @@ from hafence.effects import (
     MemoryNeed,
     Parallel,
     Recall,
+    RehearseStorage,
     Startable,
     StoreError,
     StoreHealth,
     Together,
 )
 from hafence.workflows.audit import audit, renew_storage_fences
-from tests.core.make import host, silence, uuid, vm
+from tests.core.make import host, look, silence, uuid, vm
 from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
@@ -73,6 +75,7 @@ class It:
             f"   store: {shown(scene.store_problems)}",
             f"   memory: {shown(dict(scene.memory_mib))}",
             f"   storage fences: {shown(dict(scene.storage_fences))}",
+            f"   could be made: {shown({name: dict(told) for name, told in scene.rehearsed_storages.items()})}",
         ]
 
 
@@ -103,6 +106,17 @@ CASES = {
     "the store can't be read": It(answers={Recall: StoreError("no right to read")}),
     "the store can't be read for definitions": It(
         answers={Recall: StoreError("no right to read"), Startable: StoreError("no right to read")}
+    ),
+    "four hosts, of which three are asked whether the storage would shut out": It(
+        {**seen(), HostName("kvm-04"): look("kvm-04")},
+        stage.with_ceph(book(hosts=(host("kvm-04"),))),
+        answers={RehearseStorage: [Rehearsal((Lack.RIGHT,), 100.0), Unanswered("no"), Rehearsal((), 100.0)]},
+    ),
+    "no host answers, and this machine is asked whether the storage would shut out": It(
+        seen(k1=silence("kvm-01"), k2=silence("kvm-02"), k3=silence("kvm-03")), stage.with_ceph(book())
+    ),
+    "a host in maintenance is not asked whether the storage would shut out": It(
+        inventory=stage.with_ceph(book(hosts=(host("kvm-02", state=HostState.MAINTENANCE),)))
     ),
     "quarantine without Ceph": It(memory=memory(MOVED, quarantine=FENCED)),
     "quarantine, nothing is left there": It(

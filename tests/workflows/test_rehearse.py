@@ -16,6 +16,7 @@ from hafence.core.troubles import Trouble
 from hafence.effects import Fence, LookAt
 from hafence.workflows.audit import audit
 from hafence.workflows.rehearse import expected
+from hafence.workflows.rehearse_storage import askers_of
 from tests.core.make import host, inventory, look, silence
 from tests.workflows import stage
 from tests.workflows.drive import DEAD, Desk, fails
@@ -50,6 +51,16 @@ def test_of_many_siblings_a_few_are_asked() -> None:
     assert {len(paths) for paths in scene.paths.values()} == {3}
     assert find_all(scene) == ()
     assert {len(paths) for paths in played(paths=5)[0].paths.values()} == {5}
+
+
+def test_the_hosts_that_are_asked_for_their_storage_take_turns() -> None:
+    book = stage.with_ceph(inventory(HOSTS, []))
+    cluster, well = book.clusters["prod"], set(NAMES) - {NAMES[1]}
+    hours = [[each.host for each in askers_of(book, cluster, well, hour * 3600.0)] for hour in range(3)]
+    assert hours == [[NAMES[0], *NAMES[2:4]], NAMES[4:7], [NAMES[0], *NAMES[7:]]]
+    assert [each.host for each in askers_of(book, cluster, NAMES[:2], 0.0)] == NAMES[:2]
+    assert [each.host for each in askers_of(book, cluster, (), 0.0)] == [None]
+    assert askers_of(inventory(HOSTS, []), inventory(HOSTS, []).clusters["prod"], NAMES, 0.0) == ()
 
 
 def test_how_many_looks_and_rehearsals_come_is_foretold() -> None:

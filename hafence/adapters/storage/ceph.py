@@ -19,6 +19,7 @@ from datetime import datetime
 from ...core.model import CephSettings
 from ...core.storage.ceph import Client, parse_client
 from ...core.storage.port import ClientsSeen, EntriesSeen, Entry, Unanswered, Volume
+from ...core.storage.rehearsal import Lack, Rehearsal
 from ...core.wire import PROTOCOL, Faulty, read_message
 from ..hosts.program import Program, ProgramResult, compose
 from ..hosts.talk import Go
@@ -68,6 +69,15 @@ class CephStorage:
         """Put clients on the blocklist, with their own entries removed before that if `anew`, and read it."""
         return self._entries(not_after, block=clients, lift=clients if anew else ())
 
+    def rehearse(self, not_after: float) -> Rehearsal | Unanswered:
+        """Remove an entry that is not there, read the blocklist, and ask for the option that would break a fence."""
+        nonce = _nonce()
+        run, at = self.carry(rehearsal_program(self.ceph, not_after, nonce))
+        try:
+            return Rehearsal(parse_rehearsal(nonce, run), at)
+        except CephError as error:
+            return Unanswered(str(error))
+
     def remove_entries(self, clients: Sequence[Client], not_after: float) -> EntriesSeen[Client] | Unanswered:
         """Take clients off the blocklist, and read it."""
         return self._entries(not_after, lift=clients)
@@ -111,6 +121,12 @@ def entries_program(
     return _program(ceph, not_after, nonce, block=block, lift=lift)
 
 
+def rehearsal_program(ceph: CephSettings, not_after: float, nonce: str, root: str = "") -> Program:
+    """Ask whether entries could be added and removed. 192.0.2.0/24 is for documents (RFC 5737): nobody is there."""
+    nobody = f"192.0.2.1:0/{int(nonce[:7], 16) + 1}"
+    return _program(ceph, not_after, nonce, root=root, nobody=nobody)
+
+
 def _program(
     ceph: CephSettings,
     not_after: float,
@@ -120,6 +136,7 @@ def _program(
     lift: Iterable[Client] = (),
     root: str = "",
     servers: Sequence[str] = (),
+    nobody: str = "",
 ) -> Program:
     text = compose(
         ("lib", "ceph"),
@@ -132,6 +149,7 @@ def _program(
         SERVERS="\n".join(server if _SERVER.match(server) else "-" for server in servers),
         BLOCK="\n".join(client.text for client in block),
         LIFT="\n".join(client.text for client in lift),
+        NOBODY=nobody,
         EXPIRE_S=f"{ceph.expire_s:.0f}",
         CALL_S=f"{CALL_S:.0f}",
     )
@@ -174,6 +192,29 @@ def parse_entries(nonce: str, run: ProgramResult) -> tuple[Entry[Client], ...]:
     if set(said) - {"blocklist"}:
         raise CephError("the answer has a line that this version does not know")
     return entries(_answer(said, "blocklist", "ceph osd blocklist ls"))
+
+
+_REFUSED, _UNKNOWN_COMMAND = "13", "22"
+"""The ceph command line ends with the errno of a refusal: EACCES; EINVAL for a command that the monitors don't know."""
+
+
+def parse_rehearsal(nonce: str, run: ProgramResult) -> tuple[Lack, ...]:
+    """Read a rehearsal. Raises CephError for anything but the whole answer."""
+    said = _said(nonce, run)
+    if set(said) - {"may", "breaks", "blocklist"}:
+        raise CephError("the answer has a line that this version does not know")
+    may, _, _ = said.get("may", "").partition(" ")
+    if may == _REFUSED:
+        lacks = [Lack.RIGHT]
+    elif may == _UNKNOWN_COMMAND:
+        lacks = [Lack.COMMAND]
+    else:
+        _answer(said, "may", "ceph osd blocklist rm")
+        entries(_answer(said, "blocklist", "ceph osd blocklist ls"))
+        lacks = []
+    if said.get("breaks") == "false":
+        lacks.append(Lack.OPTION)
+    return tuple(lacks)
 
 
 def _said(nonce: str, run: ProgramResult) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ...core.storage.port import ClientsSeen, EntriesSeen, Unanswered
+from ...core.storage.rehearsal import Rehearsal
 
 
 class Storage(Protocol):
@@ -25,6 +26,9 @@ class Storage(Protocol):
 
     def add_entries(self, clients: Sequence[Any], anew: bool, not_after: float) -> EntriesSeen[Any] | Unanswered:
         """Shut clients out, and read whom it shuts out then. `anew`: entries of theirs are removed before that."""
+
+    def rehearse(self, not_after: float) -> Rehearsal | Unanswered:
+        """Whether clients could be shut out and let in."""
 
     def remove_entries(self, clients: Sequence[Any], not_after: float) -> EntriesSeen[Any] | Unanswered:
         """Let clients in again, and read whom it shuts out then."""

@@ -34,6 +34,7 @@ from ...effects import (
     PlanWork,
     Quarantine,
     RecordStatement,
+    RehearseStorage,
     RemoveEntries,
     RunHooks,
     SendOff,
@@ -122,6 +123,8 @@ class Steps:
                 return f"asking {asker.says} who uses {shortened(list(volumes))}"
             case ListEntries(asker):
                 return f"asking {asker.says} whom the storage shuts out"
+            case RehearseStorage(asker):
+                return f"asking {asker.says} whether the storage could shut out"
             case AddEntries(asker, clients):
                 return f"shutting out {_clients(clients)} through {asker.says}"
             case RemoveEntries(asker, clients):

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import assert_never
 
 from ..evidence import Evidence, Observation, Proof
 from ..model import CephSettings, Host, Vm
@@ -31,9 +32,15 @@ from .port import (
     WritableDisk,
     with_clients,
 )
+from .rehearsal import Lack
 
 MOST_CLIENTS = 40
 """Beyond so many it is a whole host that is fenced, and its address is shut out instead: each entry is a call."""
+_OWN_USER = (
+    """ceph auth get-or-create client.hafence mon 'profile rbd, allow command "osd blocklist","""
+    """ allow command "osd blocklist ls"' osd 'profile rbd-read-only'"""
+)
+"""A user of hafence's own. `ceph auth caps` would take from another one, which VMs may use, all else that it may do."""
 _ADDRESS = re.compile(r"(?:v[12]:|any:)?(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})/([0-9]{1,10})\Z")
 _PLAIN_IMAGE = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
 """`POOL/IMAGE` or `POOL/NAMESPACE/IMAGE`: a snapshot, and what has anything odd in its name, is no image to us."""
@@ -321,6 +328,25 @@ class CephFence:
     def listed(self, clients: Iterable[Client]) -> str:
         """Clients in words."""
         return in_words(clients)
+
+    def words_of(self, lack: Lack) -> tuple[str, str]:
+        """What a rehearsal has found to be lacking, and what to do about it."""
+        user = f"client.{self.ceph.user}"
+        match lack:
+            case Lack.RIGHT:
+                # 'profile rbd' alone may add an entry and not remove one (MonCap.cc), which can't be told from neither.
+                saw = f"Ceph refuses {user} the command 'osd blocklist': it may not let in again, or not even shut out"
+                return saw, f"name in 'ceph: user:' one that may: {_OWN_USER}"
+            case Lack.COMMAND:
+                return (
+                    "this Ceph does not know 'osd blocklist'",
+                    "Ceph 16 or later is needed: leave 'ceph:' out till then",
+                )
+            case Lack.OPTION:
+                saw = f"{self.ceph.conf} sets rbd_blocklist_on_break_lock to false: whose lock is broken may write on"
+                return saw, f"take it out of {self.ceph.conf} on every host"
+            case _:
+                assert_never(lack)
 
 
 def doubt(chosen: Chosen, known: Known, suspect: Host, asker: Host | None, source: str | None) -> str:

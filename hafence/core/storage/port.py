@@ -3,7 +3,8 @@
 Four questions go to the storage, a conversation each (effects/second_level.py): who the clients of volumes are
 (AskClients); whom it shuts out (ListEntries); shut these clients out (AddEntries) and let them in again
 (RemoveEntries), each with the list read back in the same conversation, for only what was read back counts. The order
-of them is in workflows/storage_fence.py and the same for every storage. What a storage is to it stands in
+of them is in workflows/storage_fence.py and the same for every storage. A fifth is an audit's: could all that be done
+(RehearseStorage)? What a storage is to it stands in
 
 - core/storage/NAME.py: a `StorageFence`, pure: which volumes it covers, whom to shut out, what counts as shut out;
 - adapters/storage/NAME.py: each question carried to one host, and its answer read;
@@ -23,6 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..evidence import Evidence
 from ..model import Host, HostName, Vm
+from .rehearsal import Lack
 
 
 class HasText(Protocol):
@@ -249,3 +251,6 @@ class StorageFence(Protocol[C]):
 
     def listed(self, clients: Iterable[C]) -> str:
         """Clients in words."""
+
+    def words_of(self, lack: Lack) -> tuple[str, str]:
+        """What a rehearsal has found to be lacking, and what to do about it."""

@@ -6,10 +6,12 @@
 # IMAGES                  POOL/IMAGE, a line each; without any the blocklist is the subject
 # SERVERS                 with IMAGES: the monitors that definitions name, as HOST or HOST:PORT, a line each
 # BLOCK LIFT              client addresses, a line each
+# NOBODY                  a rehearsal: the address of a client that nobody is
 # EXPIRE_S                how long an added entry lasts
 # CALL_S                  how long one call may take
 #
 #   status N EXIT JSON | locks N EXIT JSON (of the image in line N) | from IP
+#   may EXIT (of the removal of NOBODY's entry, which is not there) | breaks true|false|- (rbd_blocklist_on_break_lock)
 #   server N own|other|unknown (whether SERVERS' line N is a monitor of this Ceph) | blocklist EXIT JSON | lacks PROGRAM | end
 #
 # Calls run at once, so that ten volumes cost little more than one. Nothing is added or removed after the deadline.
@@ -207,6 +209,21 @@ change_and_list() {
     ask blocklist ceph osd blocklist ls --format json
 }
 
+# Whether entries could be made: by a removal that removes nothing, for which the same right is needed.
+rehearse() {
+    in_time || exit 11
+    ceph_call ceph osd blocklist rm "$NOBODY" >/dev/null
+    say "may $?"
+    breaks=$(timeout -k 1 2 ceph-conf --conf "$CONF" --name "client.$CEPH_USER" \
+        --show-config-value rbd_blocklist_on_break_lock 2>/dev/null)
+    case $breaks in
+    true | false) ;;
+    *) breaks=- ;;
+    esac
+    say "breaks $breaks"
+    ask blocklist ceph osd blocklist ls --format json
+}
+
 main() {
     prepare
     say_hello
@@ -220,6 +237,8 @@ main() {
     done
     if [ -n "$IMAGES" ]; then
         look_at_images
+    elif [ -n "$NOBODY" ]; then
+        rehearse
     else
         change_and_list
     fi
