@@ -54,10 +54,12 @@ class CasePlayer:
     inventory: Inventory
     policy: Policy = field(default_factory=Policy)
     known: Known = field(default_factory=dict)
+    guarded: bool = False
+    """Whether every host has the guard of contrib/."""
 
     def play(self, events: tuple[Event, ...], trace: bool = False, liveness: bool = True) -> Played:
         """Play a case."""
-        return play_case(self.inventory, events, self.policy, trace, liveness, self.known)
+        return play_case(self.inventory, events, self.policy, trace, liveness, self.known, self.guarded)
 
 
 def play_case(
@@ -67,6 +69,7 @@ def play_case(
     trace: bool = False,
     liveness: bool = True,
     known: Known | None = None,
+    guarded: bool = False,
 ) -> Played:
     """Play a case about the first VM and hold the oracle against it. The first `run` is run again in the end."""
     world = World(inventory, ADMINS)
@@ -75,6 +78,8 @@ def play_case(
     for uuid, vm in inventory.vms.items():
         world.begin_qemu(uuid, world.hosts[vm.host])
         world.hosts[vm.host].defined.add(uuid)
+    for host in world.hosts.values() if guarded else ():
+        host.guard = "on"
     for event in events:
         schedule(simulation, event)
     last = max((event.at for event in events), default=0.0)

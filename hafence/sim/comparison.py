@@ -12,13 +12,16 @@ _SHORT = {
     "storage fence": "storage",
     "power fence": "power",
     "storage and power fence": "both",
+    "no fence, guarded": "guard",
     SshFailureIsDeath.name: "ssh failure is death",
 }
 _LEGEND = """\
 broken   split-brains that nothing excuses
-excused  split-brains that nobody who was asked could have known, by the policy
-others'  split-brains for which another manager brought the VM back on the
-         suspect, when it had been dead there for longer than 'settle'
+excused  split-brains that nobody who was asked could have known, by the policy,
+         or of another manager that runs VMs behind libvirt's back
+others'  split-brains for which libvirt brought the VM back on the suspect, when
+         it had been dead there for longer than 'settle'
+guard    each host has the hook of contrib/guard
 refused  runs that refused
 seconds  from the command to the VM's start, the middle one, in simulated time
 """

@@ -226,7 +226,8 @@ def _leaves(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
 
 
 def _starts_slowly(world: World, vm: Uuid, host: SimHost, more: list[str]) -> None:
-    if vm not in host.jobs and not host.refuses(vm):
+    is_active = vm in host.jobs or any(not process.stray for process in host.living(vm))
+    if not is_active and not host.refuses(vm):
         world.say(host.name, f"somebody starts {world.name_of(vm)}, which libvirt takes its time over")
         begin_start(world, host, vm, "", slow=True)
 

@@ -42,7 +42,12 @@ class Excuse(Enum):
     LAPSED = "lapsed"
     """The entry that had kept the other one from the disks has ended by itself: the audit is there to renew it."""
     UNBIDDEN = "unbidden"
-    """Another manager (libvirt's autostart is one) brought it back, dead there for longer than `settle`."""
+    """libvirt brought it back (autostart, libvirt-guests, somebody's `virsh start`), dead there for longer than
+    `settle`."""
+    BESIDE = "beside"
+    """The same by one that runs VMs behind libvirt's back, where no guard of libvirt's reaches it."""
+    MOVED = "moved"
+    """The same by a live migration of one that lived on unseen."""
     UNSEEN = "unseen"
     """Nobody could look into the host of the other one, on which hafence had never started it."""
     TWIN = "twin"
@@ -63,6 +68,10 @@ class Writer(NamedTuple):
     """How long the VM had had no process on this host when this one was born."""
     lapsed: bool
     """Whether an entry on the blocklist that had kept it out has ended by itself."""
+    is_beside: bool = False
+    """Whether another manager runs it behind libvirt's back, as anybody can see who looks."""
+    is_moved: bool = False
+    """Whether it came by a live migration."""
 
     @property
     def words(self) -> str:
@@ -116,7 +125,7 @@ def _excuse(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Ex
             assert scan is not None, "or the start lacks its ground"
             if scan.machine != scan.host:
                 return Excuse.TWIN
-            return Excuse.UNBIDDEN if other.born_at > scan.at and unbidden else None
+            return _bidden_by(other) if other.born_at > scan.at and unbidden else None
         case Reason.POWERED_OFF:
             return Excuse.ANEW if other.born_at >= sent.off_at and not other.by else None
         case Reason.STORAGE_FENCED:
@@ -138,7 +147,13 @@ def _elsewhere(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) ->
         return None
     if other.host not in looks.seen:
         return Excuse.UNSEEN
-    return Excuse.UNBIDDEN if other.born_at > looks.at and other.idle_s > inventory.settings.settle_s else None
+    return _bidden_by(other) if other.born_at > looks.at and other.idle_s > inventory.settings.settle_s else None
+
+
+def _bidden_by(other: Writer) -> Excuse:
+    if other.is_moved:
+        return Excuse.MOVED
+    return Excuse.BESIDE if other.is_beside else Excuse.UNBIDDEN
 
 
 def _given_up(inventory: Inventory, notes: Notes, sent: Sent, other: Writer) -> Excuse | None:

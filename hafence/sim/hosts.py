@@ -28,6 +28,7 @@ class Qemu:
         "kill_pending",
         "leaves",
         "manager",
+        "moved",
         "pid",
         "respawns_after_s",
         "state",
@@ -46,13 +47,15 @@ class Qemu:
         self.stray = False
         """Whether libvirt knows nothing of it: a manager, or a failed migration, left it there."""
         self.idle_s = 0.0
-        """How long the VM had had no process here when this one was born."""
+        """How long the VM had had no process here when this one was born, or one whose place it has taken."""
         self.state = NORMAL
         self.kill_pending = False
         self.respawns_after_s: float | None = None
         """A manager starts it again so long after its death, or None."""
         self.manager = ""
         """Who runs it where that can be seen and is not libvirt: unit | managed (managers.py), or ''."""
+        self.moved = False
+        """Whether it came by a live migration."""
         self.incoming = False
         """The copy of a migration that has not taken over: it does not write yet."""
         self.disks = 0
@@ -165,7 +168,7 @@ class SimHost(Owner):
         self.guard = "off"
         """on | off: whether libvirt refuses here to start what hafence has not started (contrib/guard)."""
         self.permits: set[Uuid] = set()
-        """VMs that a start of hafence's was at here in this boot, and no fence since."""
+        """VMs that a start of hafence's was at here in this boot, and no fence and no settling since."""
         self.defined: set[Uuid] = set()
         self.aside: set[Uuid] = set()
         """VMs whose definition a fence has set aside."""

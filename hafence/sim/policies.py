@@ -40,15 +40,17 @@ class Arm:
 
 
 def arms() -> tuple[Arm, ...]:
-    """Every row: each policy with and without storage and power fences, and the published drafts' reading."""
+    """Every row: each policy with and without storage and power fences, the default one on hosts with the guard, and
+    the published drafts' reading."""
     rows = [
         Arm(name, Means(name, storage, power), Policy())
         for name in ("proceed", "confirm", "prove")
         for storage in (False, True)
         for power in (False, True)
     ]
+    guarded = Means("confirm", guard=True)
     drafts = SshFailureIsDeath()
-    return (*rows, Arm(drafts.name, Means("proceed"), drafts))
+    return (*rows, Arm(guarded.policy, guarded, Policy()), Arm(drafts.name, Means("proceed"), drafts))
 
 
 POLICIES = ("proceed", "confirm", "prove", SshFailureIsDeath.name)

@@ -27,7 +27,7 @@ _SETTINGS = (
 
 _MANAGERS = (
     *("respawns 0.4", "respawns 2", "respawns 30", "autostarts", "unit 2", "managed 30", "starts-slowly"),
-    *("migrates kvm-03 10", "hidden", "holds"),
+    *("migrates kvm-03 10", "hidden"),
 )
 """What others do who care for the VM: some sooner, some later than `settle`."""
 

@@ -354,6 +354,7 @@ def settle_script(world: World, host: SimHost, order: StartOrder, until: float) 
 def _settle_locked(world: World, host: SimHost, order: StartOrder, until: float) -> Act[Settled]:
     if not _take_ticket(host, order, "settle"):
         return Settled(StartResult.UNKNOWN, "a newer run has been at it there")
+    host.permits.discard(order.vm)
     yield SCAN_S
     world.touch(host.name)
     while order.vm in host.jobs and not host.found(order.vm) and world.now < until:

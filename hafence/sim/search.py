@@ -136,7 +136,7 @@ def do_piece(piece: Piece) -> Report:
 
 
 def _cases(piece: Piece) -> Cases:
-    player, name = CasePlayer(inventory(piece.arm.means), piece.arm.policy), piece.situation
+    player, name = player_of(piece.arm), piece.situation
     if piece.kind == RANDOM:
         return random_cases(player, piece.seed, piece.first, piece.runs, piece.faults)
     if piece.kind == PAIR:
@@ -146,9 +146,14 @@ def _cases(piece: Piece) -> Cases:
     return ((name, events, played) for events, played in found)
 
 
+def player_of(arm: Arm) -> CasePlayer:
+    """Who plays the cases of a row."""
+    return CasePlayer(inventory(arm.means), arm.policy, guarded=arm.means.guard)
+
+
 def shortest(report: Report, arm: Arm) -> list[Failure]:
     """The first failure of each kind, as short as it can be, and what came of it then."""
-    player = CasePlayer(inventory(arm.means), arm.policy)
+    player = player_of(arm)
     kinds: dict[tuple[str, str], Failure] = {}
     for failure in report.failures:
         kinds.setdefault((failure.violations[0].rule, failure.situation), failure)
@@ -169,7 +174,7 @@ def as_scenario(failure: Failure, arm: Arm) -> Events:
     """The events of a failure with what the search does after them, as far as it takes that to show the failure:
     every fault is mended, and the command is run again."""
     rule = failure.violations[0].rule
-    played = CasePlayer(inventory(arm.means), arm.policy).play(failure.events, liveness=False)
+    played = player_of(arm).play(failure.events, liveness=False)
     if any(violation.rule == rule for violation in played.violations):
         return failure.events
     last = max(event.at for event in failure.events)

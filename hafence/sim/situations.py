@@ -35,12 +35,14 @@ class Means:
     policy: str = "confirm"
     storage: bool = False
     power: bool = False
+    guard: bool = False
+    """Whether each host's libvirt refuses what hafence has not started there (contrib/guard)."""
 
     @property
     def words(self) -> str:
         """The fences of the second level, for people."""
         fences = [name for name, there in (("storage", self.storage), ("power", self.power)) if there]
-        return f"{' and '.join(fences) or 'no'} fence"
+        return f"{' and '.join(fences) or 'no'} fence{', guarded' if self.guard else ''}"
 
 
 @cache

@@ -153,14 +153,28 @@ class World:
 
     # ---------------------------------------------------------------- processes
 
-    def begin_qemu(self, vm: Uuid, host: SimHost, by: str = "", stray: bool = False, incoming: bool = False) -> Qemu:
-        """A qemu comes to life; a `stray` one behind libvirt's back, an `incoming` one that is to take over."""
+    def begin_qemu(
+        self,
+        vm: Uuid,
+        host: SimHost,
+        by: str = "",
+        stray: bool = False,
+        incoming: bool = False,
+        after: Qemu | None = None,
+    ) -> Qemu:
+        """A qemu comes to life; a `stray` one behind libvirt's back, an `incoming` one that is to take over.
+
+        `after`: the one in whose place a manager has started it. Who brings it back after a long pause brings it back
+        again: the longest pause counts.
+        """
         self.next_pid += 1
         qemu = Qemu(vm, host, self.next_pid, self.now, by)
         qemu.stray = stray
-        qemu.incoming = incoming
+        qemu.incoming = qemu.moved = incoming
         qemu.disks = self.named.get(vm, 0)
         qemu.idle_s = self.now - self.lost.get((vm, host.name), 0.0)
+        if after is not None:
+            qemu.manager, qemu.idle_s = after.manager, max(qemu.idle_s, after.idle_s)
         host.qemus.append(qemu)
         self.qemus.setdefault(vm, []).append(qemu)
         self.begun.setdefault(vm, []).append(qemu)
@@ -202,8 +216,13 @@ class World:
                     self.end_qemu(qemu)
 
     def _respawn(self, qemu: Qemu, host: SimHost, life: int) -> None:
-        if host.life == life and host.up:
-            self.begin_qemu(qemu.vm, host, stray=True).manager = qemu.manager
+        """Whoever ran it starts it again: through libvirt, unless it was known for running it behind libvirt's back."""
+        if host.life != life or not host.up:
+            return
+        if not qemu.stray and host.refuses(qemu.vm):
+            self.say(host.name, f"the guard refuses the start of {self.name_of(qemu.vm)}")
+        elif qemu.stray or host.libvirtd == "ok":
+            self.begin_qemu(qemu.vm, host, stray=qemu.stray, after=qemu)
 
     def name_of(self, vm: Uuid) -> str:
         """A VM's name."""
@@ -239,7 +258,16 @@ class World:
             return
         vm = writers[0].vm
         found = tuple(
-            Writer(HostName(q.host.name), q.pid, q.by, q.born_at, q.idle_s, self.storage.lapsed(q, self.now))
+            Writer(
+                host=HostName(q.host.name),
+                pid=q.pid,
+                by=q.by,
+                born_at=q.born_at,
+                idle_s=q.idle_s,
+                lapsed=self.storage.lapsed(q, self.now),
+                is_beside=bool(q.manager),
+                is_moved=q.moved,
+            )
             for q in writers
         )
         if any(split.writers == found for split in self.splits):

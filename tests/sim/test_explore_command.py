@@ -69,6 +69,7 @@ def test_the_table_of_policies_fits_80_columns_and_the_document_has_every_row() 
             for policy in ("proceed", "confirm", "prove")
             for fences in ("no fence", "storage fence", "power fence", "storage and power fence")
         ),
+        ("confirm", "no fence, guarded"),
         (DRAFTS, "no fence"),
     }
     for row in rows:

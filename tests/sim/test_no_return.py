@@ -4,6 +4,7 @@ second copy that is not named."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from hafence.core.outcome import Decision
 from hafence.sim.case import CasePlayer, Played
 from hafence.sim.events import Event
 from hafence.sim.explore import Events, cases, first_case
+from hafence.sim.policies import Arm, arms
+from hafence.sim.search import RANDOM, Piece, do_piece
 from hafence.sim.situations import Means, inventory
 
 BY_LIBVIRT = ("autostarts", "host-dead-autostarts", "isolated-autostarts", "saved", "saved-isolated")
@@ -34,6 +37,17 @@ def test_with_the_guard_libvirt_brings_nothing_back(situation: str) -> None:
     for events, played in tales("confirm", situation, guarded=True):
         assert not played.violations, (events, played.violations)
         assert not came_back(played), events
+
+
+@pytest.mark.slow
+def test_of_random_cases_the_guard_leaves_none_that_libvirt_brings_back() -> None:
+    [with_guard] = [arm for arm in arms() if arm.means.guard]
+    without = Arm(with_guard.name, replace(with_guard.means, guard=False), with_guard.policy)
+    guarded, bare = (do_piece(Piece(arm, RANDOM, seed="guard", runs=2500, faults=4)) for arm in (with_guard, without))
+    assert guarded.held
+    assert bare.held
+    assert guarded.unbidden_split_brains == 0
+    assert bare.unbidden_split_brains > 10
 
 
 @pytest.mark.slow
