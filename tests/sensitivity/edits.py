@@ -92,7 +92,7 @@ _WORDS: dict[str, Planted] = {
     "the look after a start ignores two copies": Planted((_AFTER_START,), "confirm alone/1 isolated"),
     "no silent sibling is needed": Planted((_WITNESSES,), "confirm alone/0 isolated-witnesses-blind"),
     "the age of the evidence is not asked": Planted((_AGE, _DEADLINE), "confirm alone/1 healthy"),
-    "the settling of an earlier start is skipped": Planted((_SETTLING,), "confirm alone/0 start-left-behind"),
+    "the settling of an earlier start is skipped": Planted((_SETTLING,), "confirm alone/0 start-left-behind-unseen"),
     "the lease is not renewed": Planted((_LEASE,), "confirm pair/0 healthy"),
     "a storage fence is taken as given": Planted((_STORAGE,), "confirm+storage alone/0 isolated-uncovered"),
 }
