@@ -7,7 +7,7 @@ lower one ever takes its place; of one priority the bigger ones come first, whic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .looks import HostLook, Look
@@ -54,6 +54,59 @@ def choose_batch(ground: Ground, wanted: Iterable[Wanted]) -> dict[Uuid, Placeme
         if placement.targets:
             planned.setdefault(placement.targets[0], []).append(each)
     return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """How many VMs start side by side."""
+
+    per_target: int
+    in_all: int
+
+
+def next_wave(
+    ground: Ground, waiting: Sequence[Wanted], there: Mapping[HostName, Sequence[Wanted]], width: Width
+) -> list[tuple[Wanted, Placement]]:
+    """Those that start next, side by side, each with its targets: some of the highest priority that waits.
+
+    A priority is a tier: a lower one waits until all of a higher one run, or have failed, for which each has its time
+    (`start_timeout`). Where a start fails the next target is tried, and two that fail at once must not fall back on
+    one host that has room for one of them: so a wave holds only those that have all their targets wherever each of the
+    others may land. `there`: where the VMs of the batch are, or will be.
+    """
+    wave: dict[Uuid, tuple[Wanted, Placement]] = {}
+    at: dict[HostName | None, int] = {}
+    places = {each.vm.uuid: host for host, some in there.items() for each in some}
+    for each in waiting:
+        place = places.get(each.vm.uuid)
+        if each.vm.priority != waiting[0].vm.priority or len(wave) == width.in_all or at.get(place) == width.per_target:
+            continue
+        placement = choose_among(ground, each, _without(there, {each.vm.uuid}))
+        placement = replace(placement, targets=tuple(sorted(placement.targets, key=lambda name: name != place)))
+        wider = {**wave, each.vm.uuid: (each, placement)}
+        if not wave or all(_has_room(ground, wider, vm, there) for vm in wider):
+            wave = wider
+            at[place] = at.get(place, 0) + 1
+    return list(wave.values())
+
+
+def _without(there: Mapping[HostName, Sequence[Wanted]], vms: Container[Uuid]) -> dict[HostName, list[Wanted]]:
+    return {host: [each for each in some if each.vm.uuid not in vms] for host, some in there.items()}
+
+
+def _has_room(
+    ground: Ground,
+    wave: Mapping[Uuid, tuple[Wanted, Placement]],
+    vm: Uuid,
+    there: Mapping[HostName, Sequence[Wanted]],
+) -> bool:
+    """Whether one of a wave has all its targets, wherever each of the others lands."""
+    wanted, placement = wave[vm]
+    everywhere = _without(there, wave)
+    for other, (each, its) in wave.items():
+        for target in its.targets if other != vm else ():
+            everywhere.setdefault(target, []).append(each)
+    return set(placement.targets) <= set(choose_among(ground, wanted, everywhere).targets)
 
 
 def choose_among(ground: Ground, wanted: Wanted, planned: Mapping[HostName, Sequence[Wanted]]) -> Placement:

@@ -219,6 +219,9 @@ class Settings:
     max_hosts: int = 1
     """So many hosts may be evacuated within `per`."""
     per_s: float = 3600.0
+    max_starts: int = 4
+    """So many VMs an evacuation starts on one target at once."""
+    max_starts_in_all: int = 12
     unreachable: Unreachable = Unreachable.CONFIRM
     pre_fence: bool = True
     ask_on_silence: bool = True

@@ -84,6 +84,8 @@ FENCING: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     **{key: (time.field, time.parse) for key, time in TIMES.items()},
     "storm_share": ("storm_share", parse_share),
     "max_hosts": ("max_hosts", partial(parse_whole, low=1, high=10000)),
+    "max_starts": ("max_starts", partial(parse_whole, low=1, high=1000)),
+    "max_starts_in_all": ("max_starts_in_all", partial(parse_whole, low=1, high=1000)),
     "paths": ("paths", partial(parse_whole, low=1, high=1000)),
     "unreachable": ("unreachable", _policy),
     "pre_fence": ("pre_fence", parse_bool),

@@ -1,30 +1,27 @@
 """`hafence evacuate HOST`: the HA start of every HA VM of a suspect, with one fence for all of them.
 
 The order: take the leases → settle what earlier runs left in flight → look into every host → see what each VM runs as
-and what it needs → place all of them → show the plan, and ask → fence the suspect once → start one VM after the other,
-the highest priority first, each as `start-vm` does from its fence on. A VM that is refused holds up no other, and what
+and what it needs → place all of them → show the plan, and ask → fence the suspect once → start wave after wave, the
+highest priority first, each VM as `start-vm` does from its fence on. A VM that is refused holds up no other, and what
 was left is finished by running the command again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from ..core.batch import Ground, Wanted, choose_among, choose_batch, in_order
-from ..core.decision import Allowed, Judgement, Refused
+from ..core.batch import Ground, Wanted, choose_batch, in_order
+from ..core.decision import Allowed, Refused
 from ..core.evacuations import too_many
-from ..core.looks import HostLook, Look, shows_life
+from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
-from ..core.placement import Placement
 from ..core.planned import all_as_planned, in_maintenance
 from ..core.quarantine import batch_words, is_planned
-from ..core.reasons import PROOFS, Reason
+from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, record_of
 from ..core.stored import Busy, Recollection
 from ..effects import (
-    Interrupted,
     LookAt,
     MemoryNeed,
     Now,
@@ -36,7 +33,8 @@ from ..effects import (
     Workflow,
     do,
 )
-from .batch_run import Batch, keep_leases
+from .batch_run import Batch
+from .batch_starts import start_all
 from .consent import agree_to_silence_of_all
 from .fence import agree_to_kill
 from .fencing import fence_suspect, note_plan
@@ -45,14 +43,12 @@ from .incident import claim_incident, drop_claim, under_way
 from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
 from .start_vm import (
-    fence_again,
     foretold,
     judge_copies,
     no_place,
     not_startable,
     placed,
     same_machine,
-    start_fenced,
     with_standing_risks,
 )
 from .starting import settle_earlier
@@ -62,9 +58,6 @@ from .vm_run import (
     conclude,
     refuse,
     refused_by,
-    rival_copies,
-    shut_out_hosts,
-    under_its_lease,
     under_leases,
 )
 
@@ -142,7 +135,7 @@ def _evacuate(batch: Batch) -> Workflow[None]:
         return
     allowed = yield from _fence(batch, going, view)
     yield from batch.note()
-    yield from _start(batch, ground, view, allowed)
+    yield from start_all(batch, ground, view, allowed)
 
 
 def _too_many(batch: Batch) -> Workflow[Refused | None]:
@@ -264,95 +257,3 @@ def _fence(batch: Batch, going: Mapping[Uuid, VmRun], view: Observed) -> Workflo
     if allowed and not all(is_planned(vm, look, vm_run.attempts) for vm, vm_run in going.items()):
         yield from do(Quarantine(suspect.name, batch_words(each.reason for each in allowed.values())))
     return allowed
-
-
-def _start(batch: Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid, Allowed]) -> Workflow[None]:
-    """Start one VM after the other. The plan follows what has come of those before, and so does what is known."""
-    places = {vm: placement.targets[0] for vm, placement in batch.plan.items() if vm in allowed}
-    anew = False  # whether a host has fallen silent since the fence was judged, or shown life
-    for each in batch.wanted:
-        vm = each.vm.uuid
-        yield from keep_leases(batch)
-        if vm in batch.ended:
-            continue
-        vm_run = batch.vm_runs[vm]
-        placement = _first(choose_among(ground, each, _planned(batch, places, vm)), places[vm])
-        yield from _start_one(batch, vm_run, view, placement, allowed[vm], anew)
-        anew = anew or any(shows_life(look) != shows_life(view.looks.get(n, look)) for n, look in vm_run.seen.items())
-        view = _heard_since(view, vm_run.seen)
-        yield from _check_earlier(batch, vm_run)
-        yield from batch.note()
-        landed = batch.ended[vm].host
-        places = {other: host for other, host in places.items() if other != vm}
-        if landed is not None:
-            places[vm] = landed
-        if batch.ended[vm].reason is Reason.INTERRUPTED:
-            raise Interrupted
-
-
-def _check_earlier(batch: Batch, last: VmRun) -> Workflow[None]:
-    """What was seen on the way of one VM concerns those that were started before it, too: a copy may have shown up."""
-    for vm, outcome in list(batch.ended.items()):
-        vm_run = batch.vm_runs.get(vm)
-        if vm_run is None or vm_run is last or outcome.decision is not Decision.STARTED:
-            continue
-        harmless = yield from shut_out_hosts(vm_run)
-        if outcome.reason is Reason.STORAGE_FENCED:
-            harmless |= {batch.suspect.name}
-        elsewhere = [name for name in rival_copies(vm_run, last.seen, harmless) if name != outcome.host]
-        if elsewhere:
-            where = " and ".join(elsewhere)
-            message = (
-                f"TWO COPIES of {vm_run.vm.name} were seen: the new one on {outcome.host}, and since its start one on"
-                f" {where}. It is recorded as {vm_run.record.words}. Look at both hosts and at the VM's disks."
-            )
-            ways = tuple(f"'hafence fence {vm_run.vm.name} --host {name}' ends that copy" for name in elsewhere)
-            two = replace(outcome, decision=Decision.FAILED, reason=Reason.TWO_COPIES, says=message, ways_out=ways)
-            batch.end(vm_run, replace(two, exit=Exit.NEEDS_PERSON))
-
-
-def _heard_since(view: Observed, seen: Mapping[HostName, Look]) -> Observed:
-    """What was known when fencing began, and the hosts that have shown life since: the run can't call them silent."""
-    before = {name for name, look in view.looks.items() if shows_life(look)}
-    return replace(view, looks={**view.looks, **{n: look for n, look in seen.items() if n not in before}})
-
-
-def _start_one(
-    batch: Batch, vm_run: VmRun, view: Observed, placement: Placement, allowed: Allowed, anew: bool
-) -> Workflow[None]:
-    def start(vm_run: VmRun) -> Workflow[Outcome]:
-        if not placement.targets:
-            return _place_taken(vm_run, placement)
-        judgement: Judgement = allowed
-        if anew and allowed.reason not in PROOFS:
-            # who is silent now is not who was when silence was judged: the suspect may live, or this run be cut off
-            judgement = yield from fence_again(vm_run, batch.suspect, view)
-        if isinstance(judgement, Refused):
-            return refused_by(vm_run, judgement)
-        return (yield from start_fenced(vm_run, batch.suspect, view, placement, judgement))
-
-    batch.end(vm_run, (yield from under_its_lease(vm_run, start)))
-
-
-def _place_taken(vm_run: VmRun, placement: Placement) -> Outcome:
-    """One before it was found to run where this one was to go, after the fence."""
-    against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded)
-    message = (
-        f"{vm_run.vm.name} was fenced, and its place was taken meanwhile: no host can take it ({against})."
-        f" It is recorded as {vm_run.record.words}. Free a host and run the command again: it is safe."
-    )
-    return conclude(vm_run, Decision.FAILED, Reason.START_FAILED, message, exit=Exit.START_FAILED)
-
-
-def _planned(batch: Batch, places: Mapping[Uuid, HostName], but: Uuid) -> dict[HostName, list[Wanted]]:
-    """Where the other VMs are, or will be."""
-    planned: dict[HostName, list[Wanted]] = {}
-    for each in batch.wanted:
-        if each.vm.uuid in places and each.vm.uuid != but:
-            planned.setdefault(places[each.vm.uuid], []).append(each)
-    return planned
-
-
-def _first(placement: Placement, place: HostName) -> Placement:
-    """The place that was shown comes first while it is one."""
-    return replace(placement, targets=tuple(sorted(placement.targets, key=lambda name: name != place)))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hafence.core.batch import Ground, Wanted, choose_among, choose_batch, in_order, with_planned
+from hafence.core.batch import Ground, Wanted, Width, choose_among, choose_batch, in_order, next_wave, with_planned
 from hafence.core.looks import HostLook, Look
 from hafence.core.model import Host, HostName, Uuid, Vm
 from hafence.core.placement import Against, Placement, free_memory, keeps_apart
@@ -110,6 +110,66 @@ def test_what_is_planned_for_a_host_that_was_not_seen_changes_nothing() -> None:
     assert choose_among(it, wanted(vm(1))[0], {K2: wanted(vm(2)), K3: wanted(vm(3))}).targets == ()
 
 
+# ---------------------------------------------------------------- side by side
+
+WIDE = Width(per_target=4, in_all=12)
+
+
+def there(it: Ground, batch: list[Wanted]) -> dict[HostName, list[Wanted]]:
+    """Where the batch is to go."""
+    chosen, by_host = choose_batch(it, batch), dict[HostName, list[Wanted]]()
+    for each in batch:
+        if chosen[each.vm.uuid].targets:
+            by_host.setdefault(chosen[each.vm.uuid].targets[0], []).append(each)
+    return by_host
+
+
+def names(wave: list[tuple[Wanted, Placement]]) -> list[str]:
+    return [each.vm.name for each, _ in wave]
+
+
+def test_a_wave_is_of_one_priority_and_no_wider_than_it_may_be() -> None:
+    vms = [vm(n, memory_mib=1, priority=7 if n < 8 else 0) for n in range(1, 10)]
+    it = ground(vms, {K2: look("kvm-02"), K3: look("kvm-03")})
+    batch = in_order(wanted(*vms))
+    places = there(it, batch)
+    assert names(next_wave(it, batch, places, WIDE)) == [f"vm-0{n}" for n in range(1, 8)]
+    assert names(next_wave(it, batch, places, Width(2, 12))) == ["vm-01", "vm-02", "vm-03", "vm-04"]
+    assert names(next_wave(it, batch, places, Width(4, 3))) == ["vm-01", "vm-02", "vm-03"]
+    assert names(next_wave(it, batch[7:], places, WIDE)) == ["vm-08", "vm-09"]
+    assert next_wave(it, [], places, WIDE) == []
+
+
+def test_the_place_that_was_planned_comes_first_and_the_others_are_told_as_for_one_alone() -> None:
+    vms = [vm(1, memory_mib=1), vm(2, memory_mib=1)]
+    it = ground(vms, {K2: look("kvm-02"), K3: look("kvm-03"), K4: look("kvm-04")})
+    batch = in_order(wanted(*vms))
+    [(_, first), (_, second)] = next_wave(it, batch, {K4: batch[:1], K3: batch[1:]}, WIDE)
+    assert (first.targets, second.targets) == ((K4, K2, K3), (K3, K2, K4))
+    assert first.looks == it.looks
+
+
+def test_two_that_could_fall_back_on_one_place_start_one_after_the_other() -> None:
+    vms = [vm(1, memory_mib=600), vm(2, memory_mib=600)]
+    seen: dict[HostName, Look] = {name: look(name, memory_free_mib=1000) for name in (K2, K3)}
+    it, batch = ground(vms, seen), wanted(*vms)
+    assert names(next_wave(it, batch, there(it, batch), WIDE)) == ["vm-01", "vm-02"], "neither has another target"
+    seen[K4] = look("kvm-04", memory_free_mib=1000)
+    it = ground(vms, seen)
+    assert names(next_wave(it, batch, there(it, batch), WIDE)) == ["vm-01"]
+    seen[K4] = look("kvm-04", memory_free_mib=1200)
+    it = ground(vms, seen)
+    assert names(next_wave(it, batch, there(it, batch), WIDE)) == ["vm-01", "vm-02"]
+
+
+def test_one_whose_place_is_taken_goes_alone() -> None:
+    vms = [vm(1, memory_mib=2000), vm(2, memory_mib=10)]
+    it = ground(vms, {K2: look("kvm-02", memory_free_mib=100)})
+    batch = wanted(*vms)
+    [(_, placement)] = next_wave(it, batch[:1], {K2: batch}, WIDE)
+    assert placement.targets == ()
+
+
 # ---------------------------------------------------------------- for every batch
 
 GROUPS = ("dns", "db", "web")
@@ -201,3 +261,28 @@ def test_a_vm_without_a_place_has_a_reason_for_every_host(
     it = scene(batch, free)
     for placement in choose_batch(it, batch_of(it)).values():
         assert sorted([*placement.targets, *(name for name, _ in placement.excluded)]) == [h.name for h in it.hosts]
+
+
+@given(machines, rooms, st.randoms(use_true_random=False))
+def test_wherever_those_of_a_wave_land_no_host_is_over_its_memory_nor_against_a_group(
+    batch: list[tuple[int | None, int, tuple[str, ...]]], free: list[tuple[int, int | None, int]], chance: object
+) -> None:
+    it = scene(batch, free)
+    every = in_order(batch_of(it))
+    planned = there(it, every)
+    waiting = [each for each in every if any(each in some for some in planned.values())]
+    wave = next_wave(it, waiting, planned, WIDE)
+    land = {each.vm.uuid: chance.choice(placement.targets) for each, placement in wave}  # type: ignore[attr-defined]
+    for each in it.hosts:
+        stays = [other.vm for other in planned.get(each.name, []) if other.vm.uuid not in land]
+        coming = [it.vms[uuid] for uuid, where in land.items() if where == each.name]
+        seen = it.looks.get(each.name)
+        if not coming:
+            continue
+        assert isinstance(seen, HostLook)
+        here = [it.vms[uuid] for uuid in seen.active]
+        room = free_memory(each, seen, sum(vm.memory_mib or 0 for vm in here))
+        needs = sum(vm.memory_mib or 0 for vm in (*coming, *stays))
+        assert room is not None
+        assert needs == 0 or needs <= room
+        assert not any(keeps_apart(one, other) for one in coming for other in (*here, *coming, *stays) if one != other)

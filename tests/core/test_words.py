@@ -100,6 +100,8 @@ def test_what_holds_where_the_inventory_says_nothing() -> None:
         storm_share=0.5,
         max_hosts=1,
         per_s=3600.0,
+        max_starts=4,
+        max_starts_in_all=12,
         paths=3,
         unreachable=Unreachable.CONFIRM,
         pre_fence=True,

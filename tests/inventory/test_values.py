@@ -39,6 +39,8 @@ fencing:
   boot_grace: 5m
   storm_share: 40%
   max_hosts: 3
+  max_starts: 2
+  max_starts_in_all: 6
   per: 2h
   paths: 5
   unreachable: prove
@@ -91,7 +93,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     inventory = read(tmp_path, FULL)
     here = str(tmp_path)
 
-    times = (25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, 3, 7200)
+    times = (25, 1.5, 60, 90, 2, 120, 30, 0, 86400, 300, 0.4, 3, 7200, 2, 6)
     assert inventory.settings == Settings(*times, paths=5, unreachable=Unreachable.PROVE, pre_fence=False)
     assert inventory.store == f"sqlite://{here}/state.db"
     assert inventory.hooks == f"{here}/hooks"

@@ -58,6 +58,7 @@ HIGH = vm(5, name="dns-01", priority=9, memory_mib=2000, domain_xml="/dns.xml")
 ALL = (WEB, DB, LOW)
 DRY = {"dry_run": True}
 FAR = HostName("kvm-09")
+ONE_BY_ONE = book(*ALL, max_starts_in_all=1)
 
 
 @dataclass
@@ -180,7 +181,9 @@ CASES = {
     "disarmed": It(memory=memory(planned=stage.DISARMED)),
     "disarmed, dry": It(memory=memory(planned=stage.DISARMED), wishes={**DRY, "yes": True}),
     "disarmed since it began": It(answers={RecallPlanned: stage.DISARMED}),
-    "disarmed since the first start": It(answers={RecallPlanned: [stage.ARMED, stage.ARMED, stage.DISARMED]}),
+    "disarmed since the first start": It(
+        inventory=ONE_BY_ONE, answers={RecallPlanned: [stage.ARMED, stage.ARMED, stage.DISARMED]}
+    ),
     "another host was evacuated within the hour": It(answers={RecallEvacuations: (ANOTHER,)}),
     "another host was evacuated within the hour, dry": It(
         answers={RecallEvacuations: (ANOTHER,)}, wishes={**DRY, "yes": True}
@@ -193,7 +196,7 @@ CASES = {
     ),
     "people are at work on the suspect": It(memory=memory(planned=stage.at_work(K1))),
     "people are at work on the target since it was placed": It(
-        answers={RecallPlanned: [stage.ARMED, stage.at_work(K2)]}
+        inventory=ONE_BY_ONE, answers={RecallPlanned: [stage.ARMED, stage.at_work(K2)]}
     ),
     "no KVM": It(inventory=stage.foreign(book(*ALL))),
     "no fence before a start": It(inventory=book(*ALL, pre_fence=False)),
@@ -204,8 +207,9 @@ CASES = {
     "another run was at it, and nothing is left": It(
         (replace(WEB, host=K2),), answers={TakeLease: Busy(claim_on(K1), "admin-2", "run-9", 200.0, 40.0)}
     ),
-    "the claim is renewed": It(takes={Start: 70.0}),
+    "the claim is renewed": It(inventory=ONE_BY_ONE, takes={Start: 70.0}),
     "the claim is lost while VMs start": It(
+        inventory=ONE_BY_ONE,
         takes={Start: 70.0},
         answers={RenewLease: lambda effect: LeaseLost("run-9 has it") if effect.lease.vm == claim_on(K1) else None},
     ),
@@ -236,8 +240,11 @@ CASES = {
     "what an earlier run has left stopped": It(
         memory=memory(STOPPED, replace(MOVED, uuid=uuid(2))), running={DB.uuid: K2}
     ),
-    "one lease is lost while it waits": It(answers={RenewLease: of(3, None)}, takes={Start: 70.0}),
-    "interrupted": It(answers={Start: of(1, Interrupted())}),
+    "one lease is lost while it waits": It(
+        inventory=ONE_BY_ONE, answers={RenewLease: of(3, None)}, takes={Start: 70.0}
+    ),
+    "interrupted": It(inventory=ONE_BY_ONE, answers={Start: of(1, Interrupted())}),
+    "two start side by side, and one is interrupted": It(answers={Start: of(1, Interrupted())}),
     "the store is gone": It(answers={WriteRecord: StoreError("gone")}),
     "another machine at its address": It(
         looks={K1: look("kvm-01", boot_id="b-3"), K3: look("kvm-03", boot_id="b-3")}, running={}
@@ -401,7 +408,7 @@ def test_a_lost_lease_of_the_vm_at_work_holds_up_no_other() -> None:
 
 
 def test_ctrl_c_ends_what_is_under_way_and_begins_nothing_more() -> None:
-    desk, outcomes = It(answers={Start: of(1, Interrupted())}).end()
+    desk, outcomes = It(inventory=ONE_BY_ONE, answers={Start: of(1, Interrupted())}).end()
     assert [effect.order.vm for effect in desk.of(Start)] == [WEB.uuid]
     assert {outcome.reason for outcome in outcomes.values()} == {Reason.INTERRUPTED}
     assert "a start was sent to kvm-02" in outcomes["web-01"].says
