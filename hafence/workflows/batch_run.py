@@ -10,7 +10,7 @@ from ..core.outcome import Outcome
 from ..core.placement import Placement
 from ..core.stored import Lease
 from ..effects import LeaseLost, NoteOutcome, Now, Workflow, do
-from .incident import keep_claim
+from .incident import KEPT, keep_claim
 from .vm_run import Request, VmRun, ended_early
 
 
@@ -48,13 +48,13 @@ class Batch:
 
 
 def keep_leases(batch: Batch) -> Workflow[None]:
-    """Renew the leases of those that wait. One that is lost ends the way of that VM alone."""
+    """Renew the leases of those that wait, so that most of their time is left while a wave starts. One that is lost
+    ends the way of that VM alone."""
     now = yield from do(Now())
     lease_s = batch.run.inventory.settings.lease_s
     batch.claim = yield from keep_claim(batch.claim, now, lease_s)
-    half = lease_s / 2
     for vm_run in batch.open():
-        if vm_run.lease is not None and vm_run.lease.expires_at - now < half:
+        if vm_run.lease is not None and vm_run.lease.expires_at - now < lease_s * KEPT:
             try:
                 yield from vm_run.renew()
             except LeaseLost as why:

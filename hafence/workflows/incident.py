@@ -17,6 +17,9 @@ from ..core.stored import Busy, Lease
 from ..effects import DropLease, Interrupted, LeaseLost, RenewLease, StoreError, TakeLease, Workflow, do
 from .vm_run import Request, VmRun, refuse
 
+KEPT = 0.75
+"""A lease of which less than this share is left is renewed before VMs are started: most of it is left meanwhile."""
+
 
 def claim_incident(run: Request, host: HostName) -> Workflow[Lease | Busy | None]:
     """Take the claim, waiting as long as the admin agreed to. A dry run needs none."""
@@ -26,8 +29,8 @@ def claim_incident(run: Request, host: HostName) -> Workflow[Lease | Busy | None
 
 
 def keep_claim(claim: Lease | None, now: float, lease_s: float) -> Workflow[Lease | None]:
-    """Renew it when half of its time is over."""
-    if claim is None or claim.expires_at - now >= lease_s / 2:
+    """Renew it when less than KEPT of its time is left."""
+    if claim is None or claim.expires_at - now >= lease_s * KEPT:
         return claim
     try:
         return (yield from do(RenewLease(claim)))

@@ -15,7 +15,7 @@ from hafence.core.incidents import claim_on, name_of_claim
 from hafence.core.looks import Look, Silence
 from hafence.core.model import HostName, HostState, Inventory, Uuid, Vm, parse_uuid
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
-from hafence.core.outcome import Exit, Outcome, exit_of
+from hafence.core.outcome import Decision, Exit, Outcome, exit_of
 from hafence.core.reasons import Reason
 from hafence.core.record import VmState, mark_running
 from hafence.core.starts import HookResult, StartReply, StartResult
@@ -528,11 +528,12 @@ def test_what_ends_a_run_while_it_takes_its_leases_is_told_of_every_vm(why: Exce
     assert [effect.lease.vm for effect in desk.of(DropLease)] == [WEB.uuid, claim_on(K1)]
 
 
+@pytest.mark.parametrize("wide", [1, 12], ids=["one by one", "side by side"])
 @pytest.mark.parametrize(
     ("shut_out", "reason"), [(False, Reason.TWO_COPIES), (True, Reason.STORAGE_FENCED)], ids=["it writes", "shut out"]
 )
 def test_a_copy_that_shows_up_after_its_start_is_told_and_one_that_cannot_write_is_none(
-    shut_out: bool, reason: Reason
+    shut_out: bool, reason: Reason, wide: int
 ) -> None:
     def web_is_back(effect: LookAt) -> Any:
         if effect.about != (DB.uuid,) or WEB.uuid not in {each.order.vm for each in desk.of(Start)}:
@@ -546,12 +547,20 @@ def test_a_copy_that_shows_up_after_its_start_is_told_and_one_that_cannot_write_
     vms = (WEB, DB)
     if shut_out:
         answers: dict[type[Any], Any] = {LookAt: web_is_back, **stage.storage(True)}
-        it = It(vms, stage.with_ceph(book(*vms)), alive=(WEB.uuid, DB.uuid), answers=answers)
+        tight = stage.with_ceph(book(*vms, max_starts_in_all=wide))
+        it = It(vms, tight, alive=(WEB.uuid, DB.uuid), answers=answers)
     else:
-        it = It(vms, answers={LookAt: web_is_back})
+        it = It(vms, book(*vms, max_starts_in_all=wide), answers={LookAt: web_is_back})
     desk = it.desk()
     web, db = desk.run(it.workflow(desk))
     assert web.reason is reason
+    if not shut_out:
+        assert web.decision is Decision.FAILED
+        assert web.says == (
+            "TWO COPIES of web-01 were seen: the new one on kvm-02, and since its start one on kvm-01. It is recorded"
+            " as running on kvm-02. Look at both hosts and at the VM's disks."
+        )
+        assert web.ways_out == ("'hafence fence web-01 --host kvm-01' ends that copy",)
     assert web.host == K2
     assert (web.exit is Exit.NEEDS_PERSON) == (not shut_out)
     assert db.decision.value == "started"
@@ -569,3 +578,12 @@ def test_a_run_that_is_cut_off_between_two_starts_calls_nobody_silent_for_the_se
     outcomes = {outcome.name: outcome.reason.value for outcome in desk.run(it.workflow(desk))}
     assert outcomes == {"web-01": "unreachable_confirmed", "db-01": "storm_guard", "low-01": "storm_guard"}
     assert [effect.order.vm for effect in desk.of(Start)] == [WEB.uuid]
+
+
+@pytest.mark.parametrize(("takes_s", "renewed"), [(20.0, False), (35.0, True)])
+def test_most_of_a_lease_is_left_to_those_that_wait_while_others_start(takes_s: float, renewed: bool) -> None:
+    desk, outcomes = It(inventory=ONE_BY_ONE, takes={Start: takes_s}).end()
+    assert {outcome.exit for outcome in outcomes.values()} == {Exit.DONE}
+    first, second = [place for place, effect in enumerate(desk.asked) if isinstance(effect, Start)][:2]
+    between = {effect.lease.vm for effect in desk.asked[first:second] if isinstance(effect, RenewLease)}
+    assert (LOW.uuid in between, claim_on(K1) in between) == (renewed, renewed)
