@@ -52,7 +52,7 @@ def main() -> int:
 
 def measure(lab: Lab, ceph: Ceph, rounds: int, volumes: int) -> tuple[list[float], list[float]]:
     """Seconds of each fence and of each call. The connection to the sibling is open, as it is when a run fences."""
-    disks = tuple(ceph.create_image() for _ in range(volumes))
+    disks = tuple(ceph.create_image(guest=False) for _ in range(volumes))
     vm = lab.start_vm(SUSPECT, "bench-01", disk=disks)
     inventory = read_inventory(str(lab.inventory(clusters={"lab": {"ceph": ceph.settings()}})))
     suspect, fence = inventory.hosts[SUSPECT], storage_fence_of(inventory.clusters["lab"])

@@ -6,6 +6,7 @@ import pytest
 
 from tests.conformance.steps import Placed, Step, at_once, does, fence, look, settle, start, strike, witness
 from tests.conformance.worlds import compare
+from tests.lab import faults
 from tests.lab.cluster import Lab
 from tests.lab.faults import ADMIN
 
@@ -84,6 +85,23 @@ def test_an_address_that_another_host_has_taken(lab: Lab) -> None:
         fence(OTHER, SUSPECT, rehearse=True),
         fence(SUSPECT, PROXY),
         at_once(start("spare", SUSPECT), settle("spare", SUSPECT)),
+    ]
+    compare(lab, VMS, steps)
+
+
+def test_an_address_that_a_clone_of_its_host_has_taken(lab: Lab) -> None:
+    """By the wire it is the suspect itself; its boot is the other's."""
+    faults.cloned(lab, FOURTH, SUSPECT)
+    cloned = does(lambda real: None, f"clone {FOURTH}={SUSPECT}")
+    taken = strike("address_taken_over", SUSPECT, FOURTH, sim=[f"take_over {SUSPECT}={FOURTH}"])
+    steps: list[Step] = [
+        cloned,
+        look(SUSPECT),
+        look(FOURTH),
+        taken,
+        look(SUSPECT),
+        look(FOURTH),
+        fence(SUSPECT, PROXY, rehearse=True),
     ]
     compare(lab, VMS, steps)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import uuid
@@ -15,6 +16,7 @@ from .fault import Fault
 from .host import LabHost
 from .proc import LabError, run, wait_until
 from .vm import LabVm, RbdDisk
+from .writer import BEYOND, SECTOR, SECTORS, boot_sectors
 
 PROGRAMS = ("ceph", "rbd", "ceph-mon", "ceph-mgr", "ceph-osd", "qemu-io")
 MODULES = ("/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so",)
@@ -22,6 +24,7 @@ NUMBER = 200
 PORTS = "3300,6789,6800:7300"
 POOL = "rbd"
 BLOCK = 4096
+IMAGE_SIZE = 4 << 20
 FIRST_DISK = "/machine/peripheral/virtio-disk0/virtio-backend"
 
 CONF = """\
@@ -194,19 +197,24 @@ class Ceph:
 
     # ------------------------------------------------------------ images
 
-    def create_image(self, name: str | None = None, size_mib: int = 4, feature: str = "exclusive-lock") -> RbdDisk:
-        """A new image, with exclusive-lock. As a disk it names the hosts' own ceph.conf."""
+    def create_image(self, name: str | None = None, feature: str = "exclusive-lock", guest: bool = True) -> RbdDisk:
+        """A new image of 4 MiB, with a guest that writes or empty. As a disk it names the hosts' own ceph.conf."""
         name = name or f"image-{uuid.uuid4().hex[:8]}"
-        self.rbd("create", f"{POOL}/{name}", "--size", f"{size_mib}M", "--image-feature", feature)
-        return RbdDisk(POOL, name)
+        file = self.folder / "guest.raw"
+        file.write_bytes(boot_sectors() if guest else b"")
+        os.truncate(file, IMAGE_SIZE)
+        disk = self.import_image(file, feature, name)
+        if guest:
+            self.lab.judge(name, lambda: self.read(name, 0, SECTORS * SECTOR))
+        return disk
 
-    def import_image(self, file: Path, feature: str = "exclusive-lock") -> RbdDisk:
+    def import_image(self, file: Path, feature: str = "exclusive-lock", name: str | None = None) -> RbdDisk:
         """A new image that holds what a file does."""
-        name = f"image-{uuid.uuid4().hex[:8]}"
+        name = name or f"image-{uuid.uuid4().hex[:8]}"
         self.rbd("import", "--no-progress", "--image-feature", feature, str(file), f"{POOL}/{name}")
         return RbdDisk(POOL, name)
 
-    def read(self, image: str, offset: int = 0, length: int = BLOCK) -> bytes:
+    def read(self, image: str, offset: int = BEYOND, length: int = BLOCK) -> bytes:
         """What the image holds there, by Ceph's word and not by any qemu's."""
         argv = ["rbd", "-c", str(self.conf), "export", "--no-progress", f"{POOL}/{image}", "-"]
         done = subprocess.run(argv, capture_output=True, timeout=60, check=False)
@@ -214,7 +222,7 @@ class Ceph:
             raise LabError(f"rbd export {image}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout[offset : offset + length]
 
-    def holds(self, image: str, pattern: int, offset: int = 0) -> bool:
+    def holds(self, image: str, pattern: int, offset: int = BEYOND) -> bool:
         """Whether a whole block of the image consists of one byte."""
         return self.read(image, offset) == bytes([pattern]) * BLOCK
 
@@ -236,7 +244,7 @@ class Ceph:
 
 
 def write_from_vm(
-    lab: Lab, vm: LabVm, pattern: int, offset: int = 0, host: str | None = None, timeout_s: float = 15
+    lab: Lab, vm: LabVm, pattern: int, offset: int = BEYOND, host: str | None = None, timeout_s: float = 15
 ) -> str:
     """Let the running qemu itself write a block of one byte to its first disk: `ok`, or why it could not.
 
@@ -258,7 +266,7 @@ def write_from_vm(
     return failed[0] if failed else said or "no answer"
 
 
-def queue_write(lab: Lab, vm: LabVm, pattern: int, offset: int = 0, host: str | None = None) -> None:
+def queue_write(lab: Lab, vm: LabVm, pattern: int, offset: int = BEYOND, host: str | None = None) -> None:
     """As `write_from_vm`, without waiting: a write that is under way while the storage hangs, as a guest's would be."""
     _monitor(lab.hosts[host or vm.host], vm, f'"aio_write -P {pattern:#x} {offset} {BLOCK}"', 15)
 

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import time
 import uuid as uuid_module
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ from .proc import (
     identity,
     is_living,
     kill_all,
+    namespaces_around,
     pid_namespace,
     wait_until,
 )
@@ -56,11 +58,10 @@ class Lab:
         self.faults: list[Fault] = []
         self.is_up = False
         self.kept = False
-        self.promised = False
-        """Whether the test at hand has claimed that no VM has two writers: its disks are read at its end, too."""
         self._wanted = prefix, folder
         self._claims: list[socket.socket] = []
         self._inventories = 0
+        self._judges: dict[str, Callable[[], bytes]] = {}
 
     def __enter__(self) -> Lab:
         return self.up()
@@ -172,7 +173,7 @@ class Lab:
         self.freezer.thaw_all()
         self.vms.clear()
         self.on_all(cleaning.reset_host)
-        self.promised = False
+        self._judges.clear()
         for path in (self.folder / "vms").glob(f"*{WRITERS_DISK}"):
             path.unlink()
         self.forget_neighbours()
@@ -257,17 +258,37 @@ class Lab:
     def _writers_disk(self, uuid: str) -> Disk:
         path = self.folder / "vms" / f"{uuid}{WRITERS_DISK}"
         if not path.exists():
-            path.write_bytes(boot_sectors())
+            self.write_guest(path)
         return FileDisk(path, shareable=True)
 
+    def write_guest(self, path: Path, size: int = 0) -> Path:
+        """A new file with a guest that writes, a judge of this test."""
+        path.write_bytes(boot_sectors().ljust(size, b"\0"))
+        self.judge(path.name.removesuffix(WRITERS_DISK), lambda: _begin_of(path))
+        return path
+
+    def judge(self, disk: str, read: Callable[[], bytes]) -> None:
+        """From now on a guest's disk is a judge of this test: how it is read, behind every qemu's back."""
+        self._judges[disk] = read
+
     def late_writers(self) -> list[str]:
-        """The VMs of which an older copy has written to its disk after a newer one had begun, by their UUID."""
-        late = []
-        for path in sorted((self.folder / "vms").glob(f"*{WRITERS_DISK}")):
-            with path.open("rb") as disk:
-                if read_told(disk.read(SECTORS * SECTOR)).is_late:
-                    late.append(path.name.removesuffix(WRITERS_DISK))
-        return late
+        """The disks to which an older copy has written after a newer one had begun: names, or VMs' UUIDs."""
+        return sorted(disk for disk, read in self._judges.items() if read_told(read()).is_late)
+
+    def wait_told(self, timeout_s: float = 6.0) -> None:
+        """Give two copies of a VM the time to tell on its disk: a guest needs a second or two to begin.
+
+        Where no VM has two, what the disks tell is the end of it. Nothing is waited for beyond the time: one of the two
+        may be held up for good, by a storage that has shut it out or by whoever has stopped it.
+        """
+        end = time.monotonic() + timeout_s
+        while self._is_anyone_twice() and not self.late_writers() and time.monotonic() < end:
+            time.sleep(0.1)
+
+    def _is_anyone_twice(self) -> bool:
+        """Whether two copies with a disk live; the strays of `start_stray` have none."""
+        with_disk = [uuid_of(words) for qemu in self.qemus() if "-blockdev" in (words := arguments(qemu.pid))]
+        return len(with_disk) > len(set(with_disk))
 
     def another_emulator(self, host: str) -> str:
         """Lay qemu under another name on a host, as a distribution, a vendor or a wrapper does. Returns its path."""
@@ -291,7 +312,7 @@ class Lab:
             named = uuid_of(arguments(pid))
             if not named or (uuid is not None and named != uuid):
                 continue
-            where = hosts.get(pid_namespace(pid))
+            where = next((hosts[name] for name in namespaces_around(pid) if name in hosts), None)
             if where and is_living(pid):
                 found.append(Qemu(where, pid))
         return sorted(found)
@@ -340,3 +361,8 @@ class Lab:
             proxy = ["ssh", *options, "-W", "%h:%p", f"{user}@{self.hosts[through].address}"]
             jump = ["-o", "ProxyCommand=" + " ".join(proxy)]
         return ["ssh", *options, *jump, f"{user}@{self.hosts[host].address}"]
+
+
+def _begin_of(path: Path) -> bytes:
+    with path.open("rb") as disk:
+        return disk.read(SECTORS * SECTOR)

@@ -239,7 +239,6 @@ def never_twice(lab: Lab) -> Iterator[Watch]:
     """While this lasts, no VM lives twice at any moment that is looked at, and at its end no disk has been written to
     by an older copy after a newer one had begun: the promise that all else serves."""
     watch = Watch()
-    lab.promised = True
     over = threading.Event()
     broken: list[BaseException] = []
 

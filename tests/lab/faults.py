@@ -5,6 +5,7 @@ What each shows is asserted in test_faults_….py, so that no other test rests o
 
 from .fault import Fault
 from .faults_host import (
+    cloned,
     failing_start,
     forced_command,
     frozen_host,
@@ -54,6 +55,7 @@ __all__ = [
     "REJECTIONS",
     "Fault",
     "address_taken_over",
+    "cloned",
     "cut",
     "drop_ports",
     "failing_start",

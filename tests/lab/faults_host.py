@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .fault import Fault, if_on
@@ -15,6 +15,9 @@ from .proc import CannotHere, LabError, identity, kill, task_states, wait_until
 if TYPE_CHECKING:
     from .cluster import Lab
     from .host import LabHost
+
+IDENTITY = ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub")
+"""By what a host is known, beside its boot."""
 
 # ---------------------------------------------------------------- power and daemons
 
@@ -47,6 +50,21 @@ def sshd_gone(lab: Lab, name: str) -> Fault:
 def sshd_hung(lab: Lab, name: str) -> Fault:
     """The sshd that listens is stopped, as on a host short of memory: TCP connects, no banner comes."""
     return _stopped(lab, lab.hosts[name], lab.hosts[name].sshd_pid(), "sshd")
+
+
+def cloned(lab: Lab, name: str, of: str) -> Fault:
+    """A host whose disk was cut from another one's: the same host key and machine-id, and boots of its own."""
+    host, source = lab.hosts[name], lab.hosts[of]
+    own = {inside: host.path(inside).read_bytes() for inside in IDENTITY}
+
+    def become(identity: Mapping[str, bytes]) -> None:
+        for inside, content in identity.items():
+            host.path(inside).write_bytes(content)
+        host.stop_sshd()
+        host.start_sshd()
+
+    become({inside: source.path(inside).read_bytes() for inside in IDENTITY})
+    return Fault(lab, f"{name} is a clone of {of}", if_on(host, lambda: become(own)))
 
 
 def libvirtd_hung(lab: Lab, name: str) -> Fault:

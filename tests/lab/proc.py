@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+NS_GET_PARENT = 0xB702
 
 
 class LabError(Exception):
@@ -111,6 +114,24 @@ def _namespace_of_a_thread(pid: int) -> str:
         except OSError:
             continue
     return ""
+
+
+def namespaces_around(pid: int) -> list[str]:
+    """The PID namespaces that a process is seen in, its own first: ioctl_ns(2), up to that of the machine."""
+    found = []
+    try:
+        namespace = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY)
+    except OSError:
+        return [name] if (name := _namespace_of_a_thread(pid)) else []
+    while namespace >= 0:
+        found.append(f"pid:[{os.fstat(namespace).st_ino}]")
+        try:
+            outer = fcntl.ioctl(namespace, NS_GET_PARENT)
+        except PermissionError:  # there is none, or none that may be seen from here
+            outer = -1
+        os.close(namespace)
+        namespace = outer
+    return found
 
 
 def in_namespace(namespace: str) -> list[int]:

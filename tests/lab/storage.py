@@ -20,12 +20,13 @@ from .fault import Fault
 from .host import LabHost
 from .proc import run, wait_until
 from .vm import LabVm, NetworkDisk
+from .writer import BEYOND
 
 SIZE = 1 << 20
 BLOCK = 4096
 
 
-def block_of(path: Path, offset: int = 0) -> bytes:
+def block_of(path: Path, offset: int = BEYOND) -> bytes:
     """What a file, or a device, holds there."""
     with path.open("rb") as file:
         file.seek(offset)
@@ -77,7 +78,7 @@ class Array:
         """The storage network of a host drops its packets, both ways."""
         return faults.drop_ports(self.lab, host, self.node.address, str(self.PORT))
 
-    def holds(self, pattern: int, offset: int = 0) -> bool:
+    def holds(self, pattern: int, offset: int = BEYOND) -> bool:
         """Whether a whole block of the disk consists of one byte, by the array's word."""
         return block_of(self.file, offset) == bytes([pattern]) * BLOCK
 

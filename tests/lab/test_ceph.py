@@ -7,9 +7,10 @@ import json
 import pytest
 
 from tests.lab import faults
-from tests.lab.ceph import Ceph, queue_write, write_from_vm
+from tests.lab.ceph import BLOCK, Ceph, queue_write, write_from_vm
 from tests.lab.cluster import Lab
 from tests.lab.proc import wait_until
+from tests.lab.writer import BEYOND
 
 pytestmark = pytest.mark.ceph
 
@@ -20,7 +21,7 @@ def test_a_vm_writes_to_its_image_and_watches_it(lab: Lab, ceph: Ceph) -> None:
     assert [address.split(":")[0] for address in ceph.watchers(disk.image)] == [lab.hosts["kvm-01"].address]
     assert write_from_vm(lab, vm, 0xAB) == "ok"
     assert ceph.holds(disk.image, 0xAB)
-    assert not ceph.holds(disk.image, 0xAB, offset=4096)
+    assert not ceph.holds(disk.image, 0xAB, offset=BEYOND + BLOCK)
     locks = json.loads(ceph.rbd("lock", "ls", f"rbd/{disk.image}", "--format", "json"))
     assert len(locks) == 1
 

@@ -76,8 +76,7 @@ def test_two_qemus_of_one_vm_on_the_suspect_are_both_killed_and_decoys_live(lab:
     host = lab.hosts[SUSPECT]
     vm = lab.start_vm(SUSPECT, "web-01")
     stray = lab.start_stray(SUSPECT, vm)
-    disk = lab.folder / f"qemu-system-{vm.uuid}.raw"
-    disk.write_bytes(bytes(1 << 20))
+    disk = lab.write_guest(lab.folder / f"qemu-system-{vm.uuid}.raw", 1 << 20)
     neighbour = lab.start_vm(SUSPECT, "web-02", disk=FileDisk(disk))
     lives = lab.qemu(neighbour)
     log = f"/var/log/libvirt/qemu-uuid-{vm.uuid}.log"

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from tests.lab import faults
-from tests.lab.ceph import Ceph, write_from_vm
+from tests.lab.ceph import BLOCK, Ceph, write_from_vm
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, Ended, assert_refused, assert_started, never_twice
 from tests.lab.proc import wait_until
 from tests.lab.vm import FileDisk, LabVm, RbdDisk
+from tests.lab.writer import BEYOND
 
 pytestmark = pytest.mark.ceph
 SUSPECT = "kvm-01"
@@ -70,8 +71,8 @@ def assert_only_the_new_one_writes(lab: Lab, ceph: Ceph, new: LabVm, image: str)
     assert SUSPECT in {qemu.host for qemu in lab.qemus(new.uuid)}
     assert write_from_vm(lab, new, LATE, host=SUSPECT, timeout_s=60) != "ok"
     assert ceph.holds(image, NEW)
-    assert write_from_vm(lab, new, NEW, offset=4096, timeout_s=60) == "ok"
-    assert ceph.holds(image, NEW, offset=4096)
+    assert write_from_vm(lab, new, NEW, offset=BEYOND + BLOCK, timeout_s=60) == "ok"
+    assert ceph.holds(image, NEW, offset=BEYOND + BLOCK)
 
 
 # ---------------------------------------------------------------- the incident
@@ -114,7 +115,7 @@ def test_the_same_with_a_qemu_that_sigkill_does_not_end(lab: Lab, ceph: Ceph) ->
         assert "blocklist" in told.stdout
     lab.wait_copies(vm.uuid, 1)
     assert ceph.holds(image, NEW)
-    assert write_from_vm(lab, new, NEW, offset=4096, timeout_s=60) == "ok"
+    assert write_from_vm(lab, new, NEW, offset=BEYOND + BLOCK, timeout_s=60) == "ok"
     assert admin.quarantined() == {SUSPECT}
 
 

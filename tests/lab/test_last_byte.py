@@ -17,6 +17,7 @@ from tests.lab.command import AdminNode, Ended, assert_refused, assert_started, 
 from tests.lab.proc import wait_until
 from tests.lab.storage import Array, HangingPath, Nbd, block_of, loop, make_file, wait_quiet
 from tests.lab.vm import BlockDisk, LabVm
+from tests.lab.writer import BEYOND
 
 SUSPECT = "kvm-01"
 OLD, NEW, LATE = 0x01, 0x0A, 0xEE
@@ -87,7 +88,7 @@ def test_a_leftover_whose_storage_answers_is_fenced_without_ado(lab: Lab, array:
 @pytest.mark.ceph
 @pytest.mark.parametrize("feature", ["layering", "exclusive-lock"])
 def test_nor_does_it_over_ceph_with_a_lock_on_the_image_or_without(lab: Lab, ceph: Ceph, feature: str) -> None:
-    disk = ceph.create_image(feature=feature)
+    disk = ceph.create_image(feature=feature, guest=False)
     vm = lab.start_vm(SUSPECT, "web-01", disk=disk)
     wait_quiet(lab, vm)
     assert write_from_vm(lab, vm, OLD) == "ok"
@@ -112,6 +113,7 @@ def test_pages_of_a_device_that_somebody_else_has_open_are_on_the_disk_before_th
         admin = AdminNode(lab)
         wait_quiet(lab, vm)
         with device.open("r+b", buffering=0) as written:  # pages are the device's, whoever writes them
+            written.seek(BEYOND)
             written.write(bytes([LATE]) * 4096)
         assert block_of(file) != bytes([LATE]) * 4096, "the cache keeps it for now"
         with faults.libvirtd_hung(lab, SUSPECT):

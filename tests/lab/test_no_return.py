@@ -70,6 +70,18 @@ def test_a_host_is_taken_back_with_what_is_its_own_and_without_what_runs_elsewhe
     assert defined(lab) == {other.uuid}
 
 
+def test_after_a_planned_move_whose_starts_all_failed_the_vm_can_be_started_where_it_was(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    for name in lab.hosts:
+        if name != SUSPECT:
+            faults.failing_start(lab, name)
+    ended = AdminNode(lab).start_vm(vm.name)
+    assert (ended.code, ended["reason"]) == (4, "start_failed"), ended
+    assert (lab.qemus(vm.uuid), defined(lab)) == ([], {vm.uuid})
+    lab.hosts[SUSPECT].virsh("start web-01")
+    assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT]
+
+
 def test_where_the_inventory_says_so_its_definition_stays_and_rejoin_wants_it_gone(lab: Lab) -> None:
     vm = lab.start_vm(SUSPECT, "web-01")
     admin = AdminNode(lab, fencing={"set_aside": False})

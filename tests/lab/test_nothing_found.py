@@ -298,9 +298,7 @@ def hold(lab: Lab, argv: list[str], disk: Path) -> int:
 
 @pytest.fixture
 def disk(lab: Lab) -> Path:
-    path = lab.folder / "web-01.raw"
-    path.write_bytes(bytes(1 << 20))
-    return path
+    return lab.write_guest(lab.folder / "web-01.raw", 1 << 20)
 
 
 @pytest.mark.parametrize("program", HOLDERS)
@@ -335,6 +333,35 @@ def test_who_only_reads_the_disk_is_no_hindrance(lab: Lab, disk: Path) -> None:
     with never_twice(lab):
         assert_started(admin, vm, admin.start_vm(vm.name))
     assert is_living(backup)
+
+
+# ---------------------------------------------------------------- another machine at the suspect's address
+
+
+def test_a_clone_that_has_the_suspect_s_address_is_not_fenced_in_its_place(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    faults.cloned(lab, "kvm-03", SUSPECT)
+    admin = AdminNode(lab)
+    before = lab.qemus(vm.uuid)
+    with faults.address_taken_over(lab, SUSPECT, "kvm-03"), never_twice(lab):
+        ended = admin.start_vm(vm.name)
+        found = admin.run_json("audit")
+        assert_refused(admin, vm, ended, "ambiguous", None, before)
+    assert "kvm-03 are one machine" in ended["message"], ended
+    assert [each["severity"] for each in found["findings"] if each["code"] == "clone"] == ["CRITICAL"], found
+    assert_started(admin, vm, admin.start_vm(vm.name))
+
+
+def test_clones_that_keep_their_addresses_are_named_and_fenced(lab: Lab) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    faults.cloned(lab, "kvm-03", SUSPECT)
+    admin = AdminNode(lab)
+    found = admin.run_json("audit")
+    assert [each["severity"] for each in found["findings"] if each["code"] == "clone"] == ["WARNING"], found
+    assert "cloned from one image" in str(found["findings"]), found
+    assert admin.run("inventory", "check").code == 0
+    with never_twice(lab):
+        assert_started(admin, vm, admin.start_vm(vm.name))
 
 
 # ---------------------------------------------------------------- controls

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 SECTOR = 512
 SECTORS = 16
+BEYOND = 64 << 10
+"""Bytes from the begin of a disk: from here on the guest never writes, and a test may."""
 _OWN, _FOUND = 0x8000, 0x8200
 _READ, _WRITE = 0x4200, 0x4300
 _BASE, _DRIVE, _PACKET = 0x7C00, 0x7D00, 0x7D10
