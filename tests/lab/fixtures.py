@@ -4,6 +4,7 @@ lab        four hosts, as if they had just come up
 ceph       a Ceph cluster on their network, its blocklist empty
 array      a machine that serves a disk by NBD, an empty one
 iscsi      the same by iSCSI
+gluster    the same by Gluster
 start_bmc  `start_bmc(IpmiBmc, "kvm-01")`: a BMC on loopback that switches a host
 """
 
@@ -21,7 +22,7 @@ from .ceph import Ceph
 from .cluster import Lab
 from .proc import wait_until
 from .require import HOST_PROGRAMS, require
-from .storage import Iscsi, Nbd
+from .storage import Gluster, Iscsi, Nbd
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +94,21 @@ def iscsi(iscsi_of_session: Iscsi, lab: Lab) -> Iscsi:
     """A machine beside the hosts that serves a disk by iSCSI, to qemu's own initiator."""
     iscsi_of_session.clear()
     return iscsi_of_session
+
+
+@pytest.fixture(scope="session")
+def gluster_of_session(lab_of_session: Lab) -> Iterator[Gluster]:
+    """The server itself. Use `gluster`."""
+    require("glusterd", "gluster", files=("/usr/lib/x86_64-linux-gnu/qemu/block-gluster.so",))
+    with Gluster(lab_of_session) as server:
+        yield server
+
+
+@pytest.fixture
+def gluster(gluster_of_session: Gluster, lab: Lab) -> Gluster:
+    """A machine beside the hosts that serves a file of a Gluster volume, to qemu's own client."""
+    gluster_of_session.clear()
+    return gluster_of_session
 
 
 @pytest.fixture

@@ -130,6 +130,54 @@ class Iscsi(Array):
         return NetworkDisk("iscsi", f"{self.TARGET}/1", self.node.address, self.PORT)
 
 
+class Gluster(Array):
+    """It serves a file of a volume of one brick; the client is qemu's own (libgfapi). `PORT` is the brick's."""
+
+    NAME, NUMBER, PORT = "gluster", 203, 49152
+    DAEMON = 24007
+    VOLUME = "vms"
+
+    def _serve(self) -> None:
+        brick = self.file.parent / "brick"
+        brick.mkdir()
+        self.file.rename(brick / self.file.name)
+        self.file = brick / self.file.name
+        state = self.file.parents[1] / "glusterd"
+        volfile = self.file.parents[1] / "glusterd.vol"
+        volfile.write_text(GLUSTERD.format(state=state, port=self.PORT))
+        state.mkdir()
+        for path in ("/var/run/gluster", "/var/log/glusterfs", "/var/lib/glusterd"):
+            self.node.exec(["mkdir", "-p", path])
+        self.node.spawn(["glusterd", "--no-daemon", f"--volfile={volfile}", "--log-file=/var/log/glusterd.log"])
+        wait_until(lambda: self._tell("pool", "list", check=False), "glusterd answers", 30)
+        self._tell("volume", "create", self.VOLUME, f"{self.node.address}:{brick}", "force")
+        self._tell("volume", "start", self.VOLUME)
+
+    def _tell(self, *words: str, check: bool = True) -> bool:
+        argv = ["gluster", "--mode=script", *words]
+        return self.node.exec(argv, check=check).returncode == 0
+
+    def cut(self, host: str) -> Fault:
+        """The storage network of a host drops its packets, both ways: to the daemon and to the brick."""
+        return faults.drop_ports(self.lab, host, self.node.address, f"{self.DAEMON},{self.PORT}")
+
+    @property
+    def disk(self) -> NetworkDisk:
+        """The disk as a VM has it."""
+        return NetworkDisk("gluster", f"{self.VOLUME}/{self.file.name}", self.node.address, self.DAEMON)
+
+
+GLUSTERD = """\
+volume management
+    type mgmt/glusterd
+    option working-directory {state}
+    option transport-type socket
+    option base-port {port}
+    option max-port {port}
+end-volume
+"""
+
+
 def wait_quiet(lab: Lab, vm: LabVm) -> None:
     """Wait until the guest's firmware has read what it reads: a server drops a write behind a question of the dead."""
     seen = [""]

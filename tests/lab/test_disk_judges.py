@@ -70,13 +70,19 @@ def on_iscsi(iscsi: Array) -> Judged:
 
 
 @pytest.fixture
+def on_gluster(gluster: Array) -> Judged:
+    return on_array(gluster)
+
+
+@pytest.fixture
 def on_rbd(lab: Lab, ceph: Ceph) -> Judged:
     disk = ceph.import_image(new_disk(lab), "layering")
     return Judged(disk, lambda: ceph.read(disk.image, 0, SECTORS * SECTOR), lambda: ceph.cut_storage(SUSPECT))
 
 
 @pytest.mark.parametrize(
-    "kind", ["on_file", "on_block", "on_nbd", "on_iscsi", pytest.param("on_rbd", marks=pytest.mark.ceph)]
+    "kind",
+    ["on_file", "on_block", "on_nbd", "on_iscsi", "on_gluster", pytest.param("on_rbd", marks=pytest.mark.ceph)],
 )
 def test_the_new_copys_writes_are_the_last(lab: Lab, request: pytest.FixtureRequest, kind: str) -> None:
     judged: Judged = request.getfixturevalue(kind)

@@ -36,7 +36,7 @@ def copy_of(lab: Lab, vm: LabVm, ended: Ended) -> LabVm:
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["killed", "gone already"])
-@pytest.mark.parametrize("kind", ["array", "iscsi"])
+@pytest.mark.parametrize("kind", ["array", "iscsi", "gluster"])
 def test_what_the_kernel_still_sends_for_the_dead_never_arrives(
     lab: Lab, request: pytest.FixtureRequest, kind: str, gone: bool
 ) -> None:

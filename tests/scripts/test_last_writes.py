@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,45 @@ def test_where_a_path_of_it_exists_for_it_alone_everything_is_flushed(
     wait_until(lambda: any("its own" in path for path in open_files(process.pid)), "it has it open")
     assert said(shell.at(root).fence(vm)) == (Verdict.CONFIRMED_DEAD, "")
     assert asked.read_text().splitlines() == ["all"]
+
+
+SOCKETS = Path(__file__).parents[2] / "hafence/adapters/hosts/scripts/sockets.sh"
+
+
+@pytest.mark.parametrize(
+    ("definition", "port", "counts"),
+    [
+        ("<source protocol='nbd' name='web'>\n  <host name='10.0.0.9' port='10999'/>", 10999, True),
+        ("<source protocol='nbd' name='web'>\n  <host name='10.0.0.9' port='10999'/>", 10998, False),
+        ("<source protocol='nbd' name='web'/>", 10809, True),
+        ("<source protocol='iscsi' name='iqn:web/1'/>", 3260, True),
+        ("<source protocol='rbd' name='rbd/web'/>", 3300, True),
+        ("<source protocol='rbd' name='rbd/web'/>", 6789, True),
+        ("<source protocol='rbd' name='rbd/web'/>", 6799, False),
+        ("<source protocol='rbd' name='rbd/web'/>", 6800, True),
+        ("<source protocol='rbd' name='rbd/web'/>", 7568, True),
+        ("<source protocol='rbd' name='rbd/web'/>", 7569, False),
+        ("<source protocol='rbd' name='rbd/web'/>", 49152, False),
+        ("<source protocol='gluster' name='vms/web'>\n  <host name='10.0.0.9' port='24010'/>", 24010, True),
+        ('<source protocol="gluster" name="vms/web"/>', 24007, True),
+        ("<source protocol='gluster' name='vms/web'/>", 49152, True),
+        ("<source protocol='gluster' name='vms/web'/>", 60999, True),
+        ("<source protocol='gluster' name='vms/web'/>", 61000, False),
+        ("<source protocol='nfs' name='/vms/web'/>", 2049, True),
+        ("<source protocol='sheepdog' name='web'/>", 7000, True),
+        ("<source protocol='ssh' name='/vms/web'/>", 22, True),
+        ("<source protocol='rbd' name='rbd/web'/>", 22, False),
+    ],
+)
+def test_the_storage_of_a_vm_that_is_gone_is_known_by_the_ports_of_its_definition_and_of_its_protocol(
+    shell: Shell, definition: str, port: int, counts: bool
+) -> None:
+    asked = f'add_storage_ports "$SAID"; is_storage {port:04X}'
+    text = f"{SOCKETS.read_text()}\nNL='\n' NETWORKED=web STORAGE_PORTS='' BRICKS=no\n{asked}\n"
+    done = subprocess.run(
+        [shell.command[0], "-c", text], env={"SAID": definition, "PATH": os.environ["PATH"]}, check=False
+    )
+    assert done.returncode == (0 if counts else 1)
 
 
 IN_ANOTHER_NETWORK = """

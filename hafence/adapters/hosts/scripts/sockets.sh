@@ -63,9 +63,10 @@ add_peer() {
 }
 
 # note_storage: NETWORKED, the VMs of which no process could say what it has open (OPEN_VMS), and whose disks may be behind a
-# network, by their definition or because they have none here; and STORAGE_PORTS, in hex, apart by "|", that these name.
+# network, by their definition or because they have none here; and STORAGE_PORTS, in hex, apart by "|", that these name, or
+# that their protocols have. BRICKS: yes where one is on Gluster.
 note_storage() {
-    STORAGE_PORTS='' NETWORKED=''
+    STORAGE_PORTS='' NETWORKED='' BRICKS=no
     for storage_vm in $VMS; do
         case "$OPEN_VMS " in
         *" $storage_vm "*) continue ;;
@@ -91,6 +92,12 @@ note_storage() {
 add_storage_ports() {
     IFS=$NL
     for storage_line in $1; do
+        case $storage_line in
+        *protocol=?gluster*) STORAGE_PORTS="$STORAGE_PORTS|5DC7" BRICKS=yes ;;
+        *protocol=?nfs*) STORAGE_PORTS="$STORAGE_PORTS|0801" ;;
+        *protocol=?sheepdog*) STORAGE_PORTS="$STORAGE_PORTS|1B58" ;;
+        *protocol=?ssh*) STORAGE_PORTS="$STORAGE_PORTS|0016" ;;
+        esac
         storage_line=${storage_line#*port=?}
         storage_line=${storage_line%%[!0-9]*}
         case $storage_line in
@@ -102,12 +109,14 @@ add_storage_ports() {
 }
 
 # is_storage PORT in hex: one of STORAGE_PORTS, NBD's (10809), iSCSI's (3260), or Ceph's: 3300 and 6789 of monitors, 6800 to
-# 7568 of OSDs.
+# 7568 of OSDs. Gluster's daemon (24007) names to its clients the ports of its bricks, 49152 to 60999 (base-port and max-port
+# in glusterd.vol).
 is_storage() {
     [ -n "$NETWORKED" ] || return 1
-    case "|$STORAGE_PORTS|2A39|0CE4|1A85|" in
+    case "|$STORAGE_PORTS|2A39|0CBC|0CE4|1A85|" in
     *"|$1|"*) return 0 ;;
     esac
+    if [ "$BRICKS" = yes ] && [ $((0x$1)) -ge 49152 ] && [ $((0x$1)) -le 60999 ]; then return 0; fi
     [ $((0x$1)) -ge 6800 ] && [ $((0x$1)) -le 7568 ]
 }
 
