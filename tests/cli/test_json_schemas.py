@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from hafence.core.outcome import Decision
 from hafence.core.reasons import Reason
 from hafence.core.record import VmState
 from hafence.core.survey import Code, Severity
+from hafence.workflows.host_status import HostReason
+from hafence.workflows.planned_work import WorkReason
 from tests.cli.conftest import Desk
 from tests.cli.test_json import BARE, FULL
 from tests.json_schemas import NAMES, faults, hold, schema, schema_of
@@ -44,6 +48,9 @@ def test_the_schemas_name_the_words_that_there_are() -> None:
     assert live["seen"]["enum"] == words(Seen)
     check = schema("doctor")["anyOf"][0]["properties"]["checks"]["items"]["properties"]
     assert check["state"]["enum"] == words(Ready)
+    of_a_host = schema("common")["$defs"]["host_run"]["properties"]["reason"]["enum"]
+    assert of_a_host == [*words(HostReason), "not_in_quarantine"]
+    assert schema("common")["$defs"]["planned"]["properties"]["reason"]["enum"] == words(WorkReason)
 
 
 def test_an_outcome_is_what_is_promised_with_all_and_with_nothing() -> None:
@@ -77,22 +84,30 @@ def _outcome_faults(change: dict[str, Any]) -> list[str]:
 
 def test_a_line_is_known_by_its_command() -> None:
     assert (
-        *("audit", "capture", "config-show", "doctor", "evacuate", "evacuate-lines"),
-        *("explain", "fence", "history", "start-vm", "status"),
+        *("arm", "audit", "capture", "config-show", "confirm-dead", "disarm", "doctor", "evacuate", "evacuate-lines"),
+        *("explain", "fence", "history", "inventory-check", "maintenance", "rejoin", "simulate-compare"),
+        *("simulate-explore", "simulate-play", "start-vm", "status", "store-check"),
     ) == NAMES
     assert schema_of(["python", "-m", "hafence", "-i", "x", "config", "show", "--json"]) == "config-show"
     assert schema_of(["fence", "web-01", "--json"]) == "fence"
-    assert schema_of(["fence", "web-01"]) is schema_of(["rejoin", "kvm-01", "--json"]) is None
+    assert schema_of(["fence", "web-01"]) is schema_of(["demo", "--json"]) is None
+    assert schema_of(["store", "check", "--json"]) == "store-check"
     with pytest.raises(AssertionError, match=r"docs/json/doctor\.json: .*\$ lacks checks"):
         hold(["doctor", "--json"], '{"ready": true}')
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("simulate-")])
 def test_every_command_that_has_a_schema_prints_what_it_says(desk: Desk, name: str) -> None:
     """Of an error, and of what there is without a run; tests of runs hold theirs to it, too."""
-    line = name.replace("config-show", "config show").split()
+    line = re.sub("^(config|inventory|store)-", r"\1 ", name).split()
     desk.type(*line, "--json")
     said = desk.type(*line, *(["web-01", "--dry-run"] if name in ("fence", "start-vm") else []), "--json")
     assert faults(name, said.document) == []
     desk.write("hosts: [")
     assert desk.type(*line, "--json").document["error"]["exit"] in (2, 6)
+
+
+def test_a_scenario_that_is_played_is_told_as_promised(desk: Desk) -> None:
+    folder = Path(__file__).parents[1] / "scenarios" / "zombie-leader"
+    assert faults("simulate-play", desk.type("simulate", "play", str(folder), "--json").document) == []
+    assert faults("simulate-play", desk.type("simulate", "play", "nowhere", "--json").document) == []

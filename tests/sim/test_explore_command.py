@@ -19,6 +19,7 @@ from hafence.sim.report import Failure
 from hafence.sim.scenario import play_events, play_folder
 from hafence.sim.search import as_scenario, exhaustive
 from hafence.sim.situations import Means, inventory
+from tests.json_schemas import faults
 
 DRAFTS = "ssh-failure-counts-as-dead"
 SCENARIO = str(Path(__file__).parents[1] / "scenarios/dead-host")
@@ -54,6 +55,7 @@ def test_the_whole_search_of_one_run_as_a_document() -> None:
     assert document["cases"] == document["searches"]["one run"] > 20
     assert document["unbidden_split_brains"] > 0
     assert document["stories"] == []
+    assert faults("simulate-explore", document) == []
 
 
 @pytest.mark.slow
@@ -62,7 +64,9 @@ def test_the_table_of_policies_fits_80_columns_and_the_document_has_every_row() 
     shown = hafence(*wanted)
     assert shown.returncode == 0, shown.stderr
     assert all(len(line) <= 80 for line in shown.stdout.splitlines())
-    rows = json.loads(hafence(*wanted, "--json").stdout)["policies"]
+    document = json.loads(hafence(*wanted, "--json").stdout)
+    assert faults("simulate-compare", document) == []
+    rows = document["policies"]
     assert {(row["policy"], row["fences"]) for row in rows} == {
         *(
             (policy, fences)
@@ -87,6 +91,7 @@ def test_what_the_drafts_break_is_written_as_scenarios_that_play_to_the_same_end
     document = json.loads(done.stdout)
     assert document["split_brains"] > 0
     assert document["stories"]
+    assert faults("simulate-explore", document) == []
     for story in document["stories"]:
         played = hafence("simulate", "play", "--policy", DRAFTS, story["folder"])
         assert played.returncode == 3
