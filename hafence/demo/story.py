@@ -17,11 +17,12 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from .acts import ACTS, TWICE, Act
 from .cluster import DemoCluster, DemoError
+from .guard import install_guard, remove_guard
 from .layout import FAULTS, VMS
 from .writers import overlap, writers
 
@@ -38,83 +39,6 @@ OPENING = (
 OWN_HOSTS = (
     "For hosts of your own: 'hafence inventory init' writes one to begin with, then 'hafence inventory check' and"
     " 'hafence audit'."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One act: what happens before, the command, and what must come of it.
-
-    `host` is where the VM must write afterwards and nowhere else; None: anywhere but on `suspect`.
-    """
-
-    title: str
-    tells: str
-    command: tuple[str, ...]
-    exit: int
-    word: str
-    vm: str
-    suspect: str
-    host: str | None
-    explains: str
-    fault: tuple[str, str] | None = None
-    heals: tuple[str, str] | None = None
-
-
-ACTS = (
-    Act(
-        title="A leftover is fenced, and the VM starts elsewhere",
-        tells="kvm-01 no longer answers the admin node: connections open and nothing comes. Its VM web-01 still"
-        " writes to its disk. Starting it elsewhere now would corrupt the disk.",
-        fault=("kvm-01", "cut"),
-        command=("start-vm", "web-01"),
-        exit=0,
-        word="confirmed_dead",
-        vm="web-01",
-        suspect="kvm-01",
-        host=None,
-        explains="A sibling reached kvm-01. The leftover was killed, seen dead in two scans, and only then did web-01"
-        " start on another host.",
-    ),
-    Act(
-        title="A refusal",
-        tells="On kvm-02 another manager starts every VM again that ends there. The admin wants web-02 elsewhere;"
-        " kvm-02 answers, so hafence would ask, and --yes is the answer.",
-        fault=("kvm-02", "respawn"),
-        command=("start-vm", "web-02", "--yes"),
-        exit=3,
-        word="still_alive",
-        vm="web-02",
-        suspect="kvm-02",
-        host="kvm-02",
-        explains="The leftover was killed and came back before the second scan. hafence does not guess: it refused"
-        " (exit 3), started nothing, and named the ways out. web-02 writes on kvm-02 only.",
-    ),
-    Act(
-        title="A dead host",
-        tells="kvm-04 has lost its power, and mail-01 with it. No sibling can reach it, so no scan can prove a death.",
-        fault=("kvm-04", "off"),
-        command=("start-vm", "mail-01"),
-        exit=0,
-        word="unreachable_confirmed",
-        vm="mail-01",
-        suspect="kvm-04",
-        host=None,
-        explains="Silence alone is not death: by the policy 'confirm' two siblings and the admin node looked for signs"
-        " of life and found none. What that can't prove is printed as the residual risk.",
-    ),
-    Act(
-        title="The way out of the refusal",
-        tells="The admin has ended the other manager on kvm-02 and runs the same command again.",
-        heals=("kvm-02", "respawn"),
-        command=("start-vm", "web-02", "--yes"),
-        exit=0,
-        word="confirmed_dead",
-        vm="web-02",
-        suspect="kvm-02",
-        host=None,
-        explains="This time it stayed dead, so web-02 was started elsewhere.",
-    ),
 )
 
 
@@ -178,9 +102,11 @@ def _show(cluster: DemoCluster, say: Out, screen: bool) -> list[str]:
         where = " then ".join(f"{host} (pid {pid})" for host, pid in writers(beats))
         twice = overlap(beats)
         say(f"  {vm.name:<8} {len(beats):>4} heartbeats: {where}{'' if not twice else '  TWO WRITERS: ' + twice}")
-        faults += [f"{vm.name}: {twice}"] if twice else []
-    if not any(overlap(cluster.beats(vm.name)) for vm in VMS):
-        say("Every VM had at most one writer at any time.")
+        if bool(twice) != (vm.name in TWICE):
+            faults.append(f"{vm.name}: {twice or 'had one writer at a time'}")
+    if not faults:
+        but = " and ".join(sorted(TWICE))
+        say(_filled(f"Every VM had at most one writer at any time, but for {but} while kvm-04 had no guard."))
     say("")
     return faults
 
@@ -191,6 +117,9 @@ def play(cluster: DemoCluster, act: Act, number: int, say: Out, screen: bool = F
     say("")
     say(_filled(act.tells))
     say("")
+    if act.guarded:
+        host, is_there = act.guarded
+        (install_guard if is_there else remove_guard)(cluster.folder, host)
     if act.fault:
         cluster.make_fault(*act.fault)
     if act.heals:
@@ -199,7 +128,7 @@ def play(cluster: DemoCluster, act: Act, number: int, say: Out, screen: bool = F
     faults = []
     if code != act.exit:
         faults.append(f"{act.title}: exit {code} instead of {act.exit}")
-    if _last_reason(cluster) != act.word:
+    if act.word and _last_reason(cluster) != act.word:
         faults.append(f"{act.title}: the reason was not {act.word}")
     if not faults:
         faults += _look(cluster, act)
@@ -216,6 +145,9 @@ def _look(cluster: DemoCluster, act: Act) -> list[str]:
     since = len(cluster.beats(act.vm))
     cluster.wait(lambda: len(cluster.beats(act.vm)) > since + 2, f"{act.vm} to write")
     hosts = {beat.host for beat in cluster.beats(act.vm)[since:]}
+    if act.twice:
+        both = act.suspect in hosts and len(hosts) == 2
+        return [] if both else [f"{act.vm} is written from {' and '.join(sorted(hosts))} alone"]
     if len(hosts) != 1:
         return [f"{act.vm} is written from {' and '.join(sorted(hosts))}"]
     if act.host is not None and hosts != {act.host}:
@@ -267,8 +199,6 @@ def _say_what_to_try(cluster: DemoCluster, say: Out) -> None:
     say("")
     for fault, about in FAULTS.items():
         _say_command(f"touch {folder}/faults/kvm-03.{fault}", about, say)
-    about = "it boots, and its autostart runs mail-01 a second time: see the audit"
-    _say_command(f"rm {folder}/faults/kvm-04.off", about, say)
     say("")
     say("The cluster ends by itself after 8 hours, or with:")
     say("")

@@ -146,6 +146,7 @@ class Libvirt:
 
     def launch(self, name: str, text: str) -> None:
         """Start the stand-in for qemu: a session of its own, known to ROOT/proc before it writes anything."""
+        self.ask_hook(name, text)
         write(f"{self.running}/{name}.xml", text)
         ready, told = os.pipe()
         if os.fork():
@@ -162,6 +163,20 @@ class Libvirt:
             os.write(told, str(error).encode())
         finally:
             os._exit(1)
+
+    def ask_hook(self, name: str, text: str) -> None:
+        """A hook may refuse the start, as libvirt's may: it gets the definition on stdin."""
+        hook = f"{self.root}/etc/libvirt/hooks/qemu"
+        if not os.path.exists(hook):
+            return
+        import subprocess
+
+        places = {"CONF": "etc/hafence-guard.conf", "RUN": "run/hafence"}
+        here = {f"HAFENCE_GUARD_{key}": f"{self.root}/{place}" for key, place in places.items()}
+        words = [hook, name, "prepare", "begin", "-"]
+        done = subprocess.run(words, input=text, env=os.environ | here, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise VirshError(f"Hook script execution failed: {done.stderr.strip()}")
 
     def become_qemu(self, name: str, text: str, told: int) -> None:
         """The rest of this process's life. The pipe to the parent closes with exec, which says: it runs.

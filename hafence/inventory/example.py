@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, files
-from pathlib import Path
+from .shipped import shipped
 
 NAME = "inventory.example.yaml"
 _DEFINITION = "    domain_xml: contrib/domains/web-01.xml "
@@ -19,14 +18,4 @@ def first_inventory() -> str:
 
 def example_text() -> str:
     """The example's text. FileNotFoundError where an installation has left it out."""
-    beside = Path(__file__).parents[2] / NAME  # in a clone
-    if beside.is_file():
-        return beside.read_text(encoding="utf-8")
-    try:
-        listed = files("hafence") or []
-    except PackageNotFoundError:
-        listed = []
-    for each in listed:
-        if each.name == NAME:
-            return Path(str(each.locate())).read_text(encoding="utf-8")
-    raise FileNotFoundError(NAME)
+    return shipped(NAME).read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import asyncssh
 import pytest
 
 from hafence.demo.cluster import DemoCluster
+from hafence.demo.guard import install_guard, remove_guard
 from hafence.demo.layout import HOSTS, VMS, root_of
 from hafence.demo.writers import overlap, writers
 
@@ -76,6 +77,24 @@ def test_virsh_tells_running_from_defined_and_refuses_a_second_start(client: Cli
     assert set(client.run("kvm-02", "virsh -q list --all --uuid")[1].split()) == set(vms.values())
     assert client.run("kvm-02", f"virsh -q start {vms['web-02']}; virsh domstate web-02") == (0, "running\n")
     assert not overlap(client.cluster.beats("web-02"))
+
+
+def test_with_the_guard_libvirt_starts_nothing_that_hafence_has_not_started(client: Client) -> None:
+    folder, run = client.cluster.folder, root_of(client.cluster.folder, "kvm-01") / "run/hafence"
+    uuid = next(vm.uuid for vm in VMS if vm.name == "web-01")
+    client.run("kvm-01", "virsh destroy web-01")
+    install_guard(folder, "kvm-01")
+    status, said = client.run("kvm-01", "virsh start web-01 2>&1")
+    assert (status, "Hook script execution failed: hafence-guard: hafence has not started VM" in said) == (1, True), (
+        said
+    )
+    run.mkdir(exist_ok=True)
+    (run / f"{uuid}.ticket").write_text("1 start\n")
+    assert client.run("kvm-01", "virsh start web-01")[0] == 0
+    client.run("kvm-01", "virsh destroy web-01")
+    (run / f"{uuid}.ticket").unlink()
+    remove_guard(folder, "kvm-01")
+    assert client.run("kvm-01", "virsh start web-01")[0] == 0
 
 
 def test_virsh_keeps_what_is_defined_and_forgets_what_was_only_created(client: Client) -> None:

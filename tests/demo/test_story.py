@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hafence.demo.acts import ACTS
 from hafence.demo.cluster import DemoCluster
 from hafence.demo.layout import VMS
-from hafence.demo.story import ACTS, play, run_shown
+from hafence.demo.story import play, run_shown
 
 
 def test_the_demo_goes_as_told_and_leaves_nothing(tmp_path: Path) -> None:
@@ -34,7 +35,12 @@ def test_the_demo_goes_as_told_and_leaves_nothing(tmp_path: Path) -> None:
     for number, act in enumerate(ACTS, 1):
         assert f"{number}. {act.title}" in done.stdout
         assert f"$ hafence {' '.join(act.command)}" in done.stdout
-    assert "Every VM had at most one writer at any time." in done.stdout
+    assert "Every VM had at most one writer at any time, but for mail-01 while kvm-04 had no guard." in " ".join(
+        done.stdout.split()
+    )
+    guarded, bare = done.stdout.split("6. The same without it")
+    assert "TWO LIVING COPIES" not in guarded
+    assert "TWO LIVING COPIES: on kvm-" in bare
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("hafence-demo-")] == []
 
 

@@ -63,6 +63,8 @@ class Hunt:
                 return json.dumps(try_mutant(mutant, talks, guard))
             except NotTried:
                 return _NOT_TRIED
+            except Exception:  # what it does is no effect that the simulated world could even refuse
+                return json.dumps(Trial("bug", "(nonsense)"))
 
         return work
 
