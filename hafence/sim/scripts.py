@@ -110,7 +110,8 @@ def fence_script(
     ends |= dict.fromkeys(barred, Leftovers("unknown", 0, 0, "", ANOTHER_STORE))
     ends |= {vm: Leftovers("alive", len(living), 0, "", DISKS_DIFFER) for vm, living in spared.items()}
     for vm, (verdict, found, killed, state, why, reset) in ends.items():
-        facts = f"found={found} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
+        seen = "" if vm in barred else found  # one that is left to another store is not searched for
+        facts = f"found={seen} killed={killed} zombie=0 destroy=none autostart=off state={state} why={why}"
         aside = {} if vm in barred or vm in spared else _set_aside(world, host, order, vm, verdict, until)
         ended = {"reset": str(reset)} if reset else {}
         ended |= {"differs": "newer.qcow2"} if vm in spared else {}

@@ -86,6 +86,7 @@ def _look(names: Mapping[Uuid, str], look: Look) -> str:
                 f" defined {_vms(names, look.defined)}; autostart {_vms(names, look.autostart)};"
                 f" saved {_vms(names, look.saved)}; listed {_vms(names, look.listed)};"
                 f" aside {_vms(names, look.aside)};"
+                f" held {_vms(names, look.held)};"
                 f" in doubt {_vms(names, look.doubtful)}; halted {_vms(names, look.halted)};"
                 f" memory {memory}; clock {'agrees' if agrees else 'differs'};"
                 f" machine {'played' if look.machine_id else 'not played'}; missing {sorted(look.missing)}"

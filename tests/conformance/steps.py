@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hafence.core.attempts import FenceOrder
+from hafence.core.marks import Claim
 from hafence.core.model import CephSettings, Host, HostName, Inventory, Uuid
 from hafence.core.power import devices_of
 from hafence.core.starts import StartOrder
@@ -127,6 +128,7 @@ def fence(
     starts: bool = False,
     aside: bool = False,
     watch: bool = False,
+    claim: Claim | None = None,
 ) -> Ask:
     """Fence VMs (those whose home is the suspect, where none are named)."""
 
@@ -135,7 +137,7 @@ def fence(
         there = tuple(uuid for uuid, vm in inventory.vms.items() if vm.host == suspect)
         proxy = HostName(through) if through else None
         order = FenceOrder(HostName(suspect), proxy, named or there, within_s, SETTLE_S, now + lease_s)
-        return Fence(replace(order, rehearse=rehearse, starts=starts, aside=aside, watch=watch))
+        return Fence(replace(order, rehearse=rehearse, starts=starts, aside=aside, watch=watch, claim=claim))
 
     return make
 
@@ -151,17 +153,25 @@ def give_back(host: str, *vms: str) -> Ask:
 
 
 def start(
-    vm: str, target: str, ticket: int = 1, within_s: float = 6.0, lease_s: float = LEASE_S, boot: str = NOW
+    vm: str,
+    target: str,
+    ticket: int = 1,
+    within_s: float = 6.0,
+    lease_s: float = LEASE_S,
+    boot: str = NOW,
+    claim: Claim | None = None,
 ) -> Ask:
     """Start a VM; `boot`: NOW, or the one in which its target was when the case BEGAN."""
     return lambda inventory, now: Start(
-        replace(_start_order(inventory, vm, target, ticket, now + lease_s, within_s), boot_id=boot)
+        replace(_start_order(inventory, vm, target, ticket, now + lease_s, within_s), boot_id=boot, claim=claim)
     )
 
 
-def settle(vm: str, target: str, ticket: int = 1, within_s: float = 6.0) -> Ask:
+def settle(vm: str, target: str, ticket: int = 1, within_s: float = 6.0, claim: Claim | None = None) -> Ask:
     """Find out what became of a start."""
-    return lambda inventory, now: Settle(_start_order(inventory, vm, target, ticket, now + LEASE_S, within_s))
+    return lambda inventory, now: Settle(
+        replace(_start_order(inventory, vm, target, ticket, now + LEASE_S, within_s), claim=claim)
+    )
 
 
 def _start_order(

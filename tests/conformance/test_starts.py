@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hafence.core.marks import Claim
 from tests.conformance.steps import (
     BEGAN,
     Ask,
@@ -46,6 +47,30 @@ def test_a_start_is_made_once(lab: Lab) -> None:
 
 def test_two_starts_at_once_bring_one_process(lab: Lab) -> None:
     compare(lab, ABSENT, [at_once(start("web", TARGET), start("web", TARGET)), look(TARGET)])
+
+
+OURS, THEIRS = Claim("a" * 16, "run-a", 60.0), Claim("b" * 16, "run-b", 60.0)
+IMPATIENT = Claim("b" * 16, "run-b", 0.0)
+"""To whom no mark is young."""
+
+
+def test_what_another_store_s_run_has_marked_is_left_alone_while_the_mark_is_young(lab: Lab) -> None:
+    steps: list[Step] = [
+        fence(HOME, PROXY, "web", claim=OURS),
+        look_for("web", HOME, TARGET),
+        fence(HOME, PROXY, "web", claim=THEIRS),
+        start("web", TARGET, claim=OURS),
+        start("web", TARGET, ticket=2, claim=THEIRS),
+        settle("web", TARGET, ticket=2, claim=THEIRS),
+        look_for("web", HOME, TARGET),
+        fence(TARGET, PROXY, "web", rehearse=True, claim=THEIRS),
+        fence(TARGET, PROXY, "web", claim=THEIRS),
+        fence(TARGET, PROXY, "web", claim=IMPATIENT),
+        start("web", TARGET, ticket=3, claim=OURS),
+        start("web", TARGET, ticket=4, claim=IMPATIENT),
+        look_for("web", HOME, TARGET),
+    ]
+    compare(lab, [Placed("web", HOME)], steps)
 
 
 def test_an_older_start_does_nothing(lab: Lab) -> None:
