@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from itertools import groupby
 
 import pytest
 
@@ -29,7 +30,8 @@ def test_off_pulls_the_plug_of_a_host_and_on_boots_it(lab: Lab, start_bmc: Start
     assert not lab.hosts["kvm-01"].is_on()
     assert bmc.ask("on").returncode == 0
     assert lab.hosts["kvm-01"].is_on()
-    assert bmc.orders == ["off", "on"]
+    # ipmitool sends an order again that got no answer in time
+    assert [order for order, _ in groupby(bmc.orders)] == ["off", "on"]
 
 
 def test_off_ends_what_sigkill_does_not(lab: Lab, start_bmc: Start) -> None:
