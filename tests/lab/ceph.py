@@ -27,6 +27,8 @@ BLOCK = 4096
 IMAGE_SIZE = 4 << 20
 FIRST_DISK = "/machine/peripheral/virtio-disk0/virtio-backend"
 
+# The lease of a placement group outlives every freeze of the daemons: a lone OSD whose leases have run out meanwhile
+# may stay "laggy" for good, and answers nothing any more. That is Ceph's own, and no test's matter.
 CONF = """\
 [global]
 fsid = {fsid}
@@ -41,6 +43,7 @@ osd_pool_default_min_size = 1
 osd_pool_default_pg_num = 8
 osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
+osd_pool_default_read_lease_ratio = 100
 osd_client_watch_timeout = {watch_timeout_s}
 mon_allow_pool_size_one = true
 mon_warn_on_pool_no_redundancy = false
