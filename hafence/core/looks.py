@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .backing import Backing, is_other
 from .halted import Halted
 from .marks import Claim, Mark
 from .model import HostName, Uuid
-from .needs import Lack, Lacking, NeedKind
+from .needs import Lack, Lacking, Need, NeedKind
 from .troubles import Trouble, met_straight, own_way_out
 
 
@@ -78,6 +79,8 @@ class HostLook:
     clock_within_s: float = 0.0
     lacking: tuple[Lack, ...] = ()
     """What the one VM that the look was about needs, by its definition, and does not find here."""
+    backings: Mapping[Need, Backing] = field(default_factory=dict)
+    """What lies here under that to which the VM writes, as far as it has a path."""
 
     @property
     def clock_off_s(self) -> float:
@@ -93,6 +96,11 @@ class HostLook:
     def lacks_state(self) -> bool:
         """Whether a start here makes a part of the VM's state anew."""
         return any(lack.need.kind is NeedKind.STATE and lack.how is Lacking.MISSING for lack in self.lacking)
+
+    def others_than(self, look: HostLook) -> tuple[Need, ...]:
+        """Of that to which the VM writes what is certainly another thing here than there."""
+        both = [need for need in self.backings if need in look.backings]
+        return tuple(need for need in both if is_other(self.backings[need], look.backings[need]))
 
     def runs(self, vm: Uuid) -> bool:
         """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""

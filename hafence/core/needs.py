@@ -40,6 +40,13 @@ class Need:
 
     kind: NeedKind
     what: str
+    is_written: bool = False
+    """Whether the VM writes to it: then it must be the same on every host, and not only be there."""
+
+    @property
+    def thing(self) -> str:
+        """A disk in words, without an article."""
+        return self.says.removeprefix("the ")
 
     @property
     def says(self) -> str:

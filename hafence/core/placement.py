@@ -29,6 +29,8 @@ class Against(Enum):
     PROGRAMS = "programs"
     LACKS = "lacks"
     """Something that the VM's definition names is not there."""
+    OTHER_DISK = "other_disk"
+    """Its disk is not the one that the suspect has."""
     MEMORY = "memory"
     SAVED_IMAGE = "saved_image"
     KEPT_APART = "kept_apart"
@@ -62,7 +64,8 @@ class Placement:
     @property
     def would_not_start(self) -> bool:
         """Whether a host would do if the VM could start there: it answers, and lacks what the definition names."""
-        return any(unfit.against in (Against.LACKS, Against.SAVED_IMAGE) for _, unfit in self.excluded)
+        against = (Against.LACKS, Against.OTHER_DISK, Against.SAVED_IMAGE)
+        return any(unfit.against in against for _, unfit in self.excluded)
 
     @property
     def lacks_memory(self) -> bool:
@@ -165,6 +168,18 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
     return None
 
 
+def _of_another_disk(suspect: HostName, there: Look | None, here: Look | None) -> Unfit | None:
+    """What the VM would go on from here is not what it has written to on the suspect, where that can be looked into."""
+    if not isinstance(there, HostLook) or not isinstance(here, HostLook):
+        return None
+    others = here.others_than(there)
+    if not others:
+        return None
+    says = "has " + " and ".join(f"another {need.thing}" for need in others) + f" than {suspect}"
+    way = f"give it {others[0].says} of {suspect} itself (shared storage); what it has there is a copy of its own"
+    return Unfit(Against.OTHER_DISK, says, way)
+
+
 _OF_LIBVIRT = {
     Libvirt.BUSY: "wait until the VM has started that its libvirt is busy with",
     Libvirt.HUNG: "see why libvirt is slow there, or give it more time (fencing: libvirt_timeout)",
@@ -207,6 +222,8 @@ def choose_targets(
     for host in hosts:
         look = looks.get(host.name)
         reason = reason_against(host, suspect, room, quarantined, look, looked)
+        if reason is None:
+            reason = _of_another_disk(suspect, looks.get(suspect), look)
         if reason is None and to is not None and host.name != to:
             reason = Unfit(Against.NOT_ASKED_FOR, f"is not {to}, which was asked for")
         if reason is None:

@@ -38,11 +38,11 @@ def need_of_disk(kind: str, source: str, writable: bool) -> Need | None:
     """What a disk of libvirt's type `kind` needs of a host."""
     if kind in ("file", "block"):
         how = NeedKind.WRITE if writable else NeedKind.READ
-        return Need(how, source) if _PATH.match(source) else None
+        return Need(how, source, writable) if _PATH.match(source) else None
     if kind == "volume":
         pool, _, volume = source.removeprefix("volume:").partition("/")
         if _NAME.match(pool) and _NAME.match(volume):
-            return Need(NeedKind.VOLUME, f"{pool} {volume}")
+            return Need(NeedKind.VOLUME, f"{pool} {volume}", writable)
     return None
 
 

@@ -197,6 +197,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
         host.answers_for = host
         host.sshd = host.libvirtd = host.bmc = "ok"
         host.firewall = host.start_fault = host.lacks = host.wants = ""
+        host.own_disk = "off"
         host.slow_s = host.clock_offset_s = 0.0
         host.memory_free_mib = 32768
         for qemu in list(host.qemus):
@@ -241,6 +242,7 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "wants": hosts.attribute("wants", WANTS),
     "starts": hosts.attribute("start_fault", STARTS),
     "guard": hosts.attribute("guard", ("on", "off")),
+    "own_disk": hosts.attribute("own_disk", ("on", "off")),
     "slow": hosts.slow,
     "memory": hosts.memory,
     "qemu": hosts.qemu,

@@ -181,6 +181,8 @@ def lacks(inventory: Inventory, notes: Notes, sent: Sent) -> str:
     mine = [scan for scan in notes.scans if (scan.run, scan.host) == (sent.run, sent.suspect)]
     if any(scan.disks.get(sent.vm, sent.disks) != sent.disks for scan in mine):
         return "it was from an older disk than the one that its process had written to, where the run had looked"
+    if sent.own_disk and all(_was_seen(notes, sent, host) for host in (sent.suspect, sent.target)):
+        return "it was from a disk of its target's own, and the run had looked at both"
     match sent.grounds:
         case Reason.CONFIRMED_DEAD:
             scan = _last(notes.scans, sent)
@@ -212,6 +214,12 @@ def _life(notes: Notes, sent: Sent) -> str:
     since = looks.at if looks is not None else 0.0
     seen = [s for s in notes.signs if (s.run, s.host) == (sent.run, sent.suspect) and since <= s.at <= sent.at]
     return f"{seen[0].to} could tell that {sent.suspect} lives" if seen else ""
+
+
+def _was_seen(notes: Notes, sent: Sent, host: HostName | None) -> bool:
+    """Whether the run could look into the host when it last asked it."""
+    looks = _looked(notes, sent, host) if host is not None else None
+    return looks is not None and host in looks.seen
 
 
 def _of_silence(inventory: Inventory, notes: Notes, sent: Sent) -> str:

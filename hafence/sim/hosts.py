@@ -109,6 +109,7 @@ class SimHost(Owner):
         "memory_free_mib",
         "memory_total_mib",
         "off_at",
+        "own_disk",
         "permits",
         "qemus",
         "saved",
@@ -145,6 +146,8 @@ class SimHost(Owner):
         outside; it answers ARP all the same."""
         self.wants = ""
         """'' | disk | network: what the VMs' definitions name and this host does not have."""
+        self.own_disk = "off"
+        """on | off: whether a copy of its own lies here under the path of the VMs' disks."""
         self.slow_s = 0.0
         """How much later than sent a script begins (a host that pages)."""
         self.start_fault = ""

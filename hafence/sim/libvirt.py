@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
+from ..core.backing import Backing, FileBacking
 from ..core.looks import Libvirt
 from ..core.model import Uuid
 from ..core.needs import Lack, Lacking, Need, NeedKind
@@ -27,10 +28,16 @@ class Answer(Enum):
 
 LACKS = {
     "": (),
-    "disk": (Lack(Need(NeedKind.WRITE, "/srv/images/vm.img"), Lacking.MISSING),),
+    "disk": (Lack(Need(NeedKind.WRITE, "/srv/images/vm.img", is_written=True), Lacking.MISSING),),
     "network": (Lack(Need(NeedKind.NETWORK, "prod"), Lacking.MISSING),),
 }
 """What a look says of a host that wants something."""
+_DISK = Need(NeedKind.WRITE, "/srv/images/vm.img", is_written=True)
+BACKINGS: dict[str, dict[Need, Backing]] = {
+    "off": {_DISK: FileBacking("nfs", "0", 4711)},
+    "on": {_DISK: FileBacking("ext2/ext3", "d7097545604aef04", 12)},
+}
+"""What it says of the VM's disk, by whether the host has one of its own."""
 
 
 def has_virsh(host: SimHost) -> bool:

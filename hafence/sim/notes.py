@@ -104,6 +104,8 @@ class Sent(NamedTuple):
     """Hosts that were in maintenance by the store's word: whoever is at work there may have begun since the looks."""
     disks: int = 0
     """The generation of disks that it was from."""
+    own_disk: bool = False
+    """Whether it was from a disk of the target's own."""
 
 
 class Defied(NamedTuple):

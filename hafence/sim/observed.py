@@ -118,7 +118,7 @@ def note_sent(world: World, run: SimRun, order: StartOrder, until: float, disks:
     sent = Sent(
         world.now, run.id, order.vm, order.target, suspect, grounds, off_at, shut_out, stated, named, at_work, disks
     )
-    world.notes.sent.append(sent)
+    world.notes.sent.append(sent._replace(own_disk=world.hosts[order.target].own_disk == "on"))
 
 
 def _at_work(run: SimRun, now: float) -> frozenset[HostName]:

@@ -20,7 +20,7 @@ from ..effects import Fence, LookAt, Settle, Start, Witness
 from .definitions import generation_of
 from .hosts import SimHost
 from .kernel import Act, Join, Task
-from .libvirt import LACKS, has_virsh, seen_in
+from .libvirt import BACKINGS, LACKS, has_virsh, seen_in
 from .managers import HIDDEN_PROGRAM
 from .network import seconds_to_meet, signs_seen, trouble_reaching
 from .observed import (
@@ -301,6 +301,7 @@ def _look(
         aside=frozenset(host.aside) if host.aside else _NONE,
         halted=_halted(host, about or tuple(inventory.vms)) if sees else {},
         lacking=LACKS[host.wants],
+        backings=BACKINGS[host.own_disk],
     )
 
 

@@ -211,6 +211,7 @@ COMBINED: dict[str, tuple[Event, ...]] = {
         f"qemu {VM} {SUSPECT} differs", _CAPTURED, *(f"@20 {cut}" for cut in _ISOLATED)
     ),
     "target-pauses": _at_first("starts kvm-02=pauses"),
+    "target-with-a-disk-of-its-own": _at_first("own_disk kvm-02=on"),
     "bytes-queued": _at_first(*_QUEUED),
     "bytes-queued-unseen": _at_first(*_UNSEEN, *_QUEUED),
     "bytes-queued-without-ss": _at_first(f"lacks {SUSPECT}=ss", *_QUEUED),

@@ -215,8 +215,9 @@ def _place(batch: Batch, view: Observed) -> Workflow[Ground]:
 def _look_for_needs(
     batch: Batch, vm_runs: list[VmRun], view: Observed
 ) -> Workflow[dict[Uuid, Mapping[HostName, Look]]]:
-    """Ask the hosts that answered what they lack of what each VM needs: nothing is killed that could not start."""
-    answered = [n for n, look in view.looks.items() if isinstance(look, HostLook) and n != batch.suspect.name]
+    """Ask the hosts that answered what they lack of what each VM needs: nothing is killed that could not start. The
+    suspect, too, where it answers: its disks are those from which a VM must go on."""
+    answered = [name for name, look in view.looks.items() if isinstance(look, HostLook)]
     seen: dict[Uuid, Mapping[HostName, Look]] = {}
     for first in range(0, len(vm_runs) if answered else 0, LOOKS_AT_ONCE):
         some = [vm_run.vm.uuid for vm_run in vm_runs[first : first + LOOKS_AT_ONCE]]

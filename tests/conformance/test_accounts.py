@@ -29,6 +29,7 @@ OF_THE_SIMULATION_ALONE = {
     "unfreeze": "what heals is compared with `heal` and `power_on`",
     "slow": "no lab fault makes a host slow without stopping it; what a late script may do is compared with its lease",
     "wants": "a look here is about no VM's definition; real targets that lack what one names: tests/lab/test_needs.py",
+    "own_disk": "likewise; real copies of a target's own: tests/lab/test_own_disks.py",
     "switches": "a BMC is its host's own in the conformance cases; exchanged ones: tests/lab/test_power.py",
     "reinstall": "a lab host keeps its machine-id; another one is a matter of interpret(), see tests/core",
 }

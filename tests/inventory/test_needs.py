@@ -80,3 +80,14 @@ def test_a_name_that_virsh_would_read_otherwise_is_not_asked_for() -> None:
     for name in ("12", "a b", "-a", 'a"b'):
         domain = read_domain(f"<domain><name>{name}</name><uuid>6d6f6a5a-3c1e-4f0a-9d27-51b0a8e2c401</uuid></domain>")
         assert domain.needs == ()
+
+
+def test_what_is_written_to_is_told_from_what_is_read() -> None:
+    disks = [
+        "<disk><source file='/srv/a.img'/></disk>",
+        "<disk device='cdrom'><source file='/srv/a.iso'/></disk>",
+        "<disk type='volume'><source pool='vms' volume='a'/></disk>",
+        "<disk type='volume' device='cdrom'><source pool='isos' volume='a'/></disk>",
+    ]
+    domain = read_domain(f"<domain type='qemu'>{HEAD}<devices>{''.join(disks)}</devices></domain>")
+    assert [need.what for need in domain.needs if need.is_written] == ["/srv/a.img", "vms a"]

@@ -9,9 +9,11 @@ import pytest
 from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.attempts import FenceOrder, Reply
+from hafence.core.backing import DeviceBacking, FileBacking
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
 from hafence.core.marks import Mark
 from hafence.core.model import HostName, Uuid
+from hafence.core.needs import Need, NeedKind
 from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
@@ -85,6 +87,18 @@ def test_what_libvirt_says_of_one_vm_is_read() -> None:
 def test_a_doubt_is_read_with_its_program() -> None:
     look = looked("a-doubt")
     assert (look.doubtful, look.runs(VM), look.lacks(VM)) == ({VM: "kvm.real"}, True, False)
+
+
+def test_what_lies_under_a_path_is_read() -> None:
+    (golden,) = (golden for golden in goldens("look") if golden.name == "what-lies-under-its-disks")
+    needs = [Need(NeedKind.WRITE, f"/srv/{name}", is_written=True) for name in "abc"]
+    look = kvm.parse_look(NONCE, golden.run, HOST, 100.0, 101.0, needs=needs)
+    assert isinstance(look, HostLook)
+    assert look.backings == {
+        needs[0]: FileBacking("ext2/ext3", "d7097545604aef04", 612),
+        needs[1]: DeviceBacking("t10.ATA-----QEMU.1", 1073741824),
+        needs[2]: DeviceBacking("", 512),
+    }
 
 
 def test_who_knows_no_names_reads_none() -> None:

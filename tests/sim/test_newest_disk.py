@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hafence.core import placement
 from hafence.core.outcome import Decision
 from hafence.effects import Workflow
 from hafence.sim.case import CasePlayer
@@ -34,3 +35,13 @@ def test_a_start_from_the_older_disk_is_found_out(monkeypatch: pytest.MonkeyPatc
     _, played = next(iter(cases(CasePlayer(inventory(Means("confirm"))), first_case("newer-disks"), 0)))
     assert [violation.rule for violation in played.violations] == ["grounds"]
     assert "from an older disk" in played.violations[0].says
+
+
+def test_a_target_with_a_disk_of_its_own_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = first_case("target-with-a-disk-of-its-own")
+    _, played = next(iter(cases(CasePlayer(inventory(Means("confirm"))), case, 0)))
+    assert (str(played.run.outcomes[0].host), played.violations) == ("kvm-03", [])
+    monkeypatch.setattr(placement, "_of_another_disk", lambda *_: None)
+    _, played = next(iter(cases(CasePlayer(inventory(Means("confirm"))), case, 0)))
+    assert [violation.rule for violation in played.violations] == ["grounds"]
+    assert "from a disk of its target's own" in played.violations[0].says

@@ -145,8 +145,8 @@ def lacks(*numbers: int) -> Callable[[LookAt], Any]:
     lack = (Lack(Need(NeedKind.WRITE, "/srv/x.img"), Lacking.MISSING),)
 
     def given(effect: LookAt) -> Any:
-        if effect.about in {(uuid(number),) for number in numbers} and K1 not in effect.hosts:
-            return {name: replace(look(name), lacking=lack) for name in effect.hosts}
+        if effect.about in {(uuid(number),) for number in numbers}:
+            return {name: replace(look(name), lacking=lack) for name in effect.hosts if name != K1}
         return None
 
     return given

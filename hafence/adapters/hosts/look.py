@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from ...core.backing import Backing, DeviceBacking, FileBacking
 from ...core.halted import Halted
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.marks import Mark
@@ -33,6 +34,10 @@ _LINES = {
     "aside": re.compile("aside " + _UUID),
     "missing": re.compile(r"missing ([a-z0-9_.-]{1,40})\Z"),
     "lacks": re.compile(r"lacks ([0-9]{1,3}) (missing|read-only|silent|taken)\Z"),
+    "backing": re.compile(
+        r"backing ([0-9]{1,3}) "
+        r"(?:file ([a-z0-9/_-]{1,40}) ([0-9a-f]{1,32}) ([0-9]{1,20})|device (-|[A-Za-z0-9._:-]{1,200}) ([0-9]{1,20}))\Z"
+    ),
     "held": re.compile(r"held ([0-9a-f-]{36}) ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9})\Z"),
     "mark": re.compile(r"mark ([0-9a-f]{16}) ([A-Za-z0-9._-]{1,80}) ([0-9]{1,9}) ([0-9]{1,7})\Z"),
     "blind": re.compile(r"blind ([a-z0-9-]{1,80})\Z"),
@@ -106,7 +111,7 @@ def parse_look(
         return Silence(host, at_sent, Trouble.PROTOCOL_ERROR, odd.says)
     if blind := found["blind"]:
         return Blind(host, at_sent, f"its processes can't be looked at: {sentence(blind[0][1])}")
-    if any(not 1 <= int(match[1]) <= len(needs) for match in found["lacks"]):
+    if any(not 1 <= int(match[1]) <= len(needs) for match in (*found["lacks"], *found["backing"])):
         return Silence(host, at_sent, Trouble.PROTOCOL_ERROR, Faulty(ReplyFault.UNKNOWN_LINE).says)
     return _host_look(host, message, found, (at_sent, at_received), named, needs)
 
@@ -179,8 +184,16 @@ def _host_look(
         listed=_uuids(found["listed"]),
         aside=_uuids(found["aside"]),
         lacking=tuple(Lack(needs[int(match[1]) - 1], Lacking(match[2])) for match in found["lacks"]),
+        backings={needs[int(match[1]) - 1]: _backing(match) for match in found["backing"]},
         marks=tuple(Mark(match[1], match[2], float(match[3]), int(match[4])) for match in found["mark"]),
     )
+
+
+def _backing(match: re.Match[str]) -> Backing:
+    _, system, system_id, inode, identity, size = match.groups()
+    if system is not None:
+        return FileBacking(system, system_id, int(inode))
+    return DeviceBacking("" if identity == "-" else identity, int(size))
 
 
 def _copies(found: _Found, named: Callable[[str], Uuid | None]) -> dict[Uuid, int]:

@@ -7,6 +7,8 @@
 #         network NAME | volume POOL NAME | secret UUID | name NAME   (of these libvirt is asked)
 #
 #   lacks N missing,read-only,silent,taken     the N-th of NEEDS, from 1
+#   backing N file SYSTEM ID INODE             what lies under the path to which the VM writes: stat(1)'s word for the
+#   backing N device IDENTITY,- BYTES          kind of file system, its id, and the inode number; or what device it is
 
 tell_lacking() {
     need_number=0 need_commands='' need_hangs=''
@@ -55,7 +57,38 @@ is_mapped_later() {
     [ -n "$later_hook" ]
 }
 
-# check_path write,read,run PATH. In a process of its own: the storage may hang. What another host keeps (NFS) may forbid
+# What check_path's own process says of "$2": a file, or a device (proc(5) and sysfs: a partition's identity is its disk's;
+# a loop device is its file). Of what it can't say something whole it says nothing: nobody then compares it.
+# shellcheck disable=SC2016  # the inner shell's
+TELL_BACKING='
+    path=$2 identity=
+    if [ -b "$path" ]; then
+        number=$(stat -L -c %t:%T -- "$path")
+        device=/sys/dev/block/$((0x${number%:*})):$((0x${number#*:}))
+        if [ -r "$device/loop/backing_file" ]; then
+            read -r path <"$device/loop/backing_file"
+        else
+            part= disk=$device
+            if [ -r "$device/partition" ]; then
+                read -r part <"$device/partition"
+                disk=$device/.. part=.$part
+            fi
+            for file in "$disk/dm/uuid" "$disk/wwid" "$disk/device/wwid"; do
+                [ -n "$identity" ] || ! [ -r "$file" ] || read -r identity <"$file" 2>/dev/null || :
+            done
+            [ -z "$identity" ] || identity=$(printf %s "$identity$part" | tr -c "A-Za-z0-9._:-" "-")
+            [ ${#identity} -le 200 ] || identity=
+            if read -r size <"$device/size"; then echo "device ${identity:--} $((size * 512))"; fi
+        fi
+    fi
+    if [ -f "$path" ]; then
+        system=$(stat -f -c "%T %i" -- "$path") && inode=$(stat -L -c %i -- "$path") && case $system in
+        *[!a-z0-9/_\ -]*) ;;
+        *) echo "file $system $inode" ;;
+        esac
+    fi'
+
+# check_path write,read,run,backing PATH. In a process of its own: the storage may hang. What another host keeps (NFS) may forbid
 # root what it grants to qemu, so there no lack of a right is told.
 check_path() {
     [ -z "$need_hangs" ] || return 0 # one that hangs has cost its time, and bars the host
@@ -71,7 +104,9 @@ check_path() {
                     *) echo read-only ;;
                     esac
                 fi
+                '"$TELL_BACKING"'
                 ;;
+            backing) '"$TELL_BACKING"' ;;
             esac
         else
             dir=$2
@@ -80,13 +115,22 @@ check_path() {
         fi
         echo done' sh "$1" "$2" 2>/dev/null </dev/null)
     case $check_said in
-    done) ;;
-    missing*done | read-only*done) tell "lacks $need_number ${check_said%%"$NL"*}" ;;
+    *done) ;;
     *)
         need_hangs=yes
         tell "lacks $need_number silent"
+        return
         ;;
     esac
+    IFS=$NL
+    for check_line in ${check_said%done}; do
+        unset IFS
+        case $check_line in
+        missing | read-only) tell "lacks $need_number $check_line" ;;
+        *) tell "backing $need_number $check_line" ;;
+        esac
+    done
+    unset IFS
 }
 
 # has_hugepages KIB MIB: enough of that size are free; KIB 0 is the default size.
@@ -130,6 +174,7 @@ read_need_line() {
     name:*)
         if [ ${#need_line} -le 40 ] && normalise_uuid "$need_line" && [ "$UUID" != "$ASKED" ]; then need_lack=taken; fi
         ;;
+    volume:/*) check_path backing "$need_line" ;;
     *:error:* | network:Active:*no) need_lack=missing ;;
     esac
     if [ -n "$need_lack" ]; then
