@@ -8,7 +8,7 @@ from typing import assert_never
 from .model import Cluster, HostName
 from .storage.port import Unanswered, WhyEnds
 from .storage.registry import storage_fence_of
-from .storage.rehearsal import Lack, Rehearsal
+from .storage.rehearsal import Hindrance, Rehearsal
 from .storage.results import Ends, HowLong, Lasts, NoneThere, NotKnown, Renewed
 from .survey import Code, Finding, Severity, Survey
 
@@ -47,15 +47,17 @@ def unusable(scene: Survey) -> Iterator[Finding]:
     for name, told in sorted(scene.rehearsed_storages.items()):
         cluster = scene.inventory.clusters[name]
         yield from _unanswered(cluster, told)
-        for lack in Lack:
-            asked = [by for by, each in sorted(told.items()) if isinstance(each, Rehearsal) and lack in each.lacks]
+        for hindrance in Hindrance:
+            asked = [
+                by for by, each in sorted(told.items()) if isinstance(each, Rehearsal) and hindrance in each.hindrances
+            ]
             if asked:
-                yield _lacking(cluster, lack, asked, can_be_made(told))
+                yield _hindered(cluster, hindrance, asked, can_be_made(told))
 
 
 def can_be_made(told: Mapping[str, Rehearsal | Unanswered]) -> bool:
     """Whether somebody who was asked could make a storage fence that holds."""
-    return any(isinstance(each, Rehearsal) and not each.lacks for each in told.values())
+    return any(isinstance(each, Rehearsal) and not each.hindrances for each in told.values())
 
 
 def _unanswered(cluster: Cluster, told: Mapping[str, Rehearsal | Unanswered]) -> Iterator[Finding]:
@@ -68,10 +70,10 @@ def _unanswered(cluster: Cluster, told: Mapping[str, Rehearsal | Unanswered]) ->
         yield _finding(cluster, Severity.WARNING, saw, "mend it there: a fence asks the next host, which costs time")
 
 
-def _lacking(cluster: Cluster, lack: Lack, asked: list[str], others_can: bool) -> Finding:
+def _hindered(cluster: Cluster, hindrance: Hindrance, asked: list[str], others_can: bool) -> Finding:
     fence = storage_fence_of(cluster)
     assert fence is not None, "only storage fences are rehearsed"
-    saw, do = fence.words_of(lack)
+    saw, do = fence.words_of(hindrance)
     severity = Severity.WARNING if others_can else Severity.CRITICAL
     return _finding(cluster, severity, f"{saw} (asked by {', '.join(asked)})", do)
 

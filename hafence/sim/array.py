@@ -13,7 +13,7 @@ from functools import partial
 from ..core.model import Host, HostName, Uuid
 from ..core.storage.ceph import Client as CephClient
 from ..core.storage.port import Asker, ClientsSeen, EntriesSeen, Entry, Unanswered, Volume, WritableDisk
-from ..core.storage.rehearsal import Lack, Rehearsal
+from ..core.storage.rehearsal import Hindrance, Rehearsal
 from ..effects import AddEntries, AskClients, ListEntries, OwnAddresses, RehearseStorage, RemoveEntries, WritableDisks
 from .kernel import Act
 from .network import STORAGE, seconds_to_meet, trouble_reaching
@@ -192,7 +192,7 @@ def rehearse(world: World, run: SimRun, effect: RehearseStorage) -> Act[Rehearsa
     trouble = yield from _converse(world, run, effect.asker, effect.not_after)
     if trouble:
         return Unanswered(trouble)
-    came = Rehearsal((Lack.RIGHT,) if world.storage.forbids else (), clock(world, run))
+    came = Rehearsal((Hindrance.RIGHT,) if world.storage.forbids else (), clock(world, run))
     trouble = yield from _back(world, run, effect.asker)
     return Unanswered(trouble) if trouble else came
 

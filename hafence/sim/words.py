@@ -129,7 +129,7 @@ def _storage(answer: ClientsSeen[Any] | EntriesSeen[Any] | Rehearsal | Unanswere
         case Unanswered():
             return "no answer"
         case Rehearsal():
-            return " ".join(each.value for each in answer.lacks) or "it could"
+            return " ".join(each.value for each in answer.hindrances) or "it could"
         case EntriesSeen():
             return " ".join(each.client.text for each in answer.entries) or "-"
         case ClientsSeen():

@@ -29,7 +29,7 @@ from hafence.adapters.storage.ceph import (
 from hafence.core.model import CephSettings, HostName, Uuid, Vm
 from hafence.core.storage.ceph import CephFence, Client
 from hafence.core.storage.port import ClientsSeen, EntriesSeen, Entry, Unanswered, Volume, Volumes
-from hafence.core.storage.rehearsal import Lack
+from hafence.core.storage.rehearsal import Hindrance
 from hafence.core.troubles import Trouble
 from hafence.inventory.domain_xml import read_domain
 
@@ -150,7 +150,7 @@ def test_whatever_a_host_answers_it_is_read_or_a_cepherror(
         pass
     else:
         refused = f"hafence/1 {NONCE} may 13" in whole
-        assert (Lack.RIGHT in lacks) == refused
+        assert (Hindrance.RIGHT in lacks) == refused
         assert refused or {f"hafence/1 {NONCE} may 0", f"hafence/1 {NONCE} blocklist 0 []"} <= set(whole)
     try:
         parse_entries(NONCE, run)

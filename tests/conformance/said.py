@@ -66,7 +66,7 @@ def lines(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
         case ListEntries(asker):
             return [f"shut out, by {asker.says}: {_entries(inventory, answer)}"]
         case RehearseStorage(asker):
-            lacks = "no answer" if isinstance(answer, Unanswered) else str([each.value for each in answer.lacks])
+            lacks = "no answer" if isinstance(answer, Unanswered) else str([each.value for each in answer.hindrances])
             return [f"lacks, by {asker.says}: {lacks}"]
     raise AssertionError(f"nothing tells what is read of {effect}")
 

@@ -14,7 +14,7 @@ from hafence.core.power import DeviceId, Power, PowerSeen
 from hafence.core.reasons import Reason
 from hafence.core.record import VmRecord, mark_running, mark_starting, mark_stopped, unseen
 from hafence.core.storage.port import Unanswered, WhyEnds
-from hafence.core.storage.rehearsal import Lack, Rehearsal
+from hafence.core.storage.rehearsal import Hindrance, Rehearsal
 from hafence.core.storage.results import Ends, Lasts, NoneThere, NotKnown, Renewed
 from hafence.core.stored import Planned, PlannedWork, WorkKind
 from hafence.core.survey import Code, Survey
@@ -95,7 +95,7 @@ def power(*seen: Power) -> dict[DeviceId, PowerSeen]:
     return {device: PowerSeen(each, f"says {each.value}", 100.0) for device, each in zip(devices, seen, strict=False)}
 
 
-WELL, LACKS_RIGHT = Rehearsal((), 100.0), Rehearsal((Lack.RIGHT,), 100.0)
+WELL, LACKS_RIGHT = Rehearsal((), 100.0), Rehearsal((Hindrance.RIGHT,), 100.0)
 
 
 def three_cephs() -> Inventory:
@@ -129,8 +129,11 @@ SCENES = {
         book=three_cephs(),
         rehearsed_storages={
             "a": {"kvm-01": Unanswered("no route"), "kvm-02": Unanswered("no answer in time")},
-            "b": {"kvm-03": Rehearsal((Lack.COMMAND,), 100.0)},
-            "c": {"kvm-06": Rehearsal((Lack.RIGHT, Lack.OPTION), 100.0), "the admin node": Unanswered("no ceph")},
+            "b": {"kvm-03": Rehearsal((Hindrance.COMMAND,), 100.0)},
+            "c": {
+                "kvm-06": Rehearsal((Hindrance.RIGHT, Hindrance.OPTION), 100.0),
+                "the admin node": Unanswered("no ceph"),
+            },
         },
     ),
     "quarantine": scene(quarantine={K3: "fenced by r2", K2: "fenced by r1"}),

@@ -10,7 +10,7 @@ from hafence.core.path_matrix import Row, matrix_of, troubles_of, weakest
 from hafence.core.power import Power
 from hafence.core.rotation import PathSeen
 from hafence.core.storage.port import Unanswered
-from hafence.core.storage.rehearsal import Lack, Rehearsal
+from hafence.core.storage.rehearsal import Hindrance, Rehearsal
 from hafence.core.survey import Survey
 from hafence.core.troubles import Trouble
 from hafence.core.wire import Faulty, ReplyFault
@@ -71,7 +71,7 @@ def test_a_storage_fence_is_well_where_somebody_could_make_it() -> None:
     survey = replace(NIGHT, inventory=replace(NIGHT.inventory, clusters={"prod": Cluster("prod", ceph=CephSettings())}))
     told: dict[str, Rehearsal | Unanswered] = {"kvm-02": Unanswered("no way"), "kvm-03": Rehearsal((), 100.0)}
     assert {row.storage for row in rows(replace(survey, rehearsed_storages={"prod": told})).values()} == {"ok"}
-    told["kvm-03"] = Rehearsal((Lack.RIGHT,), 100.0)
+    told["kvm-03"] = Rehearsal((Hindrance.RIGHT,), 100.0)
     assert {row.storage for row in rows(replace(survey, rehearsed_storages={"prod": told})).values()} == {"bad!"}
     assert {row.storage for row in rows(survey).values()} == {"bad!"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from hafence.adapters.storage.ceph import images_program, parse_images, parse_rehearsal, rehearsal_program
 from hafence.core.model import CephSettings
-from hafence.core.storage.rehearsal import Lack
+from hafence.core.storage.rehearsal import Hindrance
 
 from .conftest import NONCE, Shell
 
@@ -105,17 +105,17 @@ def test_a_client_has_its_own_section(shell: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("exits", "conf", "lacks"),
+    ("exits", "conf", "hindrances"),
     [
         (0, "", ()),
-        (13, "", (Lack.RIGHT,)),
-        (22, "", (Lack.COMMAND,)),
-        (0, "[client]\nrbd_blocklist_on_break_lock = false\n", (Lack.OPTION,)),
-        (13, "[client.vms]\nrbd blocklist on break lock = 0\n", (Lack.RIGHT, Lack.OPTION)),
+        (13, "", (Hindrance.RIGHT,)),
+        (22, "", (Hindrance.COMMAND,)),
+        (0, "[client]\nrbd_blocklist_on_break_lock = false\n", (Hindrance.OPTION,)),
+        (13, "[client.vms]\nrbd blocklist on break lock = 0\n", (Hindrance.RIGHT, Hindrance.OPTION)),
     ],
 )
-def test_what_a_storage_fence_would_lack(
-    shell: Shell, tmp_path: Path, exits: int, conf: str, lacks: tuple[Lack, ...]
+def test_what_would_hinder_a_storage_fence(
+    shell: Shell, tmp_path: Path, exits: int, conf: str, hindrances: tuple[Hindrance, ...]
 ) -> None:
     root = programs(tmp_path)
     asked = tmp_path / "asked"
@@ -125,7 +125,7 @@ def test_what_a_storage_fence_would_lack(
     (tmp_path / "ceph.conf").write_text(f"[global]\nmon_host = 192.0.2.22\n{conf}")
     ceph = CephSettings(conf=str(tmp_path / "ceph.conf"), user="vms")
     program = rehearsal_program(ceph, time.time() + 60, NONCE, root=str(root))
-    assert parse_rehearsal(NONCE, shell.run(program)) == lacks
+    assert parse_rehearsal(NONCE, shell.run(program)) == hindrances
     assert [line.split(" --")[0] for line in asked.read_text().splitlines()] == [
         f"osd blocklist rm 192.0.2.1:0/{int(NONCE[:7], 16) + 1}",
         "osd blocklist ls",

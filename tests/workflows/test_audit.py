@@ -13,7 +13,7 @@ from hafence.core.planned import inventory_as_planned
 from hafence.core.record import mark_running
 from hafence.core.storage.ceph import Client, whole_host
 from hafence.core.storage.port import Unanswered, WhyEnds
-from hafence.core.storage.rehearsal import Lack, Rehearsal
+from hafence.core.storage.rehearsal import Hindrance, Rehearsal
 from hafence.core.storage.results import Ends
 from hafence.core.troubles import Trouble
 from hafence.effects import (
@@ -110,7 +110,7 @@ CASES = {
     "four hosts, of which three are asked whether the storage would shut out": It(
         {**seen(), HostName("kvm-04"): look("kvm-04")},
         stage.with_ceph(book(hosts=(host("kvm-04"),))),
-        answers={RehearseStorage: [Rehearsal((Lack.RIGHT,), 100.0), Unanswered("no"), Rehearsal((), 100.0)]},
+        answers={RehearseStorage: [Rehearsal((Hindrance.RIGHT,), 100.0), Unanswered("no"), Rehearsal((), 100.0)]},
     ),
     "no host answers, and this machine is asked whether the storage would shut out": It(
         seen(k1=silence("kvm-01"), k2=silence("kvm-02"), k3=silence("kvm-03")), stage.with_ceph(book())

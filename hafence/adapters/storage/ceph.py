@@ -19,7 +19,7 @@ from datetime import datetime
 from ...core.model import CephSettings
 from ...core.storage.ceph import Client, parse_client
 from ...core.storage.port import ClientsSeen, EntriesSeen, Entry, Unanswered, Volume
-from ...core.storage.rehearsal import Lack, Rehearsal
+from ...core.storage.rehearsal import Hindrance, Rehearsal
 from ...core.wire import PROTOCOL, Faulty, read_message
 from ..hosts.program import Program, ProgramResult, compose
 from ..hosts.talk import Go
@@ -198,23 +198,23 @@ _REFUSED, _UNKNOWN_COMMAND = "13", "22"
 """The ceph command line ends with the errno of a refusal: EACCES; EINVAL for a command that the monitors don't know."""
 
 
-def parse_rehearsal(nonce: str, run: ProgramResult) -> tuple[Lack, ...]:
+def parse_rehearsal(nonce: str, run: ProgramResult) -> tuple[Hindrance, ...]:
     """Read a rehearsal. Raises CephError for anything but the whole answer."""
     said = _said(nonce, run)
     if set(said) - {"may", "breaks", "blocklist"}:
         raise CephError("the answer has a line that this version does not know")
     may, _, _ = said.get("may", "").partition(" ")
     if may == _REFUSED:
-        lacks = [Lack.RIGHT]
+        found = [Hindrance.RIGHT]
     elif may == _UNKNOWN_COMMAND:
-        lacks = [Lack.COMMAND]
+        found = [Hindrance.COMMAND]
     else:
         _answer(said, "may", "ceph osd blocklist rm")
         entries(_answer(said, "blocklist", "ceph osd blocklist ls"))
-        lacks = []
+        found = []
     if said.get("breaks") == "false":
-        lacks.append(Lack.OPTION)
-    return tuple(lacks)
+        found.append(Hindrance.OPTION)
+    return tuple(found)
 
 
 def _said(nonce: str, run: ProgramResult) -> dict[str, str]:

@@ -32,7 +32,7 @@ from .port import (
     WritableDisk,
     with_clients,
 )
-from .rehearsal import Lack
+from .rehearsal import Hindrance
 
 MOST_CLIENTS = 40
 """Beyond so many it is a whole host that is fenced, and its address is shut out instead: each entry is a call."""
@@ -329,24 +329,24 @@ class CephFence:
         """Clients in words."""
         return in_words(clients)
 
-    def words_of(self, lack: Lack) -> tuple[str, str]:
-        """What a rehearsal has found to be lacking, and what to do about it."""
+    def words_of(self, hindrance: Hindrance) -> tuple[str, str]:
+        """What a rehearsal has found to be in the way, and what to do about it."""
         user = f"client.{self.ceph.user}"
-        match lack:
-            case Lack.RIGHT:
+        match hindrance:
+            case Hindrance.RIGHT:
                 # 'profile rbd' alone may add an entry and not remove one (MonCap.cc), which can't be told from neither.
                 saw = f"Ceph refuses {user} the command 'osd blocklist': it may not let in again, or not even shut out"
                 return saw, f"name in 'ceph: user:' one that may: {_OWN_USER}"
-            case Lack.COMMAND:
+            case Hindrance.COMMAND:
                 return (
                     "this Ceph does not know 'osd blocklist'",
                     "Ceph 16 or later is needed: leave 'ceph:' out till then",
                 )
-            case Lack.OPTION:
+            case Hindrance.OPTION:
                 saw = f"{self.ceph.conf} sets rbd_blocklist_on_break_lock to false: whose lock is broken may write on"
                 return saw, f"take it out of {self.ceph.conf} on every host"
             case _:
-                assert_never(lack)
+                assert_never(hindrance)
 
 
 def doubt(chosen: Chosen, known: Known, suspect: Host, asker: Host | None, source: str | None) -> str:

@@ -24,7 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..evidence import Evidence
 from ..model import Host, HostName, Vm
-from .rehearsal import Lack
+from .rehearsal import Hindrance
 
 
 class HasText(Protocol):
@@ -252,5 +252,5 @@ class StorageFence(Protocol[C]):
     def listed(self, clients: Iterable[C]) -> str:
         """Clients in words."""
 
-    def words_of(self, lack: Lack) -> tuple[str, str]:
-        """What a rehearsal has found to be lacking, and what to do about it."""
+    def words_of(self, hindrance: Hindrance) -> tuple[str, str]:
+        """What a rehearsal has found to be in the way, and what to do about it."""

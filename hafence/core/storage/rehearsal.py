@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Lack(Enum):
-    """What a storage fence lacks, or what breaks it."""
+class Hindrance(Enum):
+    """What hinders a storage fence."""
 
     RIGHT = "right"
     """Who asks may not change whom the storage shuts out."""
@@ -25,5 +25,5 @@ class Lack(Enum):
 class Rehearsal:
     """What was in the way of a storage fence; nothing where it could be made. `at`: seconds since the epoch."""
 
-    lacks: tuple[Lack, ...]
+    hindrances: tuple[Hindrance, ...]
     at: float
