@@ -17,14 +17,24 @@ class NeedKind(Enum):
     """A file or device that is written to."""
     READ = "read"
     """A file or device that is read, a CD-ROM's image perhaps."""
+    FILE = "file"
+    """A file that is no disk: firmware, a kernel."""
+    FOLDER = "folder"
+    """What the VM shares with its host."""
     RUN = "run"
     """The emulator."""
     DEVICE = "device"
-    """A device of the host itself that is passed through, by its path in /sys."""
+    """A device of the host itself, by its path: one that is passed through below /sys, another below /dev."""
+    USB = "usb"
+    """`VENDOR PRODUCT`: a device of that kind that is passed through, four hexadecimal digits each."""
+    MACHINE = "machine"
+    """A machine type that the host's qemu offers."""
     HUGEPAGES = "hugepages"
     """`KIB MIB`: memory in huge pages of that size, 0 for the default one."""
     NETWORK = "network"
     BRIDGE = "bridge"
+    INTERFACE = "interface"
+    """An interface of the host through which the VM's own goes out (macvtap)."""
     VOLUME = "volume"
     """`POOL VOLUME`."""
     STATE = "state"
@@ -58,8 +68,14 @@ class Need:
                 return f"the state of the VM in {self.what}"
             case NeedKind.RUN:
                 return f"the emulator {self.what}"
+            case NeedKind.DEVICE if self.what.startswith("/dev/"):
+                return f"the device {self.what}"
             case NeedKind.DEVICE:
                 return f"the passed-through device {self.what.rsplit('/', 1)[-1]}"
+            case NeedKind.USB:
+                return f"the passed-through USB device {self.what.replace(' ', ':')}"
+            case NeedKind.MACHINE:
+                return f"the machine type {self.what}"
             case NeedKind.HUGEPAGES:
                 size, mib = self.what.split(" ")
                 return f"{mib} MiB of free huge pages" + ("" if size == "0" else f" of {size} KiB")

@@ -22,7 +22,7 @@ from ..core.storage.port import WritableDisk
 from .bound import NVRAM, TPM_STATE, bound, bound_by
 from .consoles import Console
 from .files import FileRefused, read_bounded
-from .needs import MOST, need_of, need_of_disk, need_of_emulator, need_of_name, need_of_state
+from .needs import MOST, need_of, need_of_disk, need_of_name, need_of_state, need_of_text, need_of_usb
 from .writers import writer_of
 from .xml_text import text_of
 
@@ -55,7 +55,7 @@ _UNIT_BYTES = {
 
 _DISK = ("domain", "devices", "disk")
 _CONSOLE = ("domain", "devices", "graphics")
-_EMULATOR = ("domain", "devices", "emulator")
+_PASSED_THROUGH = ("domain", "devices", "hostdev", "source")
 _NVRAM = ("domain", "os", "nvram")
 _HUGEPAGES = ("domain", "memoryBacking", "hugepages")
 _TEXTS = ("uuid", "name", "memory")
@@ -205,7 +205,8 @@ class _Reading:
         self._needs: list[Need | None] = []
         self._bound: list[str | None] = []
         self._interface = ""
-        self._emulator = ""
+        self._text = ""
+        self._usb_vendor = ""
         self._nvram = ""
         self._page_kib: int | None = None
         self._paths: list[str] = []
@@ -214,6 +215,7 @@ class _Reading:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
         self._path = path = (*self._path, tag)
+        self._text = ""
         if len(path) > MAX_DEPTH:
             raise DomainError(f"is nested deeper than {MAX_DEPTH} levels: is it a domain XML?")
         if len(path) == 1 and tag != "domain":
@@ -249,6 +251,10 @@ class _Reading:
             self._page_kib = 0
         elif path == (*_HUGEPAGES, "page"):
             self._page_kib = _page_kib(attributes)
+        elif path == (*_PASSED_THROUGH, "vendor"):
+            self._usb_vendor = attributes.get("id", "")
+        elif path == (*_PASSED_THROUGH, "product"):
+            self._needs.append(need_of_usb(self._usb_vendor, attributes.get("id", "")))
         self._needs.append(need_of(path, attributes, self._interface))
 
     def end(self, tag: str) -> None:
@@ -262,15 +268,15 @@ class _Reading:
             self._disks.append(Disk(kind, disk.device, source, hosts, target, disk.readonly, disk.shareable))
             if not disk.optional:
                 self._needs.append(need_of_disk(kind, source, self._disks[-1].writable))
-        self._path = self._path[:-1]
+        self._needs.append(need_of_text(self._path, self._text))
+        self._path, self._text = self._path[:-1], ""
 
     def text(self, text: str) -> None:
         """Characters between elements."""
         self._paths += paths_in(text)
+        self._text += text
         if len(self._path) == 2 and self._path[1] in self._texts:
             self._texts[self._path[1]] += text
-        elif self._path == _EMULATOR:
-            self._emulator += text
         elif self._path == _NVRAM:
             self._nvram += text
 
@@ -296,7 +302,7 @@ class _Reading:
         return Domain(uuid, name, memory, tuple(self._disks), also, consoles, needs, pages, kept, paths, xml)
 
     def _all_needs(self, uuid: Uuid, name: str, memory_mib: int | None, kept: tuple[str, ...]) -> tuple[Need, ...]:
-        found = [*self._needs, need_of_emulator(self._emulator), need_of_name(name)]
+        found = [*self._needs, need_of_name(name)]
         if NVRAM in kept:
             found.append(need_of_state(self._nvram.strip(_BLANK)))
         if TPM_STATE in kept:

@@ -14,6 +14,7 @@ _PATH = re.compile(r"/[^\x00-\x1f\x7f]{1,1000}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.:@+-]{0,200}\Z")
 """What stands in a command of virsh unharmed: no blank, quote, semicolon or backslash, and not an option."""
 _UUID = re.compile(r"[0-9A-Fa-f-]{32,36}\Z")
+_USB = re.compile(r"0x[0-9A-Fa-f]{1,4}\Z")
 _NUMBER = re.compile(r"(0x[0-9A-Fa-f]{1,8}|[0-9]{1,5})\Z")
 MOST = 64
 """Of one definition."""
@@ -22,12 +23,24 @@ MOST = 64
 def need_of(path: tuple[str, ...], attributes: Mapping[str, str], interface: str) -> Need | None:
     """What the element at a path (from `domain` on) needs of a host. `interface` is the type of the last interface."""
     match path[1:]:
+        case () if attributes.get("type") == "kvm":
+            return Need(NeedKind.DEVICE, "/dev/kvm")
+        case ("launchSecurity",) if attributes.get("type", "").startswith("sev"):
+            return Need(NeedKind.DEVICE, "/dev/sev")
+        case ("os", "type"):
+            return _named(NeedKind.MACHINE, attributes.get("machine", ""))
+        case ("devices", "interface", "source") if interface == "direct":
+            return _named(NeedKind.INTERFACE, attributes.get("dev", ""))
         case ("devices", "interface", "source") if interface == "network":
             return _named(NeedKind.NETWORK, attributes.get("network", ""))
         case ("devices", "interface", "source") if interface == "bridge":
             return _named(NeedKind.BRIDGE, attributes.get("bridge", ""))
         case ("devices", "hostdev" | "interface", "source", "address"):
             return _device(attributes)
+        case ("devices", "tpm", "backend", "device"):
+            return _at(NeedKind.DEVICE, attributes.get("path", ""))
+        case ("devices", "filesystem", "source"):
+            return _at(NeedKind.FOLDER, attributes.get("dir", ""))
         case ("devices", "disk", "auth" | "encryption", "secret") | ("devices", "disk", "source", _, "secret"):
             uuid = attributes.get("uuid", "")
             return Need(NeedKind.SECRET, uuid.lower()) if _UUID.match(uuid) else None
@@ -51,10 +64,26 @@ def need_of_state(path: str) -> Need | None:
     return Need(NeedKind.STATE, path) if _PATH.match(path) else None
 
 
-def need_of_emulator(text: str) -> Need | None:
-    """The program that runs the VM."""
-    path = text.strip(" \t\r\n")
-    return Need(NeedKind.RUN, path) if _PATH.match(path) else None
+_IN_TEXT = {
+    ("devices", "emulator"): NeedKind.RUN,
+    ("os", "loader"): NeedKind.FILE,
+    ("os", "kernel"): NeedKind.FILE,
+    ("os", "initrd"): NeedKind.FILE,
+    ("devices", "memory", "source", "path"): NeedKind.WRITE,
+}
+"""Elements whose text is a path."""
+
+
+def need_of_text(path: tuple[str, ...], text: str) -> Need | None:
+    """What the text of the element at a path (from `domain` on) needs of a host."""
+    kind = _IN_TEXT.get(path[1:])
+    return None if kind is None else _at(kind, text.strip(" \t\r\n"))
+
+
+def need_of_usb(vendor: str, product: str) -> Need | None:
+    """A USB device by its kind; one by its place on the bus may be anything on another host."""
+    parts = [int(part, 16) for part in (vendor, product) if _USB.match(part)]
+    return Need(NeedKind.USB, " ".join(f"{part:04x}" for part in parts)) if len(parts) == 2 else None
 
 
 def need_of_name(name: str) -> Need | None:
@@ -62,12 +91,16 @@ def need_of_name(name: str) -> Need | None:
     return _named(NeedKind.NAME, name) if not name.isdigit() else None
 
 
+def _at(kind: NeedKind, path: str) -> Need | None:
+    return Need(kind, path, kind is NeedKind.WRITE) if _PATH.match(path) else None
+
+
 def _named(kind: NeedKind, name: str) -> Need | None:
     return Need(kind, name) if _NAME.match(name) else None
 
 
 def _device(attributes: Mapping[str, str]) -> Need | None:
-    """A PCI device by its address, or a mediated one by its UUID. Those of USB and SCSI have no fixed path."""
+    """A PCI device by its address, or a mediated one by its UUID. What lies under a SCSI address differs by host."""
     if _UUID.match(uuid := attributes.get("uuid", "")):
         return Need(NeedKind.DEVICE, f"/sys/bus/mdev/devices/{uuid.lower()}")
     parts = [attributes.get(part, "0") for part in ("domain", "bus", "slot", "function")]

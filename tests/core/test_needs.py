@@ -15,8 +15,13 @@ ROOM = Room(None, {}, {}, vm=Vm(VM, "web-01", SUSPECT))
 WHAT = {
     NeedKind.WRITE: "/srv/a.qcow2",
     NeedKind.READ: "/srv/a.iso",
+    NeedKind.FILE: "/usr/share/OVMF/OVMF_CODE.fd",
+    NeedKind.FOLDER: "/srv/shared",
     NeedKind.RUN: "/usr/bin/qemu-system-x86_64",
     NeedKind.DEVICE: "/sys/bus/pci/devices/0000:65:00.0",
+    NeedKind.USB: "046d 0a1f",
+    NeedKind.MACHINE: "pc-q35-7.2",
+    NeedKind.INTERFACE: "eno1",
     NeedKind.HUGEPAGES: "2048 1024",
     NeedKind.NETWORK: "prod",
     NeedKind.BRIDGE: "br0",
@@ -34,6 +39,7 @@ def test_what_a_target_lacks_in_words() -> None:
     lacks |= {how.value: Lack(disk, how) for how in Lacking}
     lacks |= {
         "hugepages of the default size": Lack(Need(NeedKind.HUGEPAGES, "0 32"), Lacking.MISSING),
+        "a device of the host": Lack(Need(NeedKind.DEVICE, "/dev/kvm"), Lacking.MISSING),
         "taken": Lack(Need(NeedKind.NAME, "web-01"), Lacking.TAKEN),
     }
     assert_told("needs", {case: [f"kvm-02 {lack.says}", lack.way] for case, lack in lacks.items()})

@@ -35,6 +35,22 @@ def needs_of(devices: str, more: str = "") -> list[tuple[str, str]]:
         ("<interface type='bridge'><source bridge='br0'/></interface>", [("bridge", "br0")]),
         ("<interface type='user'/>", []),
         ("<emulator> /usr/bin/qemu </emulator>", [("run", "/usr/bin/qemu")]),
+        ("<interface type='direct'><source dev='eno1' mode='bridge'/></interface>", [("interface", "eno1")]),
+        ("<filesystem><source dir='/srv/shared'/><target dir='a'/></filesystem>", [("folder", "/srv/shared")]),
+        ("<filesystem type='ram'><source usage='1024'/></filesystem>", []),
+        (
+            "<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
+            [("device", "/dev/tpm0")],
+        ),
+        (
+            "<memory model='nvdimm'><source><path>/srv/pmem</path></source><target><size>1</size></target></memory>",
+            [("write", "/srv/pmem")],
+        ),
+        (
+            "<hostdev type='usb'><source><vendor id='0x46D'/><product id='0x0a1f'/></source></hostdev>",
+            [("usb", "046d 0a1f")],
+        ),
+        ("<hostdev type='usb'><source><vendor id='x'/><product id='0x1'/></source></hostdev>", []),
         (
             "<disk type='network'><auth username='a'><secret type='ceph' uuid='11111111-2222-3333-4444-55555555555A'/>"
             "</auth><source protocol='rbd' name='vms/a'/></disk>",
@@ -80,6 +96,22 @@ def test_a_name_that_virsh_would_read_otherwise_is_not_asked_for() -> None:
     for name in ("12", "a b", "-a", 'a"b'):
         domain = read_domain(f"<domain><name>{name}</name><uuid>6d6f6a5a-3c1e-4f0a-9d27-51b0a8e2c401</uuid></domain>")
         assert domain.needs == ()
+
+
+def test_what_it_takes_to_begin_it() -> None:
+    os = "<os><type arch='x86_64' machine='q35'>hvm</type><loader readonly='yes'> /usr/share/OVMF/CODE.fd </loader>"
+    domain = read_domain(
+        f"<domain type='kvm'>{HEAD}{os}<kernel>/boot/a</kernel><initrd>/boot/b</initrd></os><devices/>"
+        "<launchSecurity type='sev'/></domain>"
+    )
+    assert [(need.kind.value, need.what) for need in domain.needs if need != NAME] == [
+        ("device", "/dev/kvm"),
+        ("machine", "q35"),
+        ("file", "/usr/share/OVMF/CODE.fd"),
+        ("file", "/boot/a"),
+        ("file", "/boot/b"),
+        ("device", "/dev/sev"),
+    ]
 
 
 def test_what_is_written_to_is_told_from_what_is_read() -> None:

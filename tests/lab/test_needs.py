@@ -46,18 +46,56 @@ def name_in_definition(vm: LabVm, devices: str = "", memory: str = "") -> None:
             "the passed-through device 0000:fe:1f.7",
         ),
         (
+            "<hostdev mode='subsystem' type='usb'><source><vendor id='0xfffe'/><product id='0x1'/></source></hostdev>",
+            "",
+            "the passed-through USB device fffe:0001",
+        ),
+        (
+            "<interface type='direct'><source dev='none0' mode='bridge'/></interface>",
+            "",
+            "the interface none0",
+        ),
+        ("<filesystem type='mount'><source dir='/nowhere'/><target dir='a'/></filesystem>", "", "the folder /nowhere"),
+        (
+            "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm99'/></backend></tpm>",
+            "",
+            "the device /dev/tpm99",
+        ),
+        (
             "",
             "<memoryBacking><hugepages><page size='3' unit='KiB'/></hugepages></memoryBacking>",
             "32 MiB of free huge pages",
         ),
     ],
-    ids=["disk", "network", "bridge", "volume", "secret", "pci", "hugepages"],
+    ids=["disk", "network", "bridge", "volume", "secret", "pci", "usb", "macvtap", "filesystem", "tpm", "hugepages"],
 )
 def test_nothing_is_killed_where_no_target_has_what_the_definition_names(
     lab: Lab, devices: str, memory: str, words: str
 ) -> None:
     vm = lab.start_vm(SUSPECT, "web-01")
     name_in_definition(vm, devices, memory)
+    admin = AdminNode(lab)
+    before = lab.qemus(vm.uuid)
+    ended = admin.start_vm(vm.name)
+    assert_refused(admin, vm, ended, "would_not_start", None, before)
+    for target in TARGETS:
+        assert f"{target} lacks {words}" in ended["message"], ended
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("machine='pc'", "machine='pc-q35-99.9'", "the machine type pc-q35-99.9"),
+        ("</os>", "<loader readonly='yes' type='pflash'>/nowhere/OVMF.fd</loader></os>", "the file /nowhere/OVMF.fd"),
+        ("</os>", "<kernel>/nowhere/vmlinuz</kernel></os>", "the file /nowhere/vmlinuz"),
+    ],
+    ids=["machine", "firmware", "kernel"],
+)
+def test_nothing_is_killed_where_no_target_can_begin_it(lab: Lab, was: str, now: str, words: str) -> None:
+    vm = lab.start_vm(SUSPECT, "web-01")
+    text = Path(vm.xml).read_text()
+    assert was in text
+    Path(vm.xml).write_text(text.replace(was, now))
     admin = AdminNode(lab)
     before = lab.qemus(vm.uuid)
     ended = admin.start_vm(vm.name)
@@ -117,7 +155,7 @@ def test_a_start_that_makes_nvram_anew_is_a_named_risk_and_one_that_finds_it_is_
 
 
 def test_a_name_that_another_vm_has_and_an_old_memory_image_bar_a_host(lab: Lab) -> None:
-    vm = lab.start_vm(SUSPECT, "web-01")
+    vm = lab.start_vm(SUSPECT, "web-01", disk=())  # the image is made of a second copy
     other = lab.define_vm("kvm-02", "web-01-other", str(uuids.uuid4()), None, 32)
     text = Path(other.xml).read_text().replace("web-01-other", "web-01")
     Path(other.xml).write_text(text)

@@ -3,8 +3,9 @@
 # it was. Read-only. Needs lib.sh, libvirt.sh and look.sh's `tell`.
 #
 # NEEDS   a line each, checked before they were sent:
-#         write PATH | read PATH | state PATH | run PATH | device PATH | hugepages KIB MIB | bridge NAME
-#         network NAME | volume POOL NAME | secret UUID | name NAME   (of these libvirt is asked)
+#         write PATH | read PATH | file PATH | folder PATH | state PATH | run PATH | device PATH | usb VENDOR PRODUCT | hugepages KIB MIB
+#         bridge NAME | interface NAME
+#         network NAME | volume POOL NAME | secret UUID | name NAME | machine TYPE   (of these libvirt is asked)
 #
 #   lacks N missing,read-only,silent,taken     the N-th of NEEDS, from 1
 #   backing N file SYSTEM ID INODE             what lies under the path to which the VM writes: stat(1)'s word for the
@@ -17,15 +18,17 @@ tell_lacking() {
         unset IFS
         need_number=$((need_number + 1)) need_what=${need_line#* }
         case ${need_line%% *} in
-        state) check_path read "$need_what" ;;
+        state | file | folder) check_path read "$need_what" ;;
         write | read | run) is_mapped_later "$need_what" || check_path "${need_line%% *}" "$need_what" ;;
         device) [ -e "$need_what" ] || tell "lacks $need_number missing" ;;
-        bridge) [ -e "/sys/class/net/$need_what" ] || tell "lacks $need_number missing" ;;
+        usb) has_usb "${need_what% *}" "${need_what#* }" || tell "lacks $need_number missing" ;;
+        bridge | interface) [ -e "/sys/class/net/$need_what" ] || tell "lacks $need_number missing" ;;
         hugepages) has_hugepages "${need_what% *}" "${need_what#* }" || tell "lacks $need_number missing" ;;
         network) ask_need "net-info $need_what" ;;
         volume) ask_need "vol-path --pool $need_what" ;;
         secret) ask_need "secret-dumpxml $need_what" ;;
         name) ask_need "domuuid $need_what" ;;
+        machine) ask_need capabilities ;;
         esac
     done
     unset IFS
@@ -146,6 +149,19 @@ has_hugepages() {
     [ $((pages_free * pages_kib)) -ge $(($2 * 1024)) ]
 }
 
+has_usb() {
+    set +f
+    for usb_file in /sys/bus/usb/devices/*/idVendor; do
+        if read -r usb_vendor <"$usb_file" && read -r usb_product <"${usb_file%Vendor}Product" &&
+            [ "$usb_vendor $usb_product" = "$1 $2" ]; then
+            set -f
+            return 0
+        fi
+    done 2>/dev/null
+    set -f
+    return 1
+}
+
 # One virsh asks for all. An answer that did not come whole says nothing: a start has its own time for it.
 tell_what_libvirt_lacks() {
     # shellcheck disable=SC2086  # an option or nothing
@@ -154,23 +170,34 @@ tell_what_libvirt_lacks() {
     *"need end"*) ;;
     *) return 0 ;;
     esac
-    need_number='' need_told=''
+    need_number='' need_told='' need_machine=''
     IFS=$NL
     for need_line in $need_answer; do
         unset IFS
         case $need_line in
-        'need '*) need_number=${need_line#need } need_told='' ;;
+        'need '*)
+            end_need
+            need_number=${need_line#need } need_told='' need_machine=''
+            find_need "$need_number"
+            ;;
         *) [ -n "$need_told" ] || read_need_line ;;
         esac
     done
     unset IFS
 }
 
+# end_need: of a machine type every line must have been read: libvirt lists those that each qemu of the host offers.
+end_need() {
+    if [ "$need_machine" = others ] && [ -z "$need_told" ]; then tell "lacks $need_number missing"; fi
+}
+
 # read_need_line: what is said of the thing whose number came last. That a name is unknown is as it should be.
 read_need_line() {
-    need_kind=$(nth_need_kind)
     need_lack=''
     case $need_kind:$need_line in
+    machine:*">$need_what</machine>"*) need_told=yes ;;
+    machine:*"</machine>"*) need_machine=others ;;
+    machine:*) ;;
     name:*)
         if [ ${#need_line} -le 40 ] && normalise_uuid "$need_line" && [ "$UUID" != "$ASKED" ]; then need_lack=taken; fi
         ;;
@@ -183,15 +210,13 @@ read_need_line() {
     fi
 }
 
-nth_need_kind() {
-    nth=0
+# find_need N: need_kind and need_what of the N-th of NEEDS.
+find_need() {
+    nth=0 need_kind='' need_what=''
     IFS=$NL
     for nth_line in $NEEDS; do
         nth=$((nth + 1))
-        if [ "$nth" = "$need_number" ]; then say_kind "${nth_line%% *}"; fi
+        if [ "$nth" = "$1" ]; then need_kind=${nth_line%% *} need_what=${nth_line#* }; fi
     done
-}
-
-say_kind() {
-    printf '%s\n' "$1"
+    unset IFS
 }
