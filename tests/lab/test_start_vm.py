@@ -350,3 +350,25 @@ def test_no_key_lands_on_a_host_and_what_was_decided_can_be_read_in_the_owner_s_
     for words in ("confirmed_dead", "kvm-02", "leftover", SUSPECT):
         assert words in told.stdout, told
     assert "\x1b" not in told.stdout + told.stderr + ended.stderr
+
+
+@pytest.mark.parametrize("had", [False, True], ids=["made anew", "there before"])
+def test_a_start_that_failed_takes_back_the_nvram_that_it_has_made_and_no_other(lab: Lab, had: bool) -> None:
+    firmware, path = "/usr/share/seabios/bios-256k.bin", "/var/lib/libvirt/qemu/nvram/web-01_VARS.fd"
+    vm = lab.define_vm("kvm-01", "web-01")
+    flash = f"<loader readonly='yes' type='pflash'>{firmware}</loader><nvram template='{firmware}'>{path}</nvram>"
+    vm.xml.write_text(vm.xml.read_text().replace("</os>", f"{flash}</os><features><acpi/></features>"))
+    lab.hosts["kvm-01"].virsh(f"define {vm.xml}; start {vm.name}")
+    nvram = lab.hosts["kvm-02"].path(path)
+    nvram.parent.mkdir(parents=True, exist_ok=True)
+    if had:
+        nvram.write_bytes(Path(firmware).read_bytes())
+    admin = AdminNode(lab)
+    try:
+        with faults.failing_start(lab, "kvm-02", operation="started"):
+            assert_started(admin, vm, admin.start_vm(vm.name, "--yes"), on="kvm-03")
+        assert vm.uuid not in lab.hosts["kvm-02"].virsh("list", "--all", "--uuid")
+        assert nvram.exists() is had
+    finally:
+        for host in lab.hosts.values():
+            host.path(path).unlink(missing_ok=True)

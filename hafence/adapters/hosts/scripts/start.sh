@@ -9,7 +9,7 @@
 # A start that fails for a reason that passes (again.sh) is tried again, as long as there is time for it.
 #
 # What counts at the end is what is seen, not what virsh said. A definition is taken back if the start failed and it was
-# not here before; nothing else of the VM is ever removed.
+# not here before, and with it NVRAM and the state of a TPM that this start has made; nothing else is ever removed.
 
 virsh_feed() {
     # By a pipe: a domain may hold passwords, which have no business in a file that a killed script leaves behind.
@@ -38,11 +38,47 @@ define() {
     if is_kept "$VMS"; then DEFINED_BEFORE=yes; fi
     in_time || could_not_begin deadline-passed
     virsh_feed $((LIBVIRT_S + 2)) define /dev/stdin >/dev/null 2>"$VIRSH_TALK" || could_not_begin define-failed
+    if [ -z "$DEFINED_BEFORE" ]; then note_state; fi
+}
+
+# note_state: BACK, how to undefine the VM without a loss: what of its state is here already stays; '' where virsh can't.
+note_state() {
+    BACK=--keep-nvram
+    case $XML in
+    *'<nvram'* | *firmware=*) if is_without_nvram; then BACK=--nvram; fi ;;
+    esac
+    case $XML in
+    *'<tpm'*)
+        if [ -e "/var/lib/libvirt/swtpm/$VMS" ]; then
+            # One that does not know the option removes the state.
+            if virsh help undefine 2>/dev/null | grep -q -- --keep-tpm; then BACK="$BACK --keep-tpm"; else BACK=''; fi
+        fi
+        ;;
+    esac
+}
+
+# is_without_nvram: whether nothing lies where libvirt, which chooses the path where the definition names none, will lay
+# the VM's NVRAM. A path that may be written otherwise in XML is not judged: what it may hold stays.
+is_without_nvram() {
+    nvram_path=''
+    IFS=$NL
+    for nvram_line in $(libvirt "$LIBVIRT_S" dumpxml --inactive "$VMS" </dev/null 2>/dev/null); do
+        case $nvram_line in
+        *'<nvram'*'>'*'</nvram>'*) nvram_path=${nvram_line#*'<nvram'} nvram_path=${nvram_path#*>} nvram_path=${nvram_path%%<*} ;;
+        esac
+    done
+    unset IFS
+    case $nvram_path in
+    *'&'* | '') return 1 ;;
+    /*) [ ! -e "$nvram_path" ] ;;
+    *) return 1 ;;
+    esac
 }
 
 take_back() {
-    if [ "$HOW" = persistent ] && [ -z "$DEFINED_BEFORE" ] && in_time; then
-        libvirt "$LIBVIRT_S" undefine --keep-nvram "$VMS" </dev/null >/dev/null 2>&1
+    if [ "$HOW" = persistent ] && [ -z "$DEFINED_BEFORE" ] && [ -n "$BACK" ] && in_time; then
+        # shellcheck disable=SC2086  # one option or two
+        libvirt "$LIBVIRT_S" undefine $BACK "$VMS" </dev/null >/dev/null 2>&1
     fi
 }
 
