@@ -56,7 +56,7 @@ class Real:
     ) -> None:
         self.lab = lab
         for vm in vms:
-            disk = disks.get(vm.name, ())
+            disk = disks.get(vm.name)
             if vm.how == "absent":
                 lab.define_vm(vm.host, vm.name, disk=disk)
             else:

@@ -261,7 +261,7 @@ class Lab:
             self.write_guest(path)
         return FileDisk(path, shareable=True)
 
-    def write_guest(self, path: Path, size: int = 0) -> Path:
+    def write_guest(self, path: Path, size: int = 1 << 20) -> Path:
         """A new file with a guest that writes, a judge of this test."""
         path.write_bytes(boot_sectors().ljust(size, b"\0"))
         self.judge(path.name.removesuffix(WRITERS_DISK), lambda: _begin_of(path))

@@ -221,6 +221,15 @@ class HangingPath:
         """The writes under way."""
         return int(Path(f"/sys/block/{self.device.name}/inflight").read_text().split()[1])
 
+    def _ended(self) -> bool:
+        """Whether it has ended, after one more SIGTERM: one that comes between its look and its wait goes unheard."""
+        self.server.terminate()
+        try:
+            self.server.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def returns(self) -> None:
         """What was under way comes to its end."""
         os.kill(self.server.pid, signal.SIGCONT)
@@ -232,5 +241,4 @@ class HangingPath:
         self.returns()
         wait_until(lambda: self.in_flight() == 0, "nothing is under way")
         run(["losetup", "--detach", str(self.device)])
-        self.server.terminate()
-        self.server.wait(timeout=15)
+        wait_until(self._ended, "the server has ended")

@@ -47,6 +47,7 @@ def kill_at(admin: AdminNode, command: str, vm: LabVm, rows: int, whole: int) ->
         return written
 
 
+@pytest.mark.timeout(600)
 def test_a_run_killed_at_every_step_and_run_again_leaves_exactly_one_qemu(lab: Lab) -> None:
     vms = [lab.start_vm(SUSPECT, f"web-{number:02}") for number in range(len(JOURNAL) + 1)]
     admin = AdminNode(lab)

@@ -115,3 +115,15 @@ def test_a_write_of_an_older_copy_is_seen(lab: Lab, array: Array, on_nbd: Judged
     assert not on_nbd.told().is_late
     cut.heal()
     wait_until(lambda: on_nbd.told().is_late, "the old write lands", 60)
+
+
+@pytest.mark.two_writers("the judge of every other test must be able to see them")
+def test_two_copies_of_one_vm_tell_of_each_other(lab: Lab) -> None:
+    """A control: what the lab asks after each test, of a VM that somebody has started twice."""
+    vm = lab.start_vm(SUSPECT, "web-01")
+    disk = vm.disks[0]
+    assert isinstance(disk, FileDisk)
+    wait_until(lambda: read_told(disk.path.read_bytes()).writes, "the first has begun", 60)
+    assert lab.late_writers() == []
+    lab.hosts["kvm-02"].virsh(f"create {vm.xml}")
+    assert lab.copies(vm.uuid) == 2

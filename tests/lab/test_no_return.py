@@ -18,6 +18,7 @@ from tests.lab.command import AdminNode, assert_started
 SUSPECT = "kvm-01"
 
 
+@pytest.mark.two_writers("an admin's own hand, at the end")
 def test_libvirt_guests_does_not_resume_a_vm_that_was_started_elsewhere(lab: Lab) -> None:
     vm, other = lab.start_vm(SUSPECT, "web-01"), lab.start_vm(SUSPECT, "web-02")
     host = lab.hosts[SUSPECT]
@@ -107,7 +108,13 @@ def test_an_image_of_a_vm_that_is_recorded_elsewhere_is_found_and_a_fence_sets_i
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == ["kvm-02"]
 
 
-@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "unguarded"])
+@pytest.mark.parametrize(
+    "guarded",
+    [
+        pytest.param(True, id="guarded"),
+        pytest.param(False, id="unguarded", marks=pytest.mark.two_writers("what the named risk says")),
+    ],
+)
 def test_a_silent_host_that_boots_again_brings_its_vm_back_unless_it_is_guarded(lab: Lab, guarded: bool) -> None:
     vm = lab.start_vm(SUSPECT, "web-01", autostart=True)
     lab.start_vm(SUSPECT, "web-02", autostart=True)

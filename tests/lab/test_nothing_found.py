@@ -60,6 +60,7 @@ def test_a_start_by_somebody_that_is_under_way_on_the_suspect(lab: Lab, how: str
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT]
 
 
+@pytest.mark.two_writers("by somebody: what hafence refuses to join")
 @pytest.mark.parametrize("how", ["start", "create"])
 def test_a_start_by_somebody_that_is_under_way_on_another_host(lab: Lab, how: str) -> None:
     vm = lab.start_vm(SUSPECT, "web-01")

@@ -65,7 +65,7 @@ def _boot_sector() -> bytes:
     code += [
         b"\xff\x06" + _word(_OWN + 2),  # inc word [own writes]
         _disk(_WRITE, own + b"\x43", _OWN),
-        b"\xf4\xf4",  # hlt: rest for two ticks of 55 ms
+        b"\xf4" * 6,  # hlt: rest for six ticks of 55 ms
     ]
     return _linked(b"".join([*code, b"\xeb", struct.pack("<b", loop - sum(map(len, code)) - 2)]))
 
