@@ -139,7 +139,18 @@ def start_fenced(
     if not vm_run.one_of_many and not is_planned(vm_run.vm.uuid, view.looks.get(suspect.name), vm_run.attempts):
         yield from do(Quarantine(suspect.name, quarantine_words(vm_run.vm.name, judgement.reason)))
     yield from vm_run.write(mark_stopped(vm_run.record, vm_run.run.id, judgement.reason, vm_run.shut_out_until))
-    return (yield from start_somewhere(vm_run, left, judgement, lambda: fence_again(vm_run, suspect, view)))
+    ways = _ways_back(vm_run, suspect, view)
+    return (yield from start_somewhere(vm_run, left, judgement, lambda: fence_again(vm_run, suspect, view), ways))
+
+
+def _ways_back(vm_run: VmRun, suspect: Host, view: Observed) -> tuple[str, ...]:
+    """After a planned move that came to nothing: the host that it was taken from is well, and knows it still."""
+    look = view.looks.get(suspect.name)
+    if not isinstance(look, HostLook) or vm_run.vm.uuid not in look.defined:
+        return ()
+    if not is_planned(vm_run.vm.uuid, look, vm_run.attempts):
+        return ()
+    return (f"on {suspect.name}, which is well: 'virsh start {vm_run.vm.uuid}' starts it where it was",)
 
 
 def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed) -> Workflow[Judgement]:

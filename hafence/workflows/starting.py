@@ -29,16 +29,21 @@ TICKETS_PER_LEASE = 1000
 
 
 def start_somewhere(
-    vm_run: VmRun, placement: Placement, allowed: Allowed, fence_again: Callable[[], Workflow[Judgement]] | None
+    vm_run: VmRun,
+    placement: Placement,
+    allowed: Allowed,
+    fence_again: Callable[[], Workflow[Judgement]] | None,
+    ways_back: tuple[str, ...] = (),
 ) -> Workflow[Outcome]:
-    """Try the targets in order. The record says `stopped` when this begins."""
-    failures: list[str] = []
+    """Try the targets in order, and all of them once more: what was in the way may have passed. The record says
+    `stopped` when this begins. `ways_back` are offered where no start succeeds."""
+    failures: dict[str, str] = {}
     yield from _name_risks(allowed)
-    for number, target in enumerate(placement.targets):
+    for number, target in enumerate((*placement.targets, *placement.targets)):
         if fence_again is not None and (yield from evidence_is_old(vm_run)):
             judgement = yield from fence_again()
             if isinstance(judgement, Refused):
-                failures.append(f"the evidence grew old, and then {judgement.message}")
+                failures["the evidence grew old, and then"] = judgement.message
                 break
             allowed = judgement
             yield from _name_risks(allowed)
@@ -47,7 +52,7 @@ def start_somewhere(
             return (yield from verify(vm_run, target, allowed))
         if reply.result is StartResult.UNKNOWN:
             return _unknown(vm_run, target, reply.says)
-        failures.append(f"{target}: {reply.says}")
+        failures[f"{target}:"] = reply.says
         if reply.result is StartResult.BARRED:
             break  # another store's run may be starting it: on any other target it would be the second copy
     fenced = "was fenced" if vm_run.record.proven_dead else "was not seen dead" if fence_again else "was not fenced"
@@ -55,10 +60,10 @@ def start_somewhere(
         yield from vm_run.write(restore(vm_run.record))
     message = (
         f"{vm_run.vm.name} {fenced}, and no start succeeded"
-        f" ({'; '.join(failures)}). It is recorded as"
+        f" ({'; '.join(f'{where} {why}' for where, why in failures.items())}). It is recorded as"
         f" {vm_run.record.words}. Mend the cause and run the command again: it is safe."
     )
-    return conclude(vm_run, Decision.FAILED, Reason.START_FAILED, message, exit=Exit.START_FAILED)
+    return conclude(vm_run, Decision.FAILED, Reason.START_FAILED, message, ways_out=ways_back, exit=Exit.START_FAILED)
 
 
 def _name_risks(allowed: Allowed) -> Workflow[None]:

@@ -79,7 +79,9 @@ def test_after_a_planned_move_whose_starts_all_failed_the_vm_can_be_started_wher
     ended = AdminNode(lab).start_vm(vm.name)
     assert (ended.code, ended["reason"]) == (4, "start_failed"), ended
     assert (lab.qemus(vm.uuid), defined(lab)) == ([], {vm.uuid})
-    lab.hosts[SUSPECT].virsh("start web-01")
+    (way,) = ended["ways_out"]
+    assert f"on {SUSPECT}, which is well: 'virsh start {vm.uuid}'" in way, ended
+    lab.hosts[SUSPECT].virsh(f"start {vm.uuid}")
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == [SUSPECT]
 
 

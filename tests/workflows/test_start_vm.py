@@ -432,6 +432,19 @@ CASES = {
         wishes=YES,
     ),
     "every target fails": It(answers={Start: started(StartResult.CLEAN, "no memory")}, wishes=YES),
+    "every target fails, and the second round does not": It(
+        MOVED, answers={Start: [started(StartResult.CLEAN, "busy")] * 2 + [started(StartResult.RUNNING)]}, wishes=YES
+    ),
+    "every target fails, and it may go back": It(
+        [seen(k1=look("kvm-01", WEB.uuid, defined=frozenset({WEB.uuid}))), seen()],
+        answers={Start: started(StartResult.CLEAN, "no memory")},
+        wishes=YES,
+    ),
+    "every target fails, and its host is not well": It(
+        [seen(k1=look("kvm-01", WEB.uuid, defined=frozenset({WEB.uuid}), libvirt=Libvirt.BUSY)), seen()],
+        answers={Start: started(StartResult.CLEAN, "no memory")},
+        wishes=YES,
+    ),
     "every target fails after silence": It(
         SILENT, answers={**NO_ANSWER, Start: started(StartResult.CLEAN, "no memory")}
     ),
