@@ -9,7 +9,7 @@ from .audit_paths import down_with_its_host, fence_paths, watched
 from .audit_planned import find_planned
 from .audit_storage import that_end, unusable
 from .drifted import definition_drift
-from .left_behind import saved_images, undefine_command
+from .left_behind import guests_left_behind, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, Uuid, Vm
 from .placement import Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
@@ -177,7 +177,7 @@ def _vms(scene: Survey) -> Iterator[Finding]:
             yield from whereabouts(scene, vm)
             yield from down_with_its_host(scene, vm)
             yield from _definitions(scene, vm)
-            yield from saved_images(scene, vm)
+            yield from guests_left_behind(scene, vm)
             yield from definition_drift(scene, vm)
             if vm.ha:
                 yield from _startable(scene, vm, sizes)

@@ -159,8 +159,9 @@ def _hygiene(findings: list[Finding]) -> Iterator[Cause]:
     says = "; ".join(
         f"{len(of)} {code.replace('_', ' ')} ({some_of(list(dict.fromkeys(of)))})" for code, of in sorted(codes.items())
     )
-    only = (_bare(findings[0].do),) if len(findings) == 1 else ("hafence audit -v",)
-    yield Cause(HYGIENE, worst(tuple(findings)), (), says, only)
+    ways = {_bare(each.do) for each in findings}
+    do = tuple(ways) if len(ways) == 1 else ("hafence audit -v",)
+    yield Cause(HYGIENE, worst(tuple(findings)), (), says, do)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,17 @@ def undefine_command(vm: Uuid) -> str:
     return f"virsh undefine --keep-nvram --managed-save --snapshots-metadata --checkpoints-metadata {vm}"
 
 
-def saved_images(scene: Survey, vm: Vm) -> Iterator[Finding]:
-    """A saved image of a VM that has run elsewhere since is the memory of a guest whose disks have changed under it."""
+def guests_left_behind(scene: Survey, vm: Vm) -> Iterator[Finding]:
+    """A managed save image of a VM that has run elsewhere since is the memory of a guest whose disks have changed under it."""
     record = scene.record(vm)
     home = record.host or record.last_host
     for name, look in sorted(scene.looks.items()):
         if name == home or not isinstance(look, HostLook) or look.runs(vm.uuid):
             continue
-        listed = vm.uuid in look.listed
-        if listed:
-            saw = f"libvirt-guests starts it with {name}, whatever runs elsewhere by then"
-        elif vm.uuid in look.saved:
-            saw = f"a managed save image of it lies on {name}: a start there goes on from that memory, on other disks"
-        else:
-            continue
-        severity = Severity.CRITICAL if listed else Severity.WARNING
         do = f"'hafence fence {vm.name} --host {name}' sets it aside"
-        yield Finding(Code.SAVED_IMAGE, severity, vm.name, saw, do)
+        if vm.uuid in look.listed:
+            saw = f"libvirt-guests starts it with {name}, whatever runs elsewhere by then"
+            yield Finding(Code.RESUMES_AT_BOOT, Severity.CRITICAL, vm.name, saw, do)
+        if vm.uuid in look.saved:
+            saw = f"a managed save image of it lies on {name}: a start there goes on from that memory, on other disks"
+            yield Finding(Code.MANAGED_SAVE, Severity.WARNING, vm.name, saw, do)

@@ -143,8 +143,11 @@ def test_a_definition_left_behind_is_worse_with_autostart() -> None:
 
 def test_a_saved_image_left_behind_is_worse_where_libvirt_guests_resumes_it() -> None:
     left = replace(look("kvm-02"), saved=frozenset({uuid(1)}))
-    assert codes(scene(looks={K2: left})) == {"saved_image": Severity.WARNING}
-    assert codes(scene(looks={K2: replace(left, listed=left.saved)})) == {"saved_image": Severity.CRITICAL}
+    assert codes(scene(looks={K2: left})) == {"managed_save": Severity.WARNING}
+    both = {"resumes_at_boot": Severity.CRITICAL, "managed_save": Severity.WARNING}
+    assert codes(scene(looks={K2: replace(left, listed=left.saved)})) == both
+    listed = replace(look("kvm-02"), listed=left.saved)
+    assert codes(scene(looks={K2: listed})) == {"resumes_at_boot": Severity.CRITICAL}
     assert codes(scene(looks={K1: replace(look("kvm-01", uuid(1)), saved=left.saved)})) == {}
 
 

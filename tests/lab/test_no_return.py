@@ -102,11 +102,11 @@ def test_an_image_of_a_vm_that_is_recorded_elsewhere_is_found_and_a_fence_sets_i
     lab.hosts[SUSPECT].virsh("managedsave web-01")
     lab.hosts["kvm-02"].virsh(f"create {vm.xml}")
     admin = AdminNode(lab, vms={"web-01": {"host": "kvm-02"}})
-    found = [each for each in admin.run_json("audit")["findings"] if each["code"] == "saved_image"]
+    found = [each for each in admin.run_json("audit")["findings"] if each["code"] == "managed_save"]
     assert [(each["severity"], each["subject"]) for each in found] == [("WARNING", "web-01")]
     ended = admin.run_json("fence", "web-01", "--host", SUSPECT, "--yes")
     assert ended.code == 0, ended
-    assert [each["code"] for each in admin.run_json("audit")["findings"] if each["code"] == "saved_image"] == []
+    assert [each["code"] for each in admin.run_json("audit")["findings"] if each["code"] == "managed_save"] == []
     assert [qemu.host for qemu in lab.qemus(vm.uuid)] == ["kvm-02"]
 
 
