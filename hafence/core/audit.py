@@ -12,7 +12,7 @@ from .drifted import definition_drift
 from .left_behind import guests_left_behind, undefine_command
 from .looks import Blind, HostLook, Libvirt, Look, Silence, shows_life, twin_of, way_to_look
 from .model import DUMP, Host, HostName, Uuid, Vm
-from .placement import Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
+from .placement import Placement, Room, choose_targets, keeps_apart, sizes_mib, ways_to_targets
 from .power import DeviceId, Power, devices_of
 from .record import VmState, kept_from_writing
 from .room_without import room_without
@@ -286,14 +286,28 @@ def _startable(scene: Survey, vm: Vm, sizes: Mapping[Uuid, int]) -> Iterator[Fin
         vm,
     )
     hosts = scene.inventory.members(cluster.name)
-    placement = choose_targets(suspect, hosts, room, scene.quarantine, scene.looks)
-    if placement.targets:
-        return
+    placement = choose_targets(suspect, hosts, room, scene.quarantine, scene.looks_for(vm))
+    if not placement.targets:
+        yield _would_start_nowhere(vm, suspect, placement)
+    elif len(placement.targets) == 1 and placement.unable:
+        yield _on_one_host_only(vm, placement)
+
+
+def _on_one_host_only(vm: Vm, placement: Placement) -> Finding:
+    """Others would do, and lack something: with one more host gone it would start nowhere."""
+    against = dict(placement.excluded)
+    lacking = "; ".join(f"{name} {against[name].says}" for name in placement.unable)
+    saw = f"only {placement.targets[0]} could take it: {lacking}"
+    do = "; ".join(f"{name}: {against[name].way}" for name in placement.unable)
+    return Finding(Code.ONE_HOST_ONLY, Severity.WARNING, vm.name, saw, do)
+
+
+def _would_start_nowhere(vm: Vm, suspect: HostName | None, placement: Placement) -> Finding:
     against = "; ".join(f"{name} {unfit.says}" for name, unfit in placement.excluded if name != suspect)
     code = Code.NO_ROOM if placement.lacks_memory else Code.WOULD_NOT_START
     saw = f"no host could take it: {against or 'the cluster has no other host'}"
     do = "; ".join((*ways_to_targets(placement), "free or bring back a host of the cluster"))
-    yield Finding(code, Severity.WARNING, vm.name, saw, do)
+    return Finding(code, Severity.WARNING, vm.name, saw, do)
 
 
 def _disks(scene: Survey) -> Iterator[Finding]:

@@ -36,7 +36,10 @@ KINDS: tuple[tuple[str, frozenset[Code]], ...] = (
         ),
     ),
     ("hosts", frozenset({Code.HOST_SILENT, Code.HOST_BLIND, Code.FENCED_LEFTOVER, Code.FEW_FENCE_PATHS})),
-    ("no start", frozenset({Code.NO_ROOM, Code.WOULD_NOT_START, Code.XML_MISSING, Code.SHARED_DISK})),
+    (
+        "no start",
+        frozenset({Code.NO_ROOM, Code.WOULD_NOT_START, Code.ONE_HOST_ONLY, Code.XML_MISSING, Code.SHARED_DISK}),
+    ),
     ("planned", frozenset({Code.DISARMED, Code.MAINTENANCE})),
     ("quarantine", frozenset({Code.QUARANTINED})),
 )
@@ -49,6 +52,7 @@ _SAYS: Mapping[Code, str] = {
     Code.FEW_FENCE_PATHS: "only one sibling can fence it",
     Code.NO_ROOM: "no host has room for it",
     Code.WOULD_NOT_START: "no host could take it",
+    Code.ONE_HOST_ONLY: "only one host could take it",
     Code.XML_MISSING: "could not be started from its definition",
     Code.VM_STOPPED: "recorded as stopped, and no host that answers runs it",
     Code.VM_GONE: "its host answers and does not run it",

@@ -16,7 +16,8 @@ def undefine_command(vm: Uuid) -> str:
 
 
 def guests_left_behind(scene: Survey, vm: Vm) -> Iterator[Finding]:
-    """A managed save image of a VM that has run elsewhere since is the memory of a guest whose disks have changed under it."""
+    """A managed save image of a VM that has run elsewhere since is the memory of a guest whose disks have changed
+    under it."""
     record = scene.record(vm)
     home = record.host or record.last_host
     for name, look in sorted(scene.looks.items()):

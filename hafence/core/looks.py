@@ -7,7 +7,7 @@ cluster before it acts and one after.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from .backing import Backing, is_other
@@ -88,6 +88,11 @@ class HostLook:
         return max(0.0, abs(self.clock_offset_s) - self.clock_within_s)
 
     @property
+    def tells_of_needs(self) -> bool:
+        """Whether it says anything of what was asked for."""
+        return bool(self.lacking or self.backings)
+
+    @property
     def barring(self) -> tuple[Lack, ...]:
         """Of what is lacking that without which the VM can't start here."""
         return tuple(lack for lack in self.lacking if lack.need.kind is not NeedKind.STATE)
@@ -101,6 +106,11 @@ class HostLook:
         """Of that to which the VM writes what is certainly another thing here than there."""
         both = [need for need in self.backings if need in look.backings]
         return tuple(need for need in both if is_other(self.backings[need], look.backings[need]))
+
+    def of_needs(self, needs: Collection[Need]) -> HostLook:
+        """The look as one would be that had asked for these alone."""
+        lacking = tuple(lack for lack in self.lacking if lack.need in needs)
+        return replace(self, lacking=lacking, backings={n: what for n, what in self.backings.items() if n in needs})
 
     def runs(self, vm: Uuid) -> bool:
         """Whether a copy of the VM is here or on its way, in either eye. A doubt is none in the VM's favour."""

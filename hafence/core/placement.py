@@ -62,10 +62,15 @@ class Placement:
         return tuple(name for name in self.targets if name in self.looks and self.looks[name].lacks_state)
 
     @property
-    def would_not_start(self) -> bool:
-        """Whether a host would do if the VM could start there: it answers, and lacks what the definition names."""
+    def unable(self) -> tuple[HostName, ...]:
+        """The hosts that would do if the VM could start there: they answer, and lack what the definition names."""
         against = (Against.LACKS, Against.OTHER_DISK, Against.SAVED_IMAGE)
-        return any(unfit.against in against for _, unfit in self.excluded)
+        return tuple(name for name, unfit in self.excluded if unfit.against in against)
+
+    @property
+    def would_not_start(self) -> bool:
+        """Whether there is such a host."""
+        return bool(self.unable)
 
     @property
     def lacks_memory(self) -> bool:

@@ -42,7 +42,7 @@ def loss_of(scene: Survey, host: Host, placed: Placed) -> Loss:
     """If the host failed now."""
     here = [scene.inventory.vms[uuid] for uuid in placed.get(host.name, ()) if scene.inventory.vms[uuid].ha]
     able = [vm for vm in here if scene.has_definition(vm) and not scene.not_startable.get(vm.uuid)]
-    wanted = [Wanted(vm, vm.memory_mib or scene.memory_mib.get(vm.uuid)) for vm in able]
+    wanted = [Wanted(vm, vm.memory_mib or scene.memory_mib.get(vm.uuid), scene.looks_for(vm)) for vm in able]
     ground = Ground(
         host.name,
         scene.inventory.members(host.cluster),

@@ -9,8 +9,9 @@ from enum import IntEnum, StrEnum
 from .attempts import Reading
 from .captures import Capture
 from .drift import Drift
-from .looks import Look, copies_of
+from .looks import HostLook, Look, copies_of
 from .model import HostName, Inventory, Uuid, Vm
+from .needs import Need
 from .power import DeviceId, PowerSeen
 from .record import VmRecord, record_of
 from .rotation import Paths
@@ -49,6 +50,7 @@ class Code(StrEnum):
     MANAGED_SAVE = "managed_save"
     NO_FENCE_PATH = "no_fence_path"
     NO_ROOM = "no_room"
+    ONE_HOST_ONLY = "one_host_only"
     POWER_UNUSABLE = "power_unusable"
     PROGRAM_MISSING = "program_missing"
     QUARANTINED = "quarantined"
@@ -107,6 +109,7 @@ class Survey:
     records: Mapping[Uuid, VmRecord]
     quarantine: Mapping[HostName, str]
     looks: Mapping[HostName, Look]
+    """What was seen of the hosts, save what VMs need and hosts lack."""
     paths: Mapping[HostName, Mapping[HostName, Reading]]
     """For each suspect-to-be and each sibling that was asked: what the rehearsal of the fence through it came to."""
     at: float
@@ -118,6 +121,10 @@ class Survey:
     store_problems: tuple[tuple[Code, str], ...] = ()
     """What the store says of itself, a sentence each."""
     memory_mib: Mapping[Uuid, int | None] = field(default_factory=dict)
+    needs: Mapping[Uuid, frozenset[Need]] = field(default_factory=dict)
+    """What VMs need of a target, by their definitions."""
+    told: Mapping[HostName, HostLook] = field(default_factory=dict)
+    """The looks of those hosts that told of something that some VM needs."""
     not_startable: Mapping[Uuid, str] = field(default_factory=dict)
     """Why a VM's definition is none that it could be started from, in words; '' or absent where it is."""
     captures: Mapping[Uuid, Capture] = field(default_factory=dict)
@@ -150,6 +157,18 @@ class Survey:
     def record(self, vm: Vm) -> VmRecord:
         """The VM's record, or what the inventory says."""
         return record_of(vm, self.records)
+
+    def looks_for(self, vm: Vm) -> dict[HostName, Look]:
+        """What was seen of the VM's cluster, with what its hosts lack of what this VM needs."""
+        needs = self.needs.get(vm.uuid, frozenset())
+        seen: dict[HostName, Look] = {}
+        for host in self.inventory.members(self.inventory.cluster_of(vm.host).name):
+            told = self.told.get(host.name)
+            if told is not None:
+                seen[host.name] = told.of_needs(needs)
+            elif host.name in self.looks:
+                seen[host.name] = self.looks[host.name]
+        return seen
 
     def copies(self, vm: Uuid) -> dict[HostName, int]:
         """Hosts on which a copy was seen, each with the number of processes."""

@@ -12,6 +12,7 @@ from ..core.evidence import WitnessReport
 from ..core.given_back import GivenBack
 from ..core.looks import Look
 from ..core.model import HostName, Uuid
+from ..core.needs import Need
 from ..core.starts import HookResult, StartOrder, StartReply
 from ..core.survey import SharedDisk
 from ..core.watch import WatchReport
@@ -30,6 +31,8 @@ class LookAt(
     hosts: tuple[HostName, ...]
     about: tuple[Uuid, ...] = ()
     """The VMs that it is about, where the run is about more; () where it is about those of the run."""
+    every_need: bool = False
+    """Whether each host is asked for what any VM of its cluster needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,13 @@ class Witness(
 @dataclass(frozen=True, slots=True)
 class MemoryNeed(Effect[int | None]):
     """MiB of memory that the VM's domain XML asks for, or None without one."""
+
+    vm: Uuid
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsOf(Effect[tuple[Need, ...]]):
+    """What the VM's definition names that a target must have; () without one, or with one that can't be read."""
 
     vm: Uuid
 

@@ -19,7 +19,7 @@ from ..core.evidence import WitnessReport
 from ..core.given_back import GivenBack
 from ..core.looks import Look, Silence
 from ..core.model import Host, HostName, Inventory, StartMode, Uuid, Vm
-from ..core.needs import Need
+from ..core.needs import Need, NeedKind
 from ..core.replies import interpret
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..core.stored import Lease
@@ -32,6 +32,7 @@ from ..effects import (
     GiveBack,
     LookAt,
     MemoryNeed,
+    NeedsOf,
     Settle,
     SharedDisks,
     SharedHostKeys,
@@ -45,6 +46,11 @@ from .waves import in_waves
 
 LOOK_S = 6.0
 """One look, beyond the connection and what libvirt may take: a second try at a libvirt that hangs, and the rest."""
+
+MOST_NEEDS = 128
+"""Of how many things an audit asks a host in its look: each may take some 5 ms there."""
+
+_OF_ONE_VM = frozenset({NeedKind.NAME, NeedKind.HUGEPAGES})
 
 MOST_CONNECTS = 8
 """How many connect time-outs one call may spend before its program begins: TCP, key exchange, login, each twice
@@ -80,21 +86,26 @@ class HostPerformer:
     def look_at(self, effect: LookAt) -> Mapping[HostName, Look]:
         """Look into hosts at once; one hung host costs its own time-out."""
         vms = effect.about or self._vms
-        looks = in_waves([lambda name=name: self._looked(name, vms) for name in effect.hosts])  # type: ignore[misc]
+        if effect.every_need:
+            by_cluster = self._needs_by_cluster()
+            needs = [by_cluster.get(self._cluster_of(name), ()) for name in effect.hosts]
+        else:
+            needs = [self._needs(vms)] * len(effect.hosts)
+        looks = in_waves([partial(self._looked, name, vms, of) for name, of in zip(effect.hosts, needs, strict=True)])
         return dict(zip(effect.hosts, looks, strict=True))
 
-    def _looked(self, name: HostName, vms: tuple[Uuid, ...]) -> Look:
-        look = self._look(name, vms)
+    def _looked(self, name: HostName, vms: tuple[Uuid, ...], needs: tuple[Need, ...]) -> Look:
+        look = self._look(name, vms, needs)
         self._progress()
         return look
 
-    def _look(self, name: HostName, vms: tuple[Uuid, ...]) -> Look:
+    def _look(self, name: HostName, vms: tuple[Uuid, ...], needs: tuple[Need, ...]) -> Look:
         host = self._inventory.hosts.get(name)
         if host is None:
             return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
         settings = self._inventory.settings
         within_s = LOOK_S + settings.libvirt_timeout_s
-        nonce, sent, needs = _nonce(), time.time(), self._needs(vms)
+        nonce, sent = _nonce(), time.time()
         program = kvm.look_program(nonce, host, vms, needs, settings=settings)
         run = self._hosts.run(host, program, within_s=within_s)
         return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named, needs)
@@ -104,11 +115,30 @@ class HostPerformer:
         needs, and a definition that can't be read is told of by the start."""
         if len(vms) != 1 or vms[0] not in self._inventory.vms:
             return ()
-        vm = self._inventory.vms[vms[0]]
+        return self.needs_of(NeedsOf(vms[0]))
+
+    def needs_of(self, effect: NeedsOf) -> tuple[Need, ...]:
+        """What a target must have for a VM; nothing that is known where a command of the site's starts it."""
+        vm = self._inventory.vms[effect.vm]
         if self._inventory.cluster_of(vm.host).start is StartMode.COMMAND:
             return ()
         domain = self._definitions.readable(vm)
         return () if domain is None else domain.needs
+
+    def _needs_by_cluster(self) -> dict[str, tuple[Need, ...]]:
+        """What any HA VM of each cluster needs, each thing once, and not more than a look asks for; save what hangs on
+        the VM that asks: whether its name is free, how much is."""
+        wanted: dict[str, dict[Need, None]] = {}
+        for _, vm in sorted(self._inventory.vms.items()):
+            of_cluster = wanted.setdefault(self._inventory.cluster_of(vm.host).name, {})
+            if vm.ha and len(of_cluster) < MOST_NEEDS:
+                needs = (need for need in self.needs_of(NeedsOf(vm.uuid)) if need.kind not in _OF_ONE_VM)
+                of_cluster.update(dict.fromkeys(needs))
+        return {cluster: tuple(needs)[:MOST_NEEDS] for cluster, needs in wanted.items()}
+
+    def _cluster_of(self, name: HostName) -> str:
+        host = self._inventory.hosts.get(name)
+        return "" if host is None else host.cluster
 
     def witness(self, effect: Witness) -> tuple[WitnessReport, ...]:
         """The siblings and the admin node look for signs of life, at once."""

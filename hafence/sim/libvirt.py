@@ -26,13 +26,12 @@ class Answer(Enum):
     ABSENT = "absent"
 
 
-LACKS = {
-    "": (),
-    "disk": (Lack(Need(NeedKind.WRITE, "/srv/images/vm.img", is_written=True), Lacking.MISSING),),
-    "network": (Lack(Need(NeedKind.NETWORK, "prod"), Lacking.MISSING),),
-}
-"""What a look says of a host that wants something."""
 _DISK = Need(NeedKind.WRITE, "/srv/images/vm.img", is_written=True)
+_NETWORK = Need(NeedKind.NETWORK, "prod")
+NEEDS = (_DISK, _NETWORK)
+"""What each VM's definition names."""
+LACKS = {"": (), "disk": (Lack(_DISK, Lacking.MISSING),), "network": (Lack(_NETWORK, Lacking.MISSING),)}
+"""What a look says of a host that wants something."""
 BACKINGS: dict[str, dict[Need, Backing]] = {
     "off": {_DISK: FileBacking("nfs", "0", 4711)},
     "on": {_DISK: FileBacking("ext2/ext3", "d7097545604aef04", 12)},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..core.captures import Source
+from ..core.needs import Need
 from ..core.starts import HookResult
 from ..core.stored import Busy, Lease
 from ..effects import (
@@ -29,6 +30,7 @@ from ..effects import (
     ListEntries,
     LookAt,
     MemoryNeed,
+    NeedsOf,
     NoteOutcome,
     NoteSecondLevel,
     Now,
@@ -60,6 +62,7 @@ from .array import add_entries, ask_clients, list_entries, own_addresses, rehear
 from .bmc import ask_power, send_off
 from .definitions import drifts, fetch, source_of
 from .kernel import Act, Join
+from .libvirt import NEEDS
 from .network import STORE
 from .run import SimRun
 from .sessions import clock, fence, look_at, settle, start, witness
@@ -132,6 +135,10 @@ def _startable(world: World, run: SimRun, effect: Startable) -> Source:
 
 def _memory_need(world: World, run: SimRun, effect: MemoryNeed) -> int | None:
     return 4096
+
+
+def _needs_of(world: World, run: SimRun, effect: NeedsOf) -> tuple[Need, ...]:
+    return NEEDS
 
 
 def _tell(world: World, run: SimRun, effect: Tell) -> None:
@@ -256,6 +263,7 @@ AT_ONCE: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Any]] = {
     Now: _now,
     Uptime: _uptime,
     MemoryNeed: _memory_need,
+    NeedsOf: _needs_of,
     Startable: _startable,
     Drifts: drifts,
     SharedHostKeys: lambda world, run, effect: (),

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.captures import Capture, Source
 from ..core.drift import Drift
 from ..core.looks import HostLook, Look
 from ..core.model import Host, HostName, HostState, Inventory, StartMode, Uuid, Vm
+from ..core.needs import Need
 from ..core.planned import inventory_as_planned
 from ..core.power import devices_of
 from ..core.record import VmState, record_of
@@ -31,6 +32,7 @@ from ..effects import (
     Fence,
     LookAt,
     MemoryNeed,
+    NeedsOf,
     Now,
     Parallel,
     Recall,
@@ -63,7 +65,7 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
     kvm = [host for host in inventory.hosts.values() if inventory.cluster_of(host.name).is_kvm]
     orders = orders_for(inventory, memory, chosen_paths(inventory, seen, now), now)
     # At once: a host that hangs would cost its time-out twice.
-    look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)))
+    look_at: Effect[Any] = LookAt(tuple(sorted(host.name for host in kvm)), every_need=True)
     asked = _power_devices(inventory, kvm, now)
     parts = (look_at, *(Fence(order) for order in orders), *asked)
     looks, *replies = yield from do(Together(parts))
@@ -74,13 +76,7 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
     yield from rehearse_more(inventory, memory, looks, seen, paths)
     storages = yield from rehearse_storages(inventory, memory.quarantine, looks, now)
     fences = yield from _look_at_storage_fences(inventory, memory, looks)
-    vms = sorted(inventory.vms)
-    # Of one VM together: its definition is read once for both.
-    both: tuple[Effect[Any], ...] = tuple(effect for vm in vms for effect in (MemoryNeed(vm), Startable(vm)))
-    try:
-        answers = yield from do(Together(both))
-    except StoreError:  # what was captured is not known, as little as where a VM should be
-        answers = (None, Source()) * len(vms)
+    definitions = yield from _definitions(sorted(inventory.vms))
     running: dict[Uuid, Capture] = {}
     drifts: Mapping[Uuid, tuple[Drift, ...]] = {}
     if memory is not NOTHING:
@@ -93,15 +89,17 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
         inventory=inventory,
         records=memory.records,
         quarantine=memory.quarantine,
-        looks=looks,
+        looks={name: look.of_needs(()) if isinstance(look, HostLook) else look for name, look in looks.items()},
+        told={name: look for name, look in looks.items() if isinstance(look, HostLook) and look.tells_of_needs},
+        needs={vm: each.needs for vm, each in definitions.items()},
         paths=paths.readings,
         path_seconds=paths.seconds,
         earlier=seen,
         store_problems=problems,
-        memory_mib=dict(zip(vms, answers[::2], strict=True)),
-        not_startable={vm: source.why_not for vm, source in zip(vms, answers[1::2], strict=True)},
+        memory_mib={vm: each.memory_mib for vm, each in definitions.items()},
+        not_startable={vm: each.source.why_not for vm, each in definitions.items()},
         captures=running,
-        captured=frozenset(vm for vm, source in zip(vms, answers[1::2], strict=True) if source.is_capture),
+        captured=frozenset(vm for vm, each in definitions.items() if each.source.is_capture),
         drifts=drifts,
         storage_fences=fences,
         rehearsed_storages=storages,
@@ -113,6 +111,25 @@ def audit(run: Request, seen: Paths = MappingProxyType({})) -> Workflow[Survey]:
         store_id=run.store_id,
         planned=memory.planned,
     )
+
+
+class _Definition(NamedTuple):
+    memory_mib: int | None
+    needs: frozenset[Need]
+    source: Source
+
+
+def _definitions(vms: list[Uuid]) -> Workflow[dict[Uuid, _Definition]]:
+    """What a start of each VM would go by. Of one VM all is asked for together: its definition is read once."""
+    asked: tuple[Effect[Any], ...] = tuple(
+        effect for vm in vms for effect in (MemoryNeed(vm), NeedsOf(vm), Startable(vm))
+    )
+    try:
+        answers = yield from do(Together(asked))
+    except StoreError:  # what was captured is not known, as little as where a VM should be
+        answers = (None, (), Source()) * len(vms)
+    of_each = zip(vms, answers[::3], answers[1::3], answers[2::3], strict=True)
+    return {vm: _Definition(memory_mib, frozenset(needs), source) for vm, memory_mib, needs, source in of_each}
 
 
 def _starts_from_definitions(inventory: Inventory, vm: Vm) -> bool:

@@ -96,7 +96,7 @@ def look_again(looks: Mapping[HostName, Look]) -> Workflow[dict[HostName, Look]]
     )
     if not overdue:
         return dict(looks)
-    again = yield from do(LookAt(overdue))
+    again = yield from do(LookAt(overdue, every_need=True))
     return {**looks, **again}
 
 

@@ -8,7 +8,7 @@ from hafence.core.attempts import Facts, Reading, Verdict
 from hafence.core.audit import find_all
 from hafence.core.audit_paths import paths_seen
 from hafence.core.causes import KINDS, all_well, by_cause
-from hafence.core.survey import Code, Survey
+from hafence.core.survey import Code, Finding, Severity, Survey
 from hafence.core.wire import Faulty, ReplyFault
 
 from .make import host, inventory, look, silence, uuid, vm
@@ -105,3 +105,14 @@ def test_what_is_kept_of_a_path_has_the_word_of_what_was_in_the_way() -> None:
     kept = paths_seen(scene(paths={K1: {K2: asks, K3: BAD, K4: could_not}}))[K1]
     assert [kept[name].word for name in (K2, K3, K4)] == ["sudo_password", "login_failed", "proc"]
     assert not any(path.good for path in kept.values())
+
+
+def test_what_keeps_a_vm_from_a_start_is_one_kind() -> None:
+    of_no_start = dict(KINDS)["no start"]
+    wanted = ("no_room", "would_not_start", "one_host_only", "xml_missing", "shared_disk")
+    assert {code.value for code in of_no_start} == set(wanted)
+    found = [Finding(code, Severity.WARNING, f"vm-{n}", "saw", "do") for n in (1, 2) for code in of_no_start]
+    assert {cause.kind for cause in by_cause(scene(), found)} == {"no start"}
+    alone = [Finding(Code.ONE_HOST_ONLY, Severity.WARNING, f"vm-{n}", "saw", "do") for n in (1, 2)]
+    (cause,) = by_cause(scene(), alone)
+    assert cause.says.startswith("only one host could take it")

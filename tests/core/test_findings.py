@@ -8,9 +8,11 @@ import pytest
 
 from hafence.core.attempts import Reading, Verdict
 from hafence.core.audit import find_all, worst
+from hafence.core.backing import FileBacking
 from hafence.core.looks import Blind, Libvirt, Look
 from hafence.core.marks import Mark
-from hafence.core.model import HostName
+from hafence.core.model import HostName, Uuid
+from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.reasons import Reason
 from hafence.core.record import mark_running, mark_starting, mark_stopped, unseen
 from hafence.core.survey import Code, Finding, Severity, SharedDisk, Survey
@@ -139,6 +141,54 @@ def test_a_definition_left_behind_is_worse_with_autostart() -> None:
     assert codes(scene(looks={K2: armed})) == {"stale_definition": Severity.CRITICAL}
     at_home = replace(look("kvm-01", uuid(1)), defined=frozenset({uuid(1)}), autostart=frozenset({uuid(1)}))
     assert codes(scene(looks={K1: at_home})) == {"autostart": Severity.WARNING}
+
+
+DISK = Need(NeedKind.WRITE, "/srv/a.img", is_written=True)
+PROD = Need(NeedKind.NETWORK, "prod")
+
+
+def found_of(needs: dict[Uuid, frozenset[Need]], **lacking: Need) -> list[Finding]:
+    """With hosts (k2=…) that lack something."""
+    told = {
+        HostName(f"kvm-0{key[1:]}"): look(f"kvm-0{key[1:]}", lacking=(Lack(need, Lacking.MISSING),))
+        for key, need in lacking.items()
+    }
+    return [each for each in find_all(scene(needs=needs, told=told)) if each.code not in (Code.NO_FENCE_PATH,)]
+
+
+def test_a_vm_that_one_host_alone_could_take() -> None:
+    needs = {uuid(1): frozenset({DISK, PROD})}
+    (finding,) = found_of(needs, k2=DISK, k3=PROD)
+    assert (finding.code, finding.severity, finding.subject) == ("one_host_only", Severity.WARNING, "vm-01")
+    assert finding.saw == "only kvm-04 could take it: kvm-02 lacks the disk /srv/a.img; kvm-03 lacks the network prod"
+    assert finding.do == (
+        "kvm-02: give it the disk /srv/a.img, which the VM's definition names;"
+        " kvm-03: give it the network prod, which the VM's definition names"
+    )
+    assert found_of(needs, k2=DISK) == [], "two are left"
+    assert found_of({uuid(1): frozenset({PROD})}, k2=DISK, k3=DISK) == [], "it is another VM that needs it"
+    assert found_of({}, k2=DISK, k3=DISK) == []
+
+
+def test_where_one_host_is_left_for_other_reasons_nothing_is_said_of_it() -> None:
+    it = scene(looks={K2: silence("kvm-02"), K3: silence("kvm-03")}, needs={uuid(1): frozenset({DISK})})
+    assert "one_host_only" not in codes(it)
+
+
+def test_a_vm_that_no_host_could_begin() -> None:
+    (finding,) = found_of({uuid(1): frozenset({DISK})}, k2=DISK, k3=DISK, k4=DISK)
+    assert (finding.code, finding.severity) == (Code.WOULD_NOT_START, Severity.WARNING)
+    assert "kvm-02 lacks the disk /srv/a.img" in finding.saw
+
+
+def test_a_vm_whose_disk_is_another_on_every_host() -> None:
+    backing = FileBacking("xfs", "1", 7)
+    told = {name: look(name, backings={DISK: replace(backing, inode=n)}) for n, name in enumerate(NAMES)}
+    it = scene(needs={uuid(1): frozenset({DISK})}, told=told)
+    assert codes(it) == {"would_not_start": Severity.WARNING}
+    assert "kvm-02 has another disk /srv/a.img than kvm-01" in find_all(it)[0].saw
+    same = {name: look(name, backings={DISK: backing}) for name in NAMES}
+    assert codes(scene(needs={uuid(1): frozenset({DISK})}, told=same)) == {}
 
 
 def test_a_saved_image_left_behind_is_worse_where_libvirt_guests_resumes_it() -> None:

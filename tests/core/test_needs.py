@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hafence.core.backing import FileBacking
 from hafence.core.model import Host, HostName, Vm, parse_uuid
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.placement import Against, Room, Unfit, choose_targets
@@ -83,3 +84,13 @@ def test_an_old_image_of_the_vm_bars_a_host_and_another_vms_does_not() -> None:
     assert placement.targets == (THIRD,)
     assert dict(placement.excluded)[SECOND].against is Against.SAVED_IMAGE
     assert placement.would_not_start
+
+
+def test_a_look_of_fewer_needs_tells_of_these_alone() -> None:
+    disk, prod = Need(NeedKind.WRITE, "/srv/a.img", is_written=True), Need(NeedKind.NETWORK, "prod")
+    lacks, lies = Lack(prod, Lacking.MISSING), {disk: FileBacking("nfs", "0", 7)}
+    whole = look("kvm-02", lacking=(lacks,), backings=lies)
+    assert whole.of_needs({disk}) == look("kvm-02", backings=lies)
+    assert whole.of_needs({prod}) == look("kvm-02", lacking=(lacks,))
+    assert [each.tells_of_needs for each in (whole, whole.of_needs({disk}), whole.of_needs({prod}))] == [True] * 3
+    assert not whole.of_needs(()).tells_of_needs

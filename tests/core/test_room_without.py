@@ -7,6 +7,7 @@ from typing import Any
 
 from hafence.core.audit import find_all
 from hafence.core.model import Cluster, HostName, StartMode
+from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.room_without import Loss, loss_of, placed_now, room_without
 from hafence.core.survey import Survey
 
@@ -66,6 +67,14 @@ def test_a_vm_that_could_be_started_nowhere_is_down_and_not_crowded_out() -> Non
     silent = replace(silent, looks={**silent.looks, K2: silence("kvm-02")})
     lost = loss(silent)
     assert ([each.name for each in lost.down], lost.crowded_out) == (["vm-01"], ())
+
+
+def test_a_vm_that_could_not_begin_there_is_down_and_leaves_its_room_to_others() -> None:
+    disk = Need(NeedKind.WRITE, "/srv/a.img", is_written=True)
+    told = {K2: look("kvm-02", lacking=(Lack(disk, Lacking.MISSING),))}
+    survey = crowd(2048, 2048, 2048, told=told, needs={uuid(1): frozenset({disk})})
+    assert ([each.name for each in loss(survey).down], names(survey)) == (["vm-01"], [])
+    assert names(crowd(2048, 2048, 2048, told=told)) == ["vm-03"]
 
 
 def test_a_command_that_starts_needs_no_definition() -> None:

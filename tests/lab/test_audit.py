@@ -105,6 +105,28 @@ def test_hosts_that_lack_something_are_found(lab: Lab) -> None:
     assert "ping" in missing["saw"]
 
 
+def test_what_a_start_would_lack_is_found_the_night_before(lab: Lab) -> None:
+    """Each VM by its own definition: a network that nobody has, a disk that one host has, and nothing of the kind."""
+    for name, devices in {
+        "web-01": "<interface type='network'><source network='prod-vlan7'/></interface>",
+        "web-02": "<disk type='file'><source file='/var/lib/libvirt/b.img'/><target dev='vdz'/></disk>",
+        "web-03": "",
+    }.items():
+        vm = lab.start_vm("kvm-01", name)
+        vm.xml.write_text(vm.xml.read_text().replace("</devices>", f"{devices}</devices>"))
+    image = lab.hosts["kvm-03"].path("/var/lib/libvirt/b.img")
+    image.write_bytes(b"\0" * 4096)
+    try:
+        ended = AdminNode(lab).run_json("audit")
+    finally:
+        image.unlink()
+    ours = {each for each in found(ended) if each[1] in ("would_not_start", "one_host_only")}
+    assert ours == {("WARNING", "would_not_start", "web-01"), ("WARNING", "one_host_only", "web-02")}, ended
+    says = {each["subject"]: each["saw"] for each in ended["findings"]}
+    assert "kvm-02 lacks the network prod-vlan7" in says["web-01"], ended
+    assert says["web-02"].startswith("only kvm-03 could take it: kvm-02 lacks the disk /var/lib/libvirt/b.img"), ended
+
+
 def test_what_a_run_leaves_is_found_until_it_is_put_right(lab: Lab) -> None:
     vm = lab.start_vm("kvm-01", "web-01")
     admin = AdminNode(lab, fencing={"set_aside": False})

@@ -43,6 +43,7 @@ from hafence.effects import (
     ListEntries,
     LookAt,
     MemoryNeed,
+    NeedsOf,
     NoteOutcome,
     NoteSecondLevel,
     Now,
@@ -221,6 +222,8 @@ class Desk:
                 return started(StartResult.CLEAN)
             case MemoryNeed():
                 return None
+            case NeedsOf():
+                return ()
             case RecallEvacuations() | RunHooks() | StoreHealth() | SharedHostKeys() | SharedDisks():
                 return ()
             case Startable():

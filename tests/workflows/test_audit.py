@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from hafence.core.looks import Look
+from hafence.core.backing import FileBacking
+from hafence.core.captures import Origin, Source
+from hafence.core.looks import HostLook, Look
 from hafence.core.model import Cluster, HostName, HostState, Inventory, StartMode
+from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.planned import inventory_as_planned
 from hafence.core.record import mark_running
 from hafence.core.storage.ceph import Client, whole_host
@@ -20,7 +23,9 @@ from hafence.effects import (
     AddEntries,
     Fence,
     ListEntries,
+    LookAt,
     MemoryNeed,
+    NeedsOf,
     Parallel,
     Recall,
     RehearseStorage,
@@ -247,3 +252,24 @@ def test_one_storage_fence_less_than_was_looked_at_is_a_bug_and_no_shorter_list(
     it = It(seen(), stage.with_ceph(book()), memory(MOVED, quarantine=FENCED), {Parallel: ()})
     with pytest.raises(ValueError, match="shorter"):
         it.lines()
+
+
+def test_what_hosts_lack_of_what_vms_need_is_kept_apart_from_what_was_seen_of_them() -> None:
+    disk, prod = Need(NeedKind.WRITE, "/srv/a.img", is_written=True), Need(NeedKind.NETWORK, "prod")
+    there = FileBacking("nfs", "0", 7)
+    lacking = (Lack(disk, Lacking.MISSING), Lack(prod, Lacking.MISSING))
+    looks = {**seen(), K2: look("kvm-02", lacking=lacking, backings={disk: there}), K3: silence("kvm-03")}
+    sources = [Source("no definition"), Source(origin=Origin.CAPTURE)]
+    desk = Desk(book(DB, WEB), [looks], EMPTY, {NeedsOf: [(disk,), (prod,)], Startable: sources})
+    scene = desk.run(audit(stage.run(desk.inventory)))
+    assert {effect.every_need for effect in desk.of(LookAt)} == {True}
+    assert scene.looks[K2] == look("kvm-02")
+    assert scene.told == {K2: looks[K2]}
+    first, second = sorted((DB, WEB), key=lambda vm: vm.uuid)
+    assert scene.needs == {first.uuid: {disk}, second.uuid: {prod}}
+    assert scene.not_startable == {first.uuid: "no definition", second.uuid: ""}
+    assert scene.captured == {second.uuid}
+    of_first = scene.looks_for(first)[K2]
+    assert isinstance(of_first, HostLook)
+    assert (of_first.lacking, of_first.backings) == (lacking[:1], {disk: there})
+    assert scene.looks_for(second) == {**looks, K2: look("kvm-02", lacking=lacking[1:])}

@@ -10,7 +10,7 @@ from ...core.halted import Halted
 from ...core.looks import Blind, HostLook, Libvirt, Look, Silence
 from ...core.marks import Mark
 from ...core.model import Host, HostName, Settings, Uuid, parse_uuid
-from ...core.needs import Lack, Lacking, Need
+from ...core.needs import Lack, Lacking, Need, NeedKind
 from ...core.troubles import Trouble
 from ...core.whys import sentence
 from ...core.wire import Faulty, Message, ReplyFault, read_message
@@ -56,10 +56,10 @@ def look_program(
     """One look into `host`, read-only. It needs no release.
 
     `vms` are those that matter: libvirt's lists wait for every VM of the host, and one that is slow to start keeps them
-    from being told; these are asked for one by one. `needs` are what the one VM of a start
-    must find there.
+    from being told; these are asked for one by one. `needs` are what must be found there,
+    by the one VM of a start or by several.
     """
-    assert not needs or len(vms) == 1, "whose needs they are"
+    assert len(vms) == 1 or all(need.kind is not NeedKind.NAME for need in needs), "whose name it is"
     listed = "\n".join(f"{need.kind.value} {need.what}" for need in needs)
     asked = " ".join(vms[:MOST_ASKED])
     return Program(
