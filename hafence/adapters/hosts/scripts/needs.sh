@@ -3,8 +3,8 @@
 # it was. Read-only. Needs lib.sh, libvirt.sh and look.sh's `tell`.
 #
 # NEEDS   a line each, checked before they were sent:
-#         write PATH | read PATH | file PATH | folder PATH | state PATH | run PATH | device PATH | usb VENDOR PRODUCT | hugepages KIB MIB
-#         bridge NAME | interface NAME
+#         write PATH | read PATH | file PATH | folder PATH | state PATH | run PATH | device PATH | usb VENDOR PRODUCT
+#         hugepages KIB MIB | bridge NAME | interface NAME
 #         network NAME | volume POOL NAME | secret UUID | name NAME | machine TYPE   (of these libvirt is asked)
 #
 #   lacks N missing,read-only,silent,taken     the N-th of NEEDS, from 1
@@ -60,8 +60,8 @@ is_mapped_later() {
     [ -n "$later_hook" ]
 }
 
-# What check_path's own process says of "$2": a file, or a device (proc(5) and sysfs: a partition's identity is its disk's;
-# a loop device is its file). Of what it can't say something whole it says nothing: nobody then compares it.
+# What check_path's own process says of "$2": a file, or a device (sysfs: a partition's identity is its disk's, with its
+# number; a loop device is its file). Of what it can't say something whole it says nothing: nobody then compares it.
 # shellcheck disable=SC2016  # the inner shell's
 TELL_BACKING='
     path=$2 identity=
@@ -91,8 +91,8 @@ TELL_BACKING='
         esac
     fi'
 
-# check_path write,read,run,backing PATH. In a process of its own: the storage may hang. What another host keeps (NFS) may forbid
-# root what it grants to qemu, so there no lack of a right is told.
+# check_path write,read,run,backing PATH. In a process of its own: the storage may hang. What another host keeps (NFS)
+# may forbid root what it grants to qemu, so there no lack of a right is told.
 check_path() {
     [ -z "$need_hangs" ] || return 0 # one that hangs has cost its time, and bars the host
     # shellcheck disable=SC2016  # the inner shell's

@@ -64,7 +64,10 @@ is_without_nvram() {
     IFS=$NL
     for nvram_line in $(libvirt "$LIBVIRT_S" dumpxml --inactive "$VMS" </dev/null 2>/dev/null); do
         case $nvram_line in
-        *'<nvram'*'>'*'</nvram>'*) nvram_path=${nvram_line#*'<nvram'} nvram_path=${nvram_path#*>} nvram_path=${nvram_path%%<*} ;;
+        *'<nvram'*'>'*'</nvram>'*)
+            nvram_path=${nvram_line#*'<nvram'} nvram_path=${nvram_path#*>}
+            nvram_path=${nvram_path%%<*}
+            ;;
         esac
     done
     unset IFS
