@@ -13,7 +13,7 @@ from ..core.attempts import FenceOrder, Verdict
 from ..core.decision import Allowed, Judgement, Refused
 from ..core.halted import Halted
 from ..core.looks import HostLook, Silence
-from ..core.model import HostName
+from ..core.model import HostName, StartMode
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.reasons import Reason
@@ -35,11 +35,13 @@ def start_somewhere(
     fence_again: Callable[[], Workflow[Judgement]] | None,
     ways_back: tuple[str, ...] = (),
 ) -> Workflow[Outcome]:
-    """Try the targets in order, and all of them once more: what was in the way may have passed. The record says
-    `stopped` when this begins. `ways_back` are offered where no start succeeds."""
+    """Try the targets in order, and all of them once more: what was in the way may have passed; a command of the site's
+    is called once for each, since nobody knows what else it does. The record says `stopped` when this begins.
+    `ways_back` are offered where no start succeeds."""
     failures: dict[str, str] = {}
     yield from _name_risks(allowed)
-    for number, target in enumerate((*placement.targets, *placement.targets)):
+    rounds = 1 if vm_run.run.inventory.cluster_of(vm_run.vm.host).start is StartMode.COMMAND else 2
+    for number, target in enumerate(placement.targets * rounds):
         if fence_again is not None and (yield from evidence_is_old(vm_run)):
             judgement = yield from fence_again()
             if isinstance(judgement, Refused):

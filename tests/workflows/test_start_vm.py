@@ -12,7 +12,7 @@ from hafence.core.evidence import Sign
 from hafence.core.halted import Halted
 from hafence.core.looks import Libvirt, Look
 from hafence.core.marks import Mark
-from hafence.core.model import Cluster, HostName, HostState, Inventory, Unreachable, Vm
+from hafence.core.model import Cluster, HostName, HostState, Inventory, StartMode, Unreachable, Vm
 from hafence.core.needs import Lack, Lacking, Need, NeedKind
 from hafence.core.record import ShutOut
 from hafence.core.starts import HookResult, StartResult
@@ -434,6 +434,11 @@ CASES = {
     "every target fails": It(answers={Start: started(StartResult.CLEAN, "no memory")}, wishes=YES),
     "every target fails, and the second round does not": It(
         MOVED, answers={Start: [started(StartResult.CLEAN, "busy")] * 2 + [started(StartResult.RUNNING)]}, wishes=YES
+    ),
+    "every target fails by the site's own command": It(
+        inventory=replace(book(), clusters={"prod": Cluster("prod", start=StartMode.COMMAND, start_command=("x",))}),
+        answers={Start: started(StartResult.CLEAN, "exit 1")},
+        wishes=YES,
     ),
     "every target fails, and it may go back": It(
         [seen(k1=look("kvm-01", WEB.uuid, defined=frozenset({WEB.uuid}))), seen()],
