@@ -6,6 +6,7 @@ can be evidence, and each kind proves exactly one thing; a policy reads proofs, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -94,6 +95,8 @@ class Observation:
     at: float
     says: str
     proves: Proof
+    until: float = math.inf
+    """When it ceases to hold, in seconds since the epoch, whatever its age: a person may have set an end."""
 
 
 @dataclass(frozen=True, slots=True)

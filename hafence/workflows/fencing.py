@@ -106,7 +106,8 @@ def _note_what_is_known(fencing: Fencing) -> None:
     statement = fencing.view.memory.statements.get(fencing.suspect.name)
     if statement is not None and not known:  # a host that speaks has ended it
         words = f"{statement.who} stated that {statement.host} is powered off: {statement.reason}"
-        known.append(Observation("statement", statement.who, statement.at, words, Proof.STATEMENT))
+        ends = statement.expires_at
+        known.append(Observation("statement", statement.who, statement.at, words, Proof.STATEMENT, ends))
     for vm in fencing.vm_runs:
         fencing.extra[vm] += known
 
@@ -257,11 +258,13 @@ def _boot_grace(run: Request) -> Workflow[str]:
 def evidence_ends(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> float:
     """When the oldest observation that the permission stands on, the round of looks among them, will be too old.
 
-    In seconds since the epoch; inf where it stands on none. A person's statement has a life of its own and is left out.
+    In seconds since the epoch; inf where it stands on none. A person's statement ends when it said that it would, also
+    where it had begun to hold when this run asked: a fence may last, and so may the targets before the one that works.
     """
+    ends = [e.until for e in vm_run.evidence if isinstance(e, Observation)]
     times = [e.at for e in vm_run.evidence if e.proves in _AGEING or _met_silence(e)]
     times += [look.at for look in (looks or {}).values()]
-    return min(times, default=math.inf) + vm_run.run.inventory.settings.evidence_age_s
+    return min([min(times, default=math.inf) + vm_run.run.inventory.settings.evidence_age_s, *ends])
 
 
 def evidence_is_old(vm_run: VmRun, looks: Mapping[HostName, Look] | None = None) -> Workflow[bool]:

@@ -17,7 +17,7 @@ from ..core.model import HostName, StartMode
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.reasons import Reason
-from ..core.record import VmState, looked_into, mark_clean, mark_running, mark_starting, restore
+from ..core.record import VmState, looked_into, mark_clean, mark_running, mark_starting, mark_stopped, restore
 from ..core.risks import risks_of, with_unproven
 from ..core.starts import StartOrder, StartReply, StartResult
 from ..effects import Fence, Interrupted, Now, Settle, Start, Tell, Workflow, do
@@ -48,6 +48,8 @@ def start_somewhere(
                 failures["the evidence grew old, and then"] = judgement.message
                 break
             allowed = judgement
+            # What the start stands on now, which the next write says: a proof may have been had of what was silence.
+            vm_run.record = mark_stopped(vm_run.record, vm_run.run.id, allowed.reason, vm_run.shut_out_until)
             yield from _name_risks(allowed)
         reply = yield from _start_on(vm_run, target, number, placement.looks.get(target))
         if reply.result is StartResult.RUNNING:

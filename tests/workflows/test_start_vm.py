@@ -175,6 +175,24 @@ CASES = {
     "silent, and a person has said that it is off": It(
         SILENT, memory=memory(statements=stage.stated(K1)), answers=NO_ANSWER
     ),
+    "a statement ends before the evidence grows old": It(
+        SILENT, memory=memory(statements={K1: replace(stage.stated(K1)[K1], expires_at=130.0)}), answers=NO_ANSWER
+    ),
+    "a statement ends while the first target fails": It(
+        [*SILENT[:2], seen(k1=silence("kvm-01"))],
+        memory=memory(statements={K1: replace(stage.stated(K1)[K1], expires_at=130.0)}),
+        answers={**NO_ANSWER, Start: [started(StartResult.CLEAN, "busy"), started(StartResult.RUNNING)]},
+        takes={Start: 31.0},
+    ),
+    "what was silent is proven by the second fence": It(
+        [*SILENT[:2], seen(), seen(), seen(k3=(WEB,))],
+        memory=memory(statements=stage.stated(K1)),
+        answers={
+            Fence: [fails(Trouble.TIMED_OUT), DEAD],
+            Start: [started(StartResult.CLEAN, "busy"), started(StartResult.RUNNING)],
+        },
+        takes={Start: 61.0},
+    ),
     "a statement is refuted by the suspect that lives": It(
         MOVED, memory=memory(statements=stage.stated(K1)), wishes=YES
     ),
