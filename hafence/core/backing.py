@@ -47,7 +47,7 @@ def is_other(one: Backing, other: Backing) -> bool:
         case FileBacking(), FileBacking():
             return _is_other_file(one, other)
         case DeviceBacking(), DeviceBacking():
-            return one.size != other.size or _is_other_identity(one.identity, other.identity)
+            return _is_other_device(one, other)
     return True
 
 
@@ -59,9 +59,12 @@ def _is_other_file(one: FileBacking, other: FileBacking) -> bool:
     return one.inode != other.inode or (not kinds - LOCAL and one.system_id != other.system_id)
 
 
-def _is_other_identity(one: str, other: str) -> bool:
-    """Of one scheme, as `naa.600…` is, and other by it: the same device may be known to two hosts by two schemes."""
-    return one != other and _scheme(one) == _scheme(other) != ""
+def _is_other_device(one: DeviceBacking, other: DeviceBacking) -> bool:
+    """By the identity, where it is of one scheme (`naa.600…`): a device may be known to two hosts by two, and one that
+    has grown is of another size where nobody has looked again. Without one, what is of another size is another."""
+    if _scheme(one.identity) == _scheme(other.identity) != "":
+        return one.identity != other.identity
+    return one.size != other.size
 
 
 def _scheme(identity: str) -> str:

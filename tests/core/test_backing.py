@@ -40,7 +40,9 @@ LUN = DeviceBacking("naa.6000c29b", 1 << 30)
         (FileBacking("fuseblk", "0", 1), LOCAL_FILE, False),
         (LUN, LUN, False),
         (LUN, replace(LUN, identity="naa.6000c29c"), True),
-        (LUN, replace(LUN, size=2 << 30), True),
+        (LUN, replace(LUN, size=2 << 30), False),
+        (LUN, DeviceBacking("", 2 << 30), True),
+        (LUN, DeviceBacking("mpath-36000c29b", 2 << 30), True),
         (LUN, replace(LUN, identity=""), False),
         (DeviceBacking("", 1), DeviceBacking("", 1), False),
         (DeviceBacking("-x", 1), DeviceBacking("-y", 1), False),
@@ -68,7 +70,7 @@ def test_a_file_of_each_kind_of_file_system_is_known_by_its_inode_and_of_a_local
 def test_a_host_with_a_disk_of_its_own_is_no_target() -> None:
     looks = {
         SUSPECT: look("kvm-01", backings={DISK: NFS_FILE, VOLUME: LUN}),
-        SECOND: look("kvm-02", backings={DISK: LOCAL_FILE, VOLUME: replace(LUN, size=1)}),
+        SECOND: look("kvm-02", backings={DISK: LOCAL_FILE, VOLUME: DeviceBacking("", 1)}),
         THIRD: look("kvm-03", backings={DISK: NFS_FILE}),
     }
     placement = choose_targets(SUSPECT, HOSTS, ROOM, {}, looks)
