@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 
@@ -40,6 +41,10 @@ def proof(*proves: Proof) -> tuple[Evidence, ...]:
 
 def case(*verdicts: Verdict | None, policy: Unreachable = Unreachable.CONFIRM, **more: object) -> Case:
     return make.case(*(found(v) for v in verdicts), policy=policy, **more)  # type: ignore[arg-type]
+
+
+def test_what_was_observed_holds_until_it_is_old_unless_somebody_set_an_end() -> None:
+    assert {each.until for each in proof(*Proof)} == {math.inf}  # type: ignore[attr-defined]
 
 
 SILENT = (report("kvm-02"), report("kvm-03"), report(None))

@@ -224,6 +224,17 @@ CASES = {
         answers={Fence: ALIVE, **storage(True, WEB)},
         wishes=YES,
     ),
+    "what was seen dead is shut out by the second fence": It(
+        [seen(k1=(WEB,)), seen(), seen(), seen(), seen(k3=(WEB,))],
+        stage.with_ceph(book()),
+        answers={
+            Fence: [DEAD, ALIVE],
+            Start: [started(StartResult.CLEAN, "busy"), started(StartResult.RUNNING)],
+            **storage(True, WEB),
+        },
+        takes={Start: 61.0},
+        wishes=YES,
+    ),
     "unkillable, the storage fence fails": It(
         MOVED, stage.with_ceph(book()), answers={Fence: ALIVE, **storage(False, WEB)}, wishes=YES
     ),
