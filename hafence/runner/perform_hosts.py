@@ -38,6 +38,7 @@ from ..effects import (
     SharedHostKeys,
     Start,
     Startable,
+    StoreError,
     Witness,
 )
 from .definitions import Definitions
@@ -87,7 +88,10 @@ class HostPerformer:
         """Look into hosts at once; one hung host costs its own time-out."""
         vms = effect.about or self._vms
         if effect.every_need:
-            by_cluster = self._needs_by_cluster()
+            try:
+                by_cluster = self._needs_by_cluster()
+            except StoreError:  # who keeps the captures; what is wrong with it is told where it is asked for itself
+                by_cluster = {}
             needs = [by_cluster.get(self._cluster_of(name), ()) for name in effect.hosts]
         else:
             needs = [self._needs(vms)] * len(effect.hosts)
