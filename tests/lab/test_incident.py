@@ -175,7 +175,9 @@ def test_without_a_known_client_the_whole_address_is_shut_out(lab: Lab, ceph: Ce
         ceph.wait_evicted(disk.image)
         new = assert_fenced_start(lab, admin.start_vm(vm.name), "ambiguous")
     # The new copy, which takes the lock from the old one, may have added the old one's client.
-    assert f"{lab.hosts[SUSPECT].address}:0/0" in ceph.blocklist()
+    address, entries = lab.hosts[SUSPECT].address, ceph.blocklist()
+    assert f"{address}:0/0" in entries
+    assert {entry.partition(":")[0] for entry in entries} == {address}
     assert_only_the_new_one_writes(lab, ceph, new, disk.image)
 
 
