@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .fault import Fault
@@ -48,7 +49,8 @@ def stopped(lab: Lab, pid: int) -> Fault:
 def respawner(lab: Lab, host: str, vm: LabVm, pause_s: float = 0.1) -> Fault:
     """Something on a host that starts the VM's qemu again whenever it dies: dead for a moment, then alive."""
     command = shlex.join(qemu_arguments(vm.name, vm.uuid))
-    loop = lab.hosts[host].spawn(["/bin/sh", "-c", f"while :; do {command}; sleep {pause_s}; done"])
+    ended = f"echo >>{shlex.quote(str(_ends(lab, vm)))}"
+    loop = lab.hosts[host].spawn(["/bin/sh", "-c", f"while :; do {command}; {ended}; sleep {pause_s}; done"])
     lab.wait_copies(vm.uuid, 1)
 
     def stop() -> None:
@@ -56,3 +58,16 @@ def respawner(lab: Lab, host: str, vm: LabVm, pause_s: float = 0.1) -> Fault:
         lab.kill_qemu(vm)
 
     return Fault(lab, f"{host} starts {vm.name} again and again", stop)
+
+
+def wait_ended(lab: Lab, vm: LabVm, times: int) -> None:
+    """Wait until what `respawner` started has ended so often.
+
+    A copy may live for less time than one look at all processes takes, so that waiting to see it may miss it.
+    """
+    ends = _ends(lab, vm)
+    wait_until(lambda: ends.exists() and len(ends.read_text()) >= times, f"{times} copies of {vm.name} ended", 30)
+
+
+def _ends(lab: Lab, vm: LabVm) -> Path:
+    return lab.folder / f"ends-of-{vm.uuid}"
