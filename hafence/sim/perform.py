@@ -63,9 +63,10 @@ from .bmc import ask_power, send_off
 from .definitions import drifts, fetch, source_of
 from .kernel import Act, Join
 from .libvirt import NEEDS
+from .looking import look_at
 from .network import STORE
 from .run import SimRun
-from .sessions import clock, fence, look_at, settle, start, witness
+from .sessions import clock, fence, settle, start, witness
 from .watch import end_watch, give_back, renewed
 from .words import risk_words
 from .world import World
