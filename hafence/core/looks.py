@@ -81,6 +81,8 @@ class HostLook:
     """What the one VM that the look was about needs, by its definition, and does not find here."""
     backings: Mapping[Need, Backing] = field(default_factory=dict)
     """What lies here under that to which the VM writes, as far as it has a path."""
+    through: HostName | None = None
+    """The sibling through which it was asked; None where the admin node itself was answered."""
 
     @property
     def clock_off_s(self) -> float:
@@ -141,22 +143,30 @@ class Blind:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A host that could not be looked into at all, and why."""
+    """A host that did not let the admin node look into it, and why."""
 
     host: HostName
     at: float
     trouble: Trouble
     note: str = ""
+    seen: HostLook | None = None
+    """What a sibling was let see meanwhile. The host is silent all the same: it is the admin node that would be
+    answered by one that is well."""
 
     @property
     def says(self) -> str:
         """The reason in words."""
+        if self.seen is not None:
+            return answers_only(self.seen.through)
         return met_straight(self.trouble, self.note)
 
 
 Look = HostLook | Blind | Silence
 
 _NOTHING_SPOKE = frozenset({Trouble.TIMED_OUT, Trouble.NO_ROUTE, Trouble.FAST_NO_ROUTE, Trouble.NAME_UNKNOWN})
+SIBLING_MAY_PASS = _NOTHING_SPOKE | {Trouble.REFUSED}
+"""What the admin node may meet on its way to a host that lets a sibling in: links and firewalls differ. Who is turned
+away by sshd itself is turned away behind a sibling, too."""
 
 
 def way_to_look(look: Look | None) -> str:
@@ -171,17 +181,38 @@ def way_to_look(look: Look | None) -> str:
 
 def shows_life(look: Look) -> bool:
     """Whether the host spoke in any way: a refused connection, a hung banner or a failed login is a living kernel."""
-    return not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE)
+    return not (isinstance(look, Silence) and look.trouble in _NOTHING_SPOKE and look.seen is None)
+
+
+def answers_only(sibling: HostName | None) -> str:
+    """How a host is that a sibling was let look into, and not the admin node."""
+    return f"it answers {sibling}, and did not answer the admin node"
+
+
+def inside(look: Look | None) -> HostLook | None:
+    """What was seen inside a host, by the admin node or through a sibling."""
+    if isinstance(look, Silence):
+        return look.seen
+    return look if isinstance(look, HostLook) else None
+
+
+def life_words(look: Look) -> str:
+    """In what way a host has shown life, for a sentence that begins with its name."""
+    seen = inside(look)
+    if isinstance(look, Silence) and seen is None:
+        return f"spoke to the admin node: {look.says}"
+    return f"answered {(seen.through if seen is not None else None) or 'the admin node'}"
 
 
 def twin_of(host: HostName, looks: Mapping[HostName, Look]) -> HostName | None:
     """Another host of the round that is the very same machine, by the id of its boot: one of the two addresses is not
     what the inventory takes it for."""
-    its = looks.get(host)
-    if not isinstance(its, HostLook) or its.boot_id is None:
+    its = inside(looks.get(host))
+    if its is None or its.boot_id is None:
         return None
     for name, look in sorted(looks.items()):
-        if name != host and isinstance(look, HostLook) and look.boot_id == its.boot_id:
+        other = inside(look)
+        if name != host and other is not None and other.boot_id == its.boot_id:
             return name
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import assert_never
 
-from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
+from .looks import Blind, HostLook, Libvirt, Look, Silence, inside, way_to_look
 from .model import Host, HostName, Uuid, Vm
 from .siblings import ways_back
 
@@ -174,10 +174,9 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
 
 
 def _of_another_disk(suspect: HostName, there: Look | None, here: Look | None) -> Unfit | None:
-    """What the VM would go on from here is not what it has written to on the suspect, where that can be looked into."""
-    if not isinstance(there, HostLook) or not isinstance(here, HostLook):
-        return None
-    others = here.others_than(there)
+    """What the VM would go on from here is not what it has written to on the suspect, if anybody could look there."""
+    disks = inside(there)
+    others = here.others_than(disks) if disks is not None and isinstance(here, HostLook) else ()
     if not others:
         return None
     says = "has " + " and ".join(f"another {need.thing}" for need in others) + f" than {suspect}"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from .looks import Blind, HostLook, Libvirt, Look, Silence, way_to_look
+from .looks import Blind, HostLook, Libvirt, Look, Silence, inside, way_to_look
 from .model import Host, HostName
 from .risks import listed
 
@@ -23,14 +23,9 @@ class Candidates:
 
 def reason_against(host: Host, suspect: Host, quarantined: Mapping[HostName, str], look: Look | None) -> str | None:
     """Why `host` can't be a proxy now, or None. Filters from the cheapest to the latest."""
-    if host.name == suspect.name:
-        return "is the suspect"
-    if host.cluster != suspect.cluster:
-        return f"is in another cluster ({host.cluster})"
-    if host.out_of_service:
-        return host.out_of_service
-    if host.name in quarantined:
-        return "is in quarantine until 'hafence rejoin'"
+    reason = _against_asking(host, suspect, quarantined)
+    if reason is not None:
+        return reason
     match look:
         case Silence():
             return f"does not answer: {look.says}"
@@ -42,6 +37,28 @@ def reason_against(host: Host, suspect: Host, quarantined: Mapping[HostName, str
             assert_never(look)
 
 
+def _against_asking(host: Host, suspect: Host, quarantined: Mapping[HostName, str]) -> str | None:
+    """Why `host` is no proxy, whatever a look into it would tell."""
+    if host.name == suspect.name:
+        return "is the suspect"
+    if host.cluster != suspect.cluster:
+        return f"is in another cluster ({host.cluster})"
+    if host.out_of_service:
+        return host.out_of_service
+    if host.name in quarantined:
+        return "is in quarantine until 'hafence rejoin'"
+    return None
+
+
+def choose_before_a_look(
+    suspect: Host, hosts: Sequence[Host], named: Sequence[HostName], quarantined: Mapping[HostName, str]
+) -> tuple[HostName, ...]:
+    """The siblings through which the suspect may be looked into where the admin node gets no answer: in the order of
+    choose_siblings, as far as that goes by what is known before anybody was looked into."""
+    fit = [host.name for host in hosts if _against_asking(host, suspect, quarantined) is None]
+    return tuple(sorted(fit, key=lambda name: (_first(name, named), name)))
+
+
 def choose_siblings(
     suspect: Host,
     hosts: Sequence[Host],
@@ -49,13 +66,16 @@ def choose_siblings(
     quarantined: Mapping[HostName, str],
     looks: Mapping[HostName, Look],
 ) -> Candidates:
-    """The siblings to ask: those that the admin named first, then healthy ones before degraded ones, then by name.
+    """The siblings to ask: those that the admin named first, then the one that was let look into the suspect, then
+    healthy ones before degraded ones, then by name.
 
     A named host goes through the same filters: naming the suspect, or a host in quarantine, excludes it.
     """
     chosen: list[HostName] = []
     excluded: list[tuple[HostName, str]] = []
-    for host in sorted(hosts, key=lambda h: _rank(h.name, named, looks.get(h.name))):
+    there = inside(looks.get(suspect.name))
+    proven = there.through if there is not None else None
+    for host in sorted(hosts, key=lambda h: (_first(h.name, named), h.name != proven, _rank(h.name, looks))):
         reason = reason_against(host, suspect, quarantined, looks.get(host.name))
         if reason is None:
             chosen.append(host.name)
@@ -86,7 +106,11 @@ def _ways(
     return ways_back([name for name in excluded if name in quarantined], others)
 
 
-def _rank(name: HostName, named: Sequence[HostName], look: Look | None) -> tuple[int, bool, HostName]:
-    first = named.index(name) if name in named else len(named)
+def _first(name: HostName, named: Sequence[HostName]) -> int:
+    return named.index(name) if name in named else len(named)
+
+
+def _rank(name: HostName, looks: Mapping[HostName, Look]) -> tuple[bool, HostName]:
+    look = looks.get(name)
     healthy = isinstance(look, HostLook) and look.libvirt is Libvirt.OK
-    return (first, not healthy, name)
+    return (not healthy, name)

@@ -40,6 +40,7 @@ from .hosts import (
     SharedHostKeys,
     Start,
     Startable,
+    Through,
     Witness,
 )
 from .people import Answer, Ask, NoteOutcome, Now, Sleep, Tell, Uptime
@@ -128,6 +129,7 @@ __all__ = [
     "T",
     "TakeLease",
     "Tell",
+    "Through",
     "Together",
     "Touches",
     "Uptime",

@@ -20,19 +20,32 @@ from .base import SPARE_S, Effect, Journalled, Touches
 
 
 @dataclass(frozen=True, slots=True)
+class Through:
+    """Who else looks into a suspect that does not take the admin node's connection: one of these siblings, the first
+    that answers, while the admin node's own attempt is still open."""
+
+    suspect: HostName
+    siblings: tuple[HostName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LookAt(
     Effect[Mapping[HostName, Look]],
     journalled=Journalled.RESULT,
     touches=Touches.HOSTS,
     budget=lambda settings: settings.connect_timeout_s + SPARE_S,
 ):
-    """Look into hosts, all at once, straight from the admin node, read-only."""
+    """Look into hosts, all at once, straight from the admin node, read-only; into a suspect also `through` a sibling.
+
+    What a sibling has seen stands in the suspect's Silence, and the admin node's time-out is then not waited for.
+    """
 
     hosts: tuple[HostName, ...]
     about: tuple[Uuid, ...] = ()
     """The VMs that it is about, where the run is about more; () where it is about those of the run."""
     every_need: bool = False
     """Whether each host is asked for what any VM of its cluster needs."""
+    through: Through | None = None
 
 
 @dataclass(frozen=True, slots=True)

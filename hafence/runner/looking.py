@@ -13,7 +13,8 @@ from ..core.looks import Look, Silence
 from ..core.model import HostName, Inventory, StartMode, Uuid
 from ..core.needs import Need, NeedKind
 from ..core.troubles import Trouble
-from ..effects import LookAt, NeedsOf, StoreError
+from ..effects import LookAt, NeedsOf, StoreError, Through
+from .both_ways import BothWays
 from .definitions import Definitions
 from .waves import in_waves
 
@@ -24,6 +25,9 @@ MOST_NEEDS = 128
 """Of how many things an audit asks a host in its look: each may take some 5 ms there."""
 
 _OF_ONE_VM = frozenset({NeedKind.NAME, NeedKind.HUGEPAGES})
+
+MOST_WRITTEN = 512
+"""Of how many disks a suspect is asked which they are: some 2 ms each."""
 
 MOST_CONNECTS = 8
 """How many connect time-outs one call may spend before its program begins: TCP, key exchange, login, each twice
@@ -61,15 +65,38 @@ class Looking:
             needs = [by_cluster.get(self._cluster_of(name), ()) for name in effect.hosts]
         else:
             needs = [self._needs(vms)] * len(effect.hosts)
-        looks = in_waves([partial(self._looked, name, vms, of) for name, of in zip(effect.hosts, needs, strict=True)])
+        asked: dict[HostName, Callable[[], Look]] = {
+            name: partial(self._look, name, vms, of) for name, of in zip(effect.hosts, needs, strict=True)
+        }
+        both_ways = self._both_ways(effect.through, vms, asked)
+        looks = in_waves([partial(self._looked, look, both_ways) for look in asked.values()])
         return dict(zip(effect.hosts, looks, strict=True))
 
-    def _looked(self, name: HostName, vms: tuple[Uuid, ...], needs: tuple[Need, ...]) -> Look:
-        look = self._look(name, vms, needs)
+    def _looked(self, call: Callable[[], Look], both_ways: BothWays | None) -> Look:
+        look = call()
+        if both_ways is not None:
+            both_ways.heard(look)
         self._progress()
         return look
 
-    def _look(self, name: HostName, vms: tuple[Uuid, ...], needs: tuple[Need, ...]) -> Look:
+    def _both_ways(
+        self, through: Through | None, vms: tuple[Uuid, ...], asked: dict[HostName, Callable[[], Look]]
+    ) -> BothWays | None:
+        """Where a suspect is among those that are asked, it is from two sides, and for all that a start elsewhere of
+        one of the VMs would go on from."""
+        if through is None or through.suspect not in asked or through.suspect not in self._inventory.hosts:
+            return None
+        suspect, host = through.suspect, self._inventory.hosts[through.suspect]
+        needs = self._needs(vms) if len(vms) == 1 else self._written(vms)
+        straight = partial(self._look, suspect, vms, needs)
+        took = partial(self._hosts.has_taken, host)
+        both_ways = BothWays(suspect, through.siblings, straight, lambda via: straight(via=via), took)
+        asked[suspect] = both_ways.look
+        return both_ways
+
+    def _look(
+        self, name: HostName, vms: tuple[Uuid, ...], needs: tuple[Need, ...], via: HostName | None = None
+    ) -> Look:
         host = self._inventory.hosts.get(name)
         if host is None:
             return Silence(name, time.time(), Trouble.NAME_UNKNOWN, "not in the inventory")
@@ -77,7 +104,8 @@ class Looking:
         within_s = LOOK_S + settings.libvirt_timeout_s
         nonce, sent = secrets.token_hex(8), time.time()
         program = kvm.look_program(nonce, host, vms, needs, settings=settings)
-        run = self._hosts.run(host, program, within_s=within_s)
+        sibling = self._inventory.hosts[via] if via else None
+        run = self._hosts.run(host, program, via=sibling, within_s=within_s)
         return kvm.parse_look(nonce, run, name, sent, self._stamp(sent, within_s), self._named, needs)
 
     def _needs(self, vms: tuple[Uuid, ...]) -> tuple[Need, ...]:
@@ -94,6 +122,11 @@ class Looking:
             return ()
         domain = self._definitions.readable(vm)
         return () if domain is None else domain.needs
+
+    def _written(self, vms: tuple[Uuid, ...]) -> tuple[Need, ...]:
+        """What the VMs write to, each thing once, and not more than a look asks for."""
+        needs = (need for vm in vms if vm in self._inventory.vms for need in self.needs_of(NeedsOf(vm)))
+        return tuple(dict.fromkeys(need for need in needs if need.is_written))[:MOST_WRITTEN]
 
     def _needs_by_cluster(self) -> dict[str, tuple[Need, ...]]:
         """What any HA VM of each cluster needs, each thing once, and not more than a look asks for; save what hangs on

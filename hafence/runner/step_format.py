@@ -161,7 +161,9 @@ def _look(look: Look) -> Json:
     """A look, without the lists of everything defined there: a history is read by people."""
     match look:
         case Silence():
-            note = {"note": look.note} if look.note else {}
+            note: Json = {"note": look.note} if look.note else {}
+            if look.seen is not None:
+                note |= {"through": look.seen.through, "seen": _look(look.seen)}
             return {"at": moment(look.at), "trouble": look.trouble.value, **note}
         case Blind():
             return {"at": moment(look.at), "blind": look.says}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..core.halted import Halted
-from ..core.looks import Blind, HostLook, Libvirt, Look, Silence
+from ..core.looks import SIBLING_MAY_PASS, Blind, HostLook, Libvirt, Look, Silence
 from ..core.marks import Mark
 from ..core.model import HostName, Inventory, Uuid
 from ..effects import LookAt
@@ -15,11 +15,13 @@ from .kernel import Act
 from .libvirt import BACKINGS, LACKS, has_virsh, seen_in
 from .managers import HIDDEN_PROGRAM
 from .network import seconds_to_meet, trouble_reaching
-from .observed import RUNS_NOTHING, note_looks
+from .observed import RUNS_NOTHING, note_looks, note_seen_through
 from .run import SimRun
 from .sessions import LOOK_S, clock
 from .world import World
 
+HEAD_START_S, SYN_S, THROUGH_S, NEXT_S, MOST_SIBLINGS = 0.5, 1.5, 2.5, 1.0, 2
+"""Of a look from both sides, as in the runner."""
 _NONE: frozenset[Uuid] = frozenset()
 _NOBODYS: Mapping[Uuid, Mark] = {}
 
@@ -34,13 +36,17 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
     looks: dict[HostName, Look] = {}
     note_looks(world, run, effect.hosts)
     slowest = 0.0
+    siblings = _siblings_that_answer(world, run, effect)
     for name in effect.hosts:
         host = world.hosts[name].answers_for
         world.touch(name)
         trouble = trouble_reaching(network, source, host)
         if trouble is not None:
-            slowest = max(slowest, seconds_to_meet(trouble, timeout_s))
-            looks[name] = Silence(name, at, trouble)
+            silence, takes_s = Silence(name, at, trouble), seconds_to_meet(trouble, timeout_s)
+            if effect.through is not None and name == effect.through.suspect and trouble in SIBLING_MAY_PASS:
+                silence, takes_s = _from_both_sides(world, run, siblings, silence, takes_s, effect.about)
+            slowest = max(slowest, takes_s)
+            looks[name] = silence
         elif host.sshd in RUNS_NOTHING:
             looks[name] = Blind(name, at, "its login runs a forced command, or opens no session")
         else:
@@ -48,6 +54,34 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
     if slowest:
         yield slowest
     return looks
+
+
+def _siblings_that_answer(world: World, run: SimRun, effect: LookAt) -> list[SimHost]:
+    """In the order in which a suspect is looked into through them."""
+    names = effect.through.siblings if effect.through is not None else ()
+    hosts = [world.host(name) for name in names if name in effect.hosts]
+    return [host for host in hosts if trouble_reaching(world.network, run.admin.name, host) is None][:MOST_SIBLINGS]
+
+
+def _from_both_sides(
+    world: World, run: SimRun, siblings: list[SimHost], own: Silence, own_s: float, about: tuple[Uuid, ...]
+) -> tuple[Silence, float]:
+    """The suspect's silence, with what the first sibling that is let in sees there, and how long all that takes."""
+    suspect = world.host(own.host).answers_for
+    timeout_s, begins_s = run.inventory.settings.connect_timeout_s, min(HEAD_START_S, own_s)
+    all_s = begins_s
+    for sibling in siblings:
+        name = HostName(sibling.name)
+        world.touch(name)
+        trouble = trouble_reaching(world.network, name, suspect)
+        forbidden = sibling.sshd == "noforward"
+        ends_s = begins_s + seconds_to_meet(None if forbidden else trouble, timeout_s)
+        if trouble is None and not forbidden and suspect.sshd not in RUNS_NOTHING:
+            note_seen_through(world, run, own.host, name)
+            seen = _look(suspect, own.host, own.at, run.admin.clock_offset_s, run.inventory, world.now, about)
+            return replace(own, seen=replace(seen, through=name)), max(min(own_s, SYN_S), ends_s)
+        all_s, begins_s = max(all_s, ends_s), min(ends_s, begins_s + NEXT_S)
+    return own, max(own_s, min(THROUGH_S, all_s))
 
 
 def _look(

@@ -67,6 +67,12 @@ def note_looks(world: World, run: SimRun, hosts: Iterable[HostName]) -> None:
     notes.looks.append(Looks(world.now, run.id, asked, silent_ones, seen_ones, writers, quarantined, at_work))
 
 
+def note_seen_through(world: World, run: SimRun, suspect: HostName, sibling: HostName) -> None:
+    """A working sibling was let look into the suspect for the admin node."""
+    if world.hosts[suspect].answers_for is world.hosts[suspect]:
+        world.notes.signs.append(Sign(world.now, run.id, suspect, sibling))
+
+
 def note_attempt(world: World, run: SimRun, order: FenceOrder, answered: bool | None) -> None:
     """A working sibling's connection to the suspect, which something answered or nothing (see `answers`)."""
     assert order.proxy is not None, "straight ways are for copies that a run has started itself"

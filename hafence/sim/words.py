@@ -184,6 +184,8 @@ def _looks(inventory: Inventory, looks: Mapping[Any, Look]) -> str:
 def _look(inventory: Inventory, look: Look) -> str:
     match look:
         case Silence():
+            if look.seen is not None:
+                return f"silent ({look.trouble.value}; through {look.seen.through}: {_look(inventory, look.seen)})"
             return f"{'lives' if shows_life(look) else 'silent'} ({look.trouble.value})"
         case Blind():
             return "lives (blind)"

@@ -38,7 +38,7 @@ from .batch_starts import start_all
 from .consent import agree_to_silence_of_all
 from .fence import agree_to_kill
 from .fencing import fence_suspect, note_plan
-from .fencing_state import Observed
+from .fencing_state import Observed, through_siblings
 from .incident import claim_incident, drop_claim, under_way
 from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
@@ -115,7 +115,10 @@ def _evacuate(batch: Batch) -> Workflow[None]:
     if not batch.open():
         return
     members = tuple(host.name for host in run.inventory.members(suspect.cluster))
-    looks = yield from do(LookAt(members, tuple(vm_run.vm.uuid for vm_run in batch.open())))
+    through = through_siblings(run, suspect, memory)
+    for vm_run in batch.open():
+        vm_run.through = through
+    looks = yield from do(LookAt(members, tuple(vm_run.vm.uuid for vm_run in batch.open()), through=through))
     yield from spend_refuted(run, memory, looks)
     view = Observed(memory, looks)
     yield from _judge_looks(batch, view)
@@ -216,13 +219,14 @@ def _look_for_needs(
     batch: Batch, vm_runs: list[VmRun], view: Observed
 ) -> Workflow[dict[Uuid, Mapping[HostName, Look]]]:
     """Ask the hosts that answered what they lack of what each VM needs: nothing is killed that could not start. The
-    suspect, too, where it answers: its disks are those from which a VM must go on."""
-    answered = [name for name, look in view.looks.items() if isinstance(look, HostLook)]
+    suspect has told already which the disks are from which the VMs must go on, where anybody could look there."""
+    suspect = {name: look for name, look in view.looks.items() if name == batch.suspect.name}
+    answered = [name for name, look in view.looks.items() if isinstance(look, HostLook) and name not in suspect]
     seen: dict[Uuid, Mapping[HostName, Look]] = {}
     for first in range(0, len(vm_runs) if answered else 0, LOOKS_AT_ONCE):
         some = [vm_run.vm.uuid for vm_run in vm_runs[first : first + LOOKS_AT_ONCE]]
         answers = yield from do(Together(tuple(LookAt(tuple(answered), (vm,)) for vm in some)))
-        seen.update(zip(some, answers, strict=True))
+        seen.update((vm, {**suspect, **looks}) for vm, looks in zip(some, answers, strict=True))
     return seen
 
 

@@ -30,7 +30,7 @@ from ..effects import (
     do,
 )
 from .fencing import fence_suspect, note_plan
-from .fencing_state import Observed
+from .fencing_state import Observed, through_siblings
 from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
 from .start_vm import known_suspect, same_machine
@@ -119,7 +119,8 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
     if not going:
         return outcomes
     suspect = run.inventory.hosts[name]
-    looks = yield from do(LookAt(tuple(host.name for host in run.inventory.members(suspect.cluster))))
+    members = tuple(host.name for host in run.inventory.members(suspect.cluster))
+    looks = yield from do(LookAt(members, through=through_siblings(run, suspect, memory)))
     yield from spend_refuted(run, memory, looks)
     for vm, vm_run in going.items():
         astray = same_machine(vm_run, name, looks)

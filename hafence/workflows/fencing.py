@@ -15,7 +15,7 @@ from dataclasses import replace
 from ..core.attempts import Attempt, FenceOrder, FenceReport, Reading, Verdict, foretell
 from ..core.decision import Judgement, Refused, final_verdict, judge, wants_witnesses
 from ..core.evidence import Evidence, Observation, Proof, Sign
-from ..core.looks import HostLook, Look, Silence, shows_life
+from ..core.looks import HostLook, Look, inside, life_words, shows_life
 from ..core.model import Host, HostName, Unreachable, Uuid
 from ..core.planned import all_as_planned, forbidden
 from ..core.reasons import Reason
@@ -100,9 +100,10 @@ def _note_what_is_known(fencing: Fencing) -> None:
     known: list[Evidence] = []
     look = fencing.view.looks.get(fencing.suspect.name)
     if look is not None and shows_life(look):
-        says = look.says if isinstance(look, Silence) else "it answered"
-        words = f"{fencing.suspect.name} spoke to the admin node: {says}"
-        known.append(Observation("look", "admin node", look.at, words, Proof.HOST_ALIVE))
+        seen = inside(look)
+        source = seen.through if seen is not None and seen.through else "admin node"
+        words = f"{fencing.suspect.name} {life_words(look)}"
+        known.append(Observation("look", source, look.at, words, Proof.HOST_ALIVE))
     statement = fencing.view.memory.statements.get(fencing.suspect.name)
     if statement is not None and not known:  # a host that speaks has ended it
         words = f"{statement.who} stated that {statement.host} is powered off: {statement.reason}"

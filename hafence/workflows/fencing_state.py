@@ -12,8 +12,9 @@ from ..core.looks import Look, Silence, hiding
 from ..core.model import Host, HostName, HostState, Uuid
 from ..core.planned import all_as_planned
 from ..core.risks import some_of
-from ..core.siblings import Candidates
+from ..core.siblings import Candidates, choose_before_a_look
 from ..core.stored import Recollection
+from ..effects import Through
 from .vm_run import Request, VmRun
 
 
@@ -23,6 +24,12 @@ class Observed:
 
     memory: Recollection
     looks: Mapping[HostName, Look]
+
+
+def through_siblings(run: Request, suspect: Host, memory: Recollection) -> Through:
+    """Who looks into the suspect where the admin node gets no answer from it."""
+    members = all_as_planned(run.inventory.members(suspect.cluster), memory.planned)
+    return Through(suspect.name, choose_before_a_look(suspect, members, run.siblings, memory.quarantine))
 
 
 @dataclass(slots=True)

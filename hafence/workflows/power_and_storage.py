@@ -13,7 +13,7 @@ from typing import Any
 from ..core.attempts import Verdict
 from ..core.decision import Refused, is_final, judge, signs_of_life
 from ..core.evidence import Observation, Proof
-from ..core.looks import HostLook, Look, Silence, shows_life
+from ..core.looks import HostLook, Look, life_words, shows_life
 from ..core.model import HostName, Unreachable, Uuid
 from ..core.planned import forbidden
 from ..core.power import no_power_fence, of_another_machine, was_seen_off
@@ -237,8 +237,7 @@ def spend_refuted(run: Request, memory: Recollection, looks: Mapping[HostName, L
     for name in sorted(memory.statements.keys() & looks.keys()):
         look = looks[name]
         if shows_life(look) and not run.dry_run:
-            says = look.says if isinstance(look, Silence) else "it answered"
-            yield from do(SpendStatement(name, f"{name} was seen alive: {says}"))
+            yield from do(SpendStatement(name, f"{name} was seen alive: it {life_words(look)}"))
 
 
 def spend_if_seen_alive(fencing: Fencing) -> Workflow[None]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..core.decision import AUDIT, Allowed, Judgement, Refused, held_refusal
-from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hiding, twin_of
+from ..core.looks import HostLook, Libvirt, Look, Silence, held_by_another, hiding, inside, twin_of
 from ..core.model import Host, HostName, HostState, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement, choose_targets, room_for, ways_to_targets
@@ -22,10 +22,22 @@ from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
 from ..core.risks import Risk, RiskKind, risks_of, with_unproven
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
-from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do
+from ..effects import (
+    Answer,
+    Ask,
+    LookAt,
+    MemoryNeed,
+    Now,
+    Quarantine,
+    Recall,
+    RunHooks,
+    Startable,
+    Workflow,
+    do,
+)
 from .consent import agree_to_silence
 from .fencing import evidence_is_old, fence_suspect, note_plan
-from .fencing_state import Observed
+from .fencing_state import Observed, through_siblings
 from .planned import refuse_disarmed, still_allowed
 from .power_and_storage import spend_refuted
 from .starting import settle_earlier, start_somewhere
@@ -54,8 +66,9 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
     suspect = known_suspect(vm_run, memory)
     if isinstance(suspect, Outcome):
         return suspect
+    vm_run.through = through_siblings(vm_run.run, suspect, memory)
     members = vm_run.run.inventory.members(suspect.cluster)
-    looks = yield from do(LookAt(tuple(host.name for host in members)))
+    looks = yield from do(LookAt(tuple(host.name for host in members), through=vm_run.through))
     vm_run.record = looked_into(vm_run.record, looks)
     yield from spend_refuted(vm_run.run, memory, looks)
     early = same_machine(vm_run, suspect.name, looks) or (yield from check_copies(vm_run, memory, looks))
@@ -179,8 +192,9 @@ def nowhere_else(vm_run: VmRun, suspect: Host, view: Observed, allowed: Allowed)
     vm_run.record = looked_into(vm_run.record, looks)
     known = {suspect.name, *view.memory.quarantine, *harmless, *vm_run.record.unproven}
     hidden = hiding(vm_run.vm.uuid, looks, known)
+    there = looks.get(suspect.name, view.looks.get(suspect.name))
     risks = list(allowed.risks) if found else _with_unseen(allowed.risks, hidden)
-    if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(looks.get(suspect.name), vm_run.vm):
+    if not found and allowed.reason is Reason.CONFIRMED_DEAD and _knows_nothing(there, vm_run.vm):
         risks.append(Risk(RiskKind.NEVER_THERE, (suspect.name,)))
     vm_run.risks = _with_standing(vm_run, risks, suspect.name)
     return replace(allowed, risks=vm_run.risks)
@@ -221,7 +235,8 @@ def _of_other_clusters(vm_run: VmRun, suspect: Host, memory: Recollection) -> li
 
 def _knows_nothing(look: Look | None, vm: Vm) -> bool:
     """Whether a host's libvirt answers and has never heard of the VM."""
-    return isinstance(look, HostLook) and look.libvirt is Libvirt.OK and vm.uuid not in look.defined | look.aside
+    there = inside(look)
+    return there is not None and there.libvirt is Libvirt.OK and vm.uuid not in there.defined | there.aside
 
 
 def _runs_elsewhere(vm_run: VmRun, suspect: HostName, where: HostName) -> Refused:
@@ -301,6 +316,9 @@ def judge_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, L
     harmless = (yield from shut_out_hosts(vm_run, memory)) - {suspect}
     copies = rival_copies(vm_run, looks, harmless)
     elsewhere = [name for name in copies if name != suspect]
+    there = inside(looks.get(suspect))
+    if elsewhere and there is not None and there.runs(vm_run.vm.uuid):
+        copies.setdefault(suspect, 1)  # as a sibling has seen
     if len(copies) > 1:
         where = " and ".join(copies)
         message = f"{vm_run.vm.name} runs twice, on {where} (or it is being migrated)"

@@ -32,6 +32,7 @@ from ..effects import (
     RenewLease,
     StoreError,
     TakeLease,
+    Through,
     Workflow,
     WriteRecord,
     do,
@@ -90,6 +91,8 @@ class VmRun:
     """What was last seen of each host on this VM's way: what the others of the run have to know of."""
     source: Source | None = None
     """From which definition it would be started, once that was asked."""
+    through: Through | None = None
+    """Who looks into the suspect where the admin node gets no answer, once the suspect is known."""
     one_of_many: bool = False
     """The run is about other VMs too: what it asks for has to say which one is meant."""
     in_flight: HostName | None = None
@@ -105,7 +108,10 @@ class VmRun:
 
     def look_at(self, hosts: Iterable[HostName]) -> Workflow[Mapping[HostName, Look]]:
         """Look into hosts, for this VM."""
-        looks = yield from do(LookAt(tuple(hosts), (self.vm.uuid,) if self.one_of_many else ()))
+        about = (self.vm.uuid,) if self.one_of_many else ()
+        named = tuple(hosts)
+        through = self.through if self.through is not None and self.through.suspect in named else None
+        looks = yield from do(LookAt(named, about, through=through))
         self.seen.update(looks)
         return looks
 

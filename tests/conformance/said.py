@@ -76,7 +76,9 @@ def _look(names: Mapping[Uuid, str], look: Look) -> str:
         case Blind():
             return "blind"
         case Silence():
-            return f"{_trouble(look.trouble, fast=False)}, {'shows' if shows_life(look) else 'no sign of'} life"
+            behind = f"; through {look.seen.through}: {_look(names, look.seen)}" if look.seen is not None else ""
+            met = _trouble(look.trouble, fast=False)
+            return f"{met}, {'shows' if shows_life(look) else 'no sign of'} life{behind}"
         case HostLook():
             copies = ", ".join(f"{names[vm]} x{count}" for vm, count in sorted(look.copies.items(), key=str))
             agrees = abs(look.clock_offset_s) < CLOCKS_AGREE_S

@@ -28,6 +28,7 @@ from hafence.effects import (
     RehearseStorage,
     Settle,
     Start,
+    Through,
     Together,
     Witness,
     Workflow,
@@ -106,6 +107,12 @@ Step = Strike | Midway | Ask
 def look(*hosts: str) -> Ask:
     """Look into hosts."""
     return lambda inventory, now: LookAt(tuple(HostName(name) for name in hosts))
+
+
+def look_through(suspect: str, *siblings: str) -> Ask:
+    """Look into a suspect and its siblings, into the suspect through a sibling as well."""
+    suspect_, names = HostName(suspect), tuple(HostName(name) for name in siblings)
+    return lambda inventory, now: LookAt((suspect_, *names), through=Through(suspect_, names))
 
 
 def look_for(vm: str, *hosts: str) -> Ask:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.steps import Placed, Step, at_once, does, fence, look, settle, start, strike, witness
+from tests.conformance.steps import (
+    Placed,
+    Step,
+    at_once,
+    does,
+    fence,
+    look,
+    look_through,
+    settle,
+    start,
+    strike,
+    witness,
+)
 from tests.conformance.worlds import compare
 from tests.lab import faults
 from tests.lab.cluster import Lab
@@ -23,6 +35,7 @@ def from_everywhere() -> list[Step]:
     """Whoever can look at the suspect does; both siblings are gone through; a VM is to start there."""
     return [
         look(SUSPECT, PROXY, OTHER, FOURTH),
+        look_through(SUSPECT, PROXY, OTHER, FOURTH),
         fence(SUSPECT, PROXY, rehearse=True),
         fence(SUSPECT, OTHER, rehearse=True),
         witness(SUSPECT, PROXY, OTHER),
@@ -37,6 +50,33 @@ VMS = [Placed("plain", SUSPECT), Placed("spare", FOURTH, "absent")]
 @pytest.mark.parametrize("pair", LOST)
 def test_a_pair_whose_frames_are_lost(lab: Lab, pair: str) -> None:
     compare(lab, VMS, [*LOST[pair], *from_everywhere()])
+
+
+SIDES = {
+    "all lose it": [
+        strike("lose_frames", node, SUSPECT, sim=[f"cut {node} - {SUSPECT}"]) for node in (ADMIN, PROXY, OTHER, FOURTH)
+    ],
+    "the admin node and the first sibling lose it": [
+        strike("lose_frames", node, SUSPECT, sim=[f"cut {node} - {SUSPECT}"]) for node in (ADMIN, PROXY)
+    ],
+    "the first sibling forbids forwarding": [
+        strike("lose_frames", ADMIN, SUSPECT, sim=[f"cut {ADMIN} - {SUSPECT}"]),
+        strike("no_forwarding", PROXY, sim=[f"sshd {PROXY}=noforward"]),
+    ],
+    "it opens no session": [
+        strike("lose_frames", ADMIN, SUSPECT, sim=[f"cut {ADMIN} - {SUSPECT}"]),
+        strike("no_sessions", SUSPECT, sim=[f"sshd {SUSPECT}=nosession"]),
+    ],
+    "it runs no sshd": [strike("sshd_gone", SUSPECT, sim=[f"sshd {SUSPECT}=gone"])],
+    "its sshd hangs": [strike("sshd_hung", SUSPECT, sim=[f"sshd {SUSPECT}=hung"])],
+    "it drops all": [strike("firewall", SUSPECT, sim=[f"firewall {SUSPECT}=drop"])],
+    "it has no power": [strike("power_off", SUSPECT, sim=[f"power_off {SUSPECT}"])],
+}
+
+
+@pytest.mark.parametrize("what", SIDES)
+def test_a_suspect_that_is_looked_into_from_both_sides(lab: Lab, what: str) -> None:
+    compare(lab, [Placed("plain", SUSPECT)], [*SIDES[what], look_through(SUSPECT, PROXY, OTHER, FOURTH)])
 
 
 @pytest.mark.parametrize("what", ["cut", "partition"])

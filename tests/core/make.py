@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hafence.core.attempts import Attempt, Reading
 from hafence.core.decision import Case, SilencePolicy
@@ -39,6 +40,11 @@ def look(name: str, *vms: Uuid, **more: object) -> HostLook:
 
 def silence(name: str, trouble: Trouble = Trouble.TIMED_OUT) -> Silence:
     return Silence(HostName(name), 100.0, trouble)
+
+
+def behind(sibling: str, name: str, *vms: Uuid, **more: object) -> Silence:
+    """A host that is silent to the admin node, and was looked into through a sibling."""
+    return replace(silence(name), seen=look(name, *vms, through=HostName(sibling), **more))
 
 
 def vm(number: int, **more: object) -> Vm:

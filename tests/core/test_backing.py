@@ -12,7 +12,7 @@ from hafence.core.model import Host, HostName
 from hafence.core.needs import Need, NeedKind
 from hafence.core.placement import Against, Room, choose_targets
 from hafence.core.troubles import Trouble
-from tests.core.make import look
+from tests.core.make import behind, look
 
 SUSPECT, SECOND, THIRD = map(HostName, ("kvm-01", "kvm-02", "kvm-03"))
 HOSTS = [Host(name, "a", name) for name in (SUSPECT, SECOND, THIRD)]
@@ -82,6 +82,15 @@ def test_a_host_with_a_disk_of_its_own_is_no_target() -> None:
         "give it the disk /srv/a.img of kvm-01 itself (shared storage); what it has there is a copy of its own"
     )
     assert placement.would_not_start
+
+
+def test_what_a_sibling_saw_of_the_suspect_is_compared_as_well() -> None:
+    own = look("kvm-02", backings={DISK: LOCAL_FILE})
+    looks: dict[HostName, Look] = {SUSPECT: behind("kvm-03", "kvm-01", backings={DISK: NFS_FILE}), SECOND: own}
+    placement = choose_targets(SUSPECT, HOSTS[:2], ROOM, {}, looks)
+    assert [unfit.against for _, unfit in placement.excluded] == [Against.SUSPECT, Against.OTHER_DISK]
+    looks[SUSPECT] = behind("kvm-03", "kvm-01", backings={DISK: LOCAL_FILE})
+    assert choose_targets(SUSPECT, HOSTS[:2], ROOM, {}, looks).targets == (SECOND,)
 
 
 def test_what_cannot_be_compared_bars_nobody() -> None:

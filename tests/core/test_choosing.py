@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.looks import Blind, HostLook, Libvirt, Look, copies_of, shows_life
+from hafence.core.looks import Blind, HostLook, Libvirt, Look, copies_of, inside, shows_life, twin_of
 from hafence.core.model import Host, HostName, HostState, Vm
 from hafence.core.placement import (
     Against,
@@ -18,10 +18,10 @@ from hafence.core.placement import (
     keeps_apart,
     ways_to_targets,
 )
-from hafence.core.siblings import Candidates, choose_siblings
+from hafence.core.siblings import Candidates, choose_before_a_look, choose_siblings
 from hafence.core.troubles import Trouble
 
-from .make import host, look, silence, uuid, vm
+from .make import behind, host, look, silence, uuid, vm
 
 SUSPECT = host("kvm-01")
 
@@ -40,6 +40,35 @@ def test_siblings_are_asked_by_name() -> None:
 def test_those_that_the_admin_names_come_first_in_their_order() -> None:
     hosts = [host(f"kvm-0{n}") for n in (2, 3, 4)]
     assert siblings(*hosts, named=("kvm-04", "kvm-03")).chosen == ("kvm-04", "kvm-03", "kvm-02")
+
+
+def test_the_one_that_was_let_look_into_the_suspect_is_asked_after_those_that_the_admin_names() -> None:
+    hosts = [host(f"kvm-0{n}") for n in (2, 3, 4)]
+    assert siblings(*hosts, kvm_01=behind("kvm-03", "kvm-01")).chosen == ("kvm-03", "kvm-02", "kvm-04")
+    got = siblings(*hosts, named=("kvm-04",), kvm_01=behind("kvm-03", "kvm-01"))
+    assert got.chosen == ("kvm-04", "kvm-03", "kvm-02")
+    assert siblings(*hosts, kvm_01=look("kvm-01")).chosen == ("kvm-02", "kvm-03", "kvm-04")
+
+
+def test_before_a_look_those_in_service_may_be_asked_and_those_that_the_admin_names_first() -> None:
+    hosts = [SUSPECT, *(host(f"kvm-0{n}") for n in (5, 4, 2)), host("kvm-06", state=HostState.DISABLED)]
+    hosts += [host("kvm-03"), host("kvm-07", cluster="far")]
+    chosen = choose_before_a_look(SUSPECT, hosts, [HostName("kvm-04")], {HostName("kvm-03"): "fenced"})
+    assert chosen == ("kvm-04", "kvm-02", "kvm-05")
+
+
+def test_what_was_seen_through_a_sibling_is_a_sign_of_life_and_says_which_machine_it_is() -> None:
+    there = behind("kvm-02", "kvm-01", uuid(1))
+    assert shows_life(there)
+    assert inside(there) is there.seen
+    assert inside(look("kvm-01")) == look("kvm-01")
+    assert inside(silence("kvm-01")) is inside(None) is None
+    assert copies_of(uuid(1), {SUSPECT.name: there}) == {}
+    twin = look("kvm-03", boot_id="boot of kvm-01")
+    assert twin_of(SUSPECT.name, {SUSPECT.name: there, twin.host: twin}) == "kvm-03"
+    assert twin_of(twin.host, {SUSPECT.name: there, twin.host: twin}) == "kvm-01"
+    assert twin_of(SUSPECT.name, {SUSPECT.name: there, twin.host: look("kvm-03")}) is None
+    assert twin_of(SUSPECT.name, {SUSPECT.name: silence("kvm-01"), twin.host: twin}) is None
 
 
 def test_a_degraded_sibling_comes_after_the_healthy_ones() -> None:

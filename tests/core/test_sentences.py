@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hafence.core.attempts import Facts, FenceOrder, Reply, Verdict
 from hafence.core.evidence import CutOff, NotSeen, Proof, Sign
-from hafence.core.looks import Blind, Libvirt, Look, Silence, shows_life
+from hafence.core.looks import Blind, Libvirt, Look, Silence, life_words, shows_life
 from hafence.core.model import HostName, HostState, Uuid
 from hafence.core.owners import Owner, RunBy
 from hafence.core.placement import Against, Room, Unfit, choose_targets, keeps_apart
@@ -16,7 +16,7 @@ from hafence.core.troubles import SIBLING_SIDE, Trouble, met_straight, way_out
 from hafence.core.whys import ANOTHER_STORE, DISKS_DIFFER, SENTENCES, another_store, sentence
 from hafence.core.wire import Faulty, Hello, ReplyFault, read_hello
 
-from .make import host, look, silence, uuid, vm
+from .make import behind, host, look, silence, uuid, vm
 from .telling import assert_told
 
 VM, OTHER = uuid(1), uuid(2)
@@ -219,6 +219,15 @@ def test_a_trouble_met_straight_carries_its_note() -> None:
     assert met_straight(Trouble.TIMED_OUT, "5 s") == "it did not answer before the time-out (5 s)"
     assert Silence(K2, 1.0, Trouble.TIMED_OUT, "5 s").says == "it did not answer before the time-out (5 s)"
     assert Silence(K2, 1.0, Trouble.TIMED_OUT).says == "it did not answer before the time-out"
+
+
+def test_in_what_way_a_host_has_shown_life() -> None:
+    assert behind("kvm-03", "kvm-02").says == "it answers kvm-03, and did not answer the admin node"
+    assert life_words(behind("kvm-03", "kvm-02")) == "answered kvm-03"
+    assert life_words(look("kvm-02")) == "answered the admin node"
+    assert life_words(Blind(K2, 1.0, "a forced command")) == "answered the admin node"
+    refused = silence("kvm-02", Trouble.REFUSED)
+    assert life_words(refused) == f"spoke to the admin node: {refused.says}"
 
 
 def test_only_the_networks_silence_shows_no_life() -> None:

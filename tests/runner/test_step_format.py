@@ -70,6 +70,10 @@ STEPS: list[tuple[Effect[Any], Any]] = [
         effects.LookAt((KVM_01, KVM_02)),
         {KVM_01: LOOK, KVM_02: Silence(KVM_02, 1.0, Trouble.CUT, "n"), HostName("c"): Blind(HostName("c"), 1.0, "b")},
     ),
+    (
+        effects.LookAt((KVM_01,), through=effects.Through(KVM_01, (KVM_02,))),
+        {KVM_01: Silence(KVM_01, 1.0, Trouble.TIMED_OUT, seen=replace(LOOK, through=KVM_02))},
+    ),
     (effects.Fence(ORDER), FenceReport({VM: KILLED}, 1.5, 2.0)),
     (effects.EndWatch(KVM_01, VM), WatchReport(KVM_01, {VM: 2}, frozenset({VM}), True, {VM: True})),
     (effects.GiveBack(KVM_01, (VM,), 9e9), GivenBack(frozenset({VM}), "libvirt there did not take it")),

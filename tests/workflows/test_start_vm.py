@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hafence.core.backing import FileBacking
 from hafence.core.captures import Capture, Origin, Source
 from hafence.core.evidence import Sign
 from hafence.core.halted import Halted
@@ -43,7 +44,7 @@ from hafence.effects import (
 )
 from hafence.workflows.start_vm import start_vm
 from hafence.workflows.vm_run import VmRun
-from tests.core.make import host, look, silence, uuid, vm
+from tests.core.make import behind, host, look, silence, uuid, vm
 from tests.core.telling import assert_told, assert_told_of
 
 from . import stage
@@ -94,6 +95,8 @@ YES = {"yes": True}
 DRY = {"dry_run": True}
 OLD = {RunHooks: 61.0}
 AFTER = seen(k2=(WEB,))
+BEHIND = [seen(k1=behind("kvm-03", "kvm-01", WEB.uuid)), seen(), AFTER]
+DISK, OWN = Need(NeedKind.WRITE, "/srv/a.img", is_written=True), FileBacking("xfs", "fd00", 1)
 MOVED = [seen(k1=(WEB,)), seen(), AFTER]
 SILENT = [seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01")), seen(k1=silence("kvm-01"), k2=(WEB,))]
 CUT_OFF = {EndWatch: lambda effect: WatchReport(effect.suspect)}
@@ -160,6 +163,31 @@ CASES = {
         [seen(k1=silence("kvm-01"))],
         book(hosts=(host("kvm-03", cluster="other"),), storm_share=0.5),
         answers={**NO_ANSWER},
+    ),
+    "silent, and seen through a sibling": It(BEHIND, answers={Fence: DEAD}),
+    "silent, and seen through a sibling that then can't reach it": It(BEHIND, answers=NO_ANSWER),
+    "silent, seen through a sibling, and stated to be off": It(
+        BEHIND, memory=memory(statements=stage.stated(K1)), answers={Fence: DEAD}
+    ),
+    "silent, seen through a sibling, and its disk is not the targets'": It(
+        [
+            {
+                **seen(k2=look("kvm-02", backings={DISK: OWN}), k3=look("kvm-03", backings={DISK: OWN})),
+                K1: behind("kvm-03", "kvm-01", WEB.uuid, backings={DISK: replace(OWN, inode=2)}),
+            }
+        ]
+    ),
+    "silent, seen through a sibling, and it runs elsewhere, too": It(
+        [seen(k1=behind("kvm-03", "kvm-01", WEB.uuid), k2=(WEB,))]
+    ),
+    "silent, seen through a sibling without the VM, which runs elsewhere": It(
+        [seen(k1=behind("kvm-03", "kvm-01"), k2=(WEB,))]
+    ),
+    "silent, seen through a sibling, and never had the VM": It(
+        [seen(k1=behind("kvm-03", "kvm-01")), seen(), AFTER], answers={Fence: NOTHING_THERE}
+    ),
+    "silent, seen through a sibling, and another host of the round": It(
+        [seen(k1=behind("kvm-03", "kvm-01", WEB.uuid, boot_id="boot of kvm-02"))]
     ),
     "silent with proceed": It(SILENT, book(unreachable=Unreachable.PROCEED), answers=NO_ANSWER),
     "silent with prove": It(SILENT, book(unreachable=Unreachable.PROVE), answers=NO_ANSWER),

@@ -51,6 +51,7 @@ class Hosts:
         self._closed = threading.Event()
         self._reached: set[HostName] = set()
         """Hosts on which a login of this run's own has worked, without a sibling."""
+        self._taken: set[HostName] = set()
 
     def run(self, host: Host, program: Program, *, via: Host | None = None, within_s: float) -> ProgramResult:
         """Run a program on `host` and wait at most `within_s` seconds for it, connecting not included.
@@ -75,6 +76,10 @@ class Hosts:
             stderr=talked.stderr,
             seconds=time.monotonic() - begun,
         )
+
+    def has_taken(self, host: Host) -> bool:
+        """Whether the host has taken a TCP connection of this run's own, without a sibling: its kernel answers here."""
+        return host.name in self._taken
 
     def close(self) -> None:
         """End every connection; calls that are under way return soon. Never hangs, never raises."""
@@ -167,7 +172,7 @@ class Hosts:
                 link = Link(host, gateway)
                 self._remember(link)
                 try:
-                    link.open(self._keys, self._timeout_s)
+                    link.open(self._keys, self._timeout_s, taken=lambda: self._taken.add(host.name))
                     if gateway is None:
                         self._reached.add(host.name)
                     return link

@@ -158,8 +158,11 @@ class Link:
         wire: Wire = self._line.transport
         return wire
 
-    def open(self, keys: Keys, timeout_s: float) -> None:
-        """Connect and log in; `timeout_s` bounds each of: TCP, banner and key exchange, login. Raises Broken."""
+    def open(self, keys: Keys, timeout_s: float, taken: Callable[[], object] = lambda: None) -> None:
+        """Connect and log in; `timeout_s` bounds each of: TCP, banner and key exchange, login. Raises Broken.
+
+        `taken` is called when the host has taken a connection that goes straight to it.
+        """
         policy = keys.strict(self.host)
         identity = keys.identity(self.host)
         ssh = self.host.ssh
@@ -177,6 +180,7 @@ class Link:
         }
         if self.gateway is None:
             options["sock"] = self._dial(timeout_s)
+            taken()
         line = _Line(
             self.host.address,
             user=ssh.user,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...core.looks import answers_only
+from ...core.model import HostName
 from ...core.second_level import SecondLevelKind
 from ...core.troubles import Trouble, met_straight
 from ...runner.step_format import INTENT, reading_of
@@ -76,6 +78,8 @@ def _looked(data: Data, names: Names) -> str:
 
 
 def _look(look: Data) -> str:
+    if "seen" in look:
+        return f"{answers_only(HostName(look['through']))}: {count(len(look['seen']['copies']), 'VM')} there"
     if "trouble" in look:
         return met_straight(Trouble(look["trouble"]), str(look.get("note", "")))
     return str(look["blind"]) if "blind" in look else f"answers, {count(len(look['copies']), 'VM')} there"
