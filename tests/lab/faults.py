@@ -48,7 +48,7 @@ from .faults_net import (
     unreachable_route,
 )
 from .faults_unit import systemd_unit
-from .faults_vm import respawner, stopped, unkillable, wait_ended, zombie_leader
+from .faults_vm import respawner, stopped, unkillable, zombie_leader
 
 __all__ = [
     "ADMIN",
@@ -95,6 +95,5 @@ __all__ = [
     "unkillable",
     "unplug",
     "unreachable_route",
-    "wait_ended",
     "zombie_leader",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.lab import faults
 from tests.lab.cluster import Lab
 from tests.lab.command import AdminNode, Going, assert_started
+from tests.lab.faults_vm import wait_ended
 from tests.lab.vm import LabVm, qemu_arguments
 
 SUSPECT = "kvm-01"
@@ -51,7 +52,7 @@ def test_another_manager_is_named_before_it_starts_the_vm_again_seconds_later(la
     admin, gate = held(lab)
     with faults.respawner(lab, SUSPECT, vm, pause_s=10.0):
         going = begin_and_wait_for_the_death(lab, admin, vm)
-        faults.wait_ended(lab, vm, 2)  # by the fence, and by its watch ten seconds later
+        wait_ended(lab, vm, 2)  # by the fence, and by its watch ten seconds later
         gate.touch()
         ended = going.wait()
         assert assert_started(admin, vm, ended) != SUSPECT
