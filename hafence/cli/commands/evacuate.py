@@ -46,7 +46,7 @@ def evacuate(
 
     vms = _recorded_there(options, inventory, suspect.name)
     asked = Asked("evacuate", vms, siblings, host=suspect.name, dry_run=dry_run, yes=yes, wait_s=wait)
-    with open_voice(options, inventory, f"evacuate {suspect.name}") as people:
+    with open_voice(options, inventory, f"evacuate {suspect.name}", vms) as people:
         voice = LinesVoice(inventory, people) if lines else people
         with open_session(
             inventory, store_url(options, inventory), asked.command, asked.uuids, asked.details, voice, dry_run

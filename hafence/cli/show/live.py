@@ -17,8 +17,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ...effects import Answer, Ask, Effect
+from ...effects import Answer, Ask, Effect, Start
 from .steps import Line, Mark, Steps
+from .tally import Tally
 from .terminal import ask, can_show, marks_of
 
 REDRAWS_PER_S = 10
@@ -83,6 +84,8 @@ class LiveView:
         self._verbose = verbose
         self._screen = _Screen(stream)
         self._going: dict[int, tuple[str, float, float | None]] = {}
+        self._starting: set[int] = set()
+        self._begun_starts = False
         self._lock = threading.Lock()
         self._live = Live(
             get_renderable=self._draw,
@@ -109,11 +112,15 @@ class LiveView:
         if doing:
             with self._lock:
                 self._going[id(effect)] = (doing, time.monotonic(), budget_s)
+                if isinstance(effect, Start):
+                    self._starting.add(id(effect))
+                    self._begun_starts = True
 
     def ends(self, effect: Effect[Any], answer: Any, seconds: float) -> None:
         """Let the step stand with what it came to."""
         with self._lock:
             self._going.pop(id(effect), None)
+            self._starting.discard(id(effect))
         if isinstance(effect, Ask) and isinstance(answer, Answer) and answer is not Answer.NOBODY:
             return  # question and answer stand on the screen already
         lines = self._steps.done(effect, answer)
@@ -142,13 +149,24 @@ class LiveView:
 
     def _draw(self) -> RenderableType:
         with self._lock:
-            going = list(self._going.values())
+            going, starting = list(self._going.values()), len(self._starting)
         rows = []
         for doing, since, budget_s in going:
             spent = time.monotonic() - since
             took = f"{spent:.1f} s" if budget_s is None else f"{spent:.1f} of {budget_s:g} s"
             rows.append(_row(self._screen, self._screen.turning(), _clock(), self._screen.text(doing), took))
+        tally = self._steps.tally
+        if tally is not None and self._begun_starts and not tally.is_over():
+            rows.append(self._tallied(tally, starting))
         return Group(*rows)
+
+    def _tallied(self, tally: Tally, starting: int) -> Table:
+        """How far all have come, below what goes on."""
+        words = tally.words(starting)
+        bar = tally.bar(self._screen.width - len(words) - 2, self._screen.unicode)
+        row = Table.grid(padding=(0, 2))
+        row.add_row(self._screen.text(words, "bold"), self._screen.text(bar, "cyan"))
+        return row
 
     def _safely(self, call: Callable[[], object]) -> None:
         """A terminal that has gone (a lost SSH session) must not stop a run half-way through a start."""

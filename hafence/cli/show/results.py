@@ -40,8 +40,13 @@ def show_evacuated(options: Options, run: str, host: str, outcomes: Sequence[Out
     if options.json:
         (print_line if options.lines else print_document)(outcomes_object(run, outcomes, code))
     elif outcomes:
-        _show(sorted(outcomes, key=lambda outcome: outcome.exit is not Exit.DONE), options)
-        done = sum(outcome.exit is Exit.DONE for outcome in outcomes)
+        well = [outcome for outcome in outcomes if outcome.exit is Exit.DONE]
+        if len(well) > 1 and not outcomes[0].dry_run and not options.verbose:
+            _blocks([_together(well)])
+        else:
+            _show(well, options)
+        _show([outcome for outcome in outcomes if outcome.exit is not Exit.DONE], options)
+        done = len(well)
         verb, run_words = ("would be evacuated", "would run") if outcomes[0].dry_run else ("evacuated", "run")
         out(f"{host} {verb}: {done} of {len(outcomes)} HA VMs {run_words} elsewhere")
     else:
@@ -58,15 +63,37 @@ def show_not_looked_into(options: Options, run: str, ended: NotLookedInto) -> No
 
 
 def _show(outcomes: Sequence[Outcome], options: Options) -> None:
+    _blocks([(mark_of(each), headline(each), facts(each, options.verbose > 0)) for each in outcomes])
+
+
+def _blocks(blocks: Sequence[tuple[Mark, str, list[Fact]]]) -> None:
+    """A headline and its facts for each; the first of them on its line in a pipe."""
     if is_screen(sys.stdout):
         from .live import draw_outcomes
 
-        draw_outcomes([(mark_of(o), headline(o), facts(o, options.verbose > 0)) for o in outcomes], sys.stdout)
+        draw_outcomes(blocks, sys.stdout)
         return
-    for outcome in outcomes:
-        out(f"{headline(outcome)}: {outcome.reason.value}: {outcome.says}")
-        for label, says in facts(outcome, options.verbose > 0)[1:]:
+    for _, title, shown in blocks:
+        out(f"{title}: {shown[0][1]}")
+        for label, says in shown[1:]:
             out(f"  {label}: {says}")
+
+
+def _together(outcomes: Sequence[Outcome]) -> tuple[Mark, str, list[Fact]]:
+    """Many VMs that went well, as one block: each of them has had its line, and each risk is told once."""
+    homes: dict[str, list[str]] = {}
+    risks: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        homes.setdefault(outcome.host or "no host", []).append(outcome.name)
+        for risk in outcome.residual_risk:
+            risks.setdefault(risk.says, []).append(outcome.name)
+    reasons = sorted({outcome.reason.value for outcome in outcomes})
+    shown: list[Fact] = [("why", ", ".join(reasons))]
+    shown += [(host, ", ".join(sorted(names))) for host, names in sorted(homes.items())]
+    shown += [("risk", says if len(of) == len(outcomes) else f"{', '.join(of)}: {says}") for says, of in risks.items()]
+    run = outcomes[0].run
+    shown.append(("run", f"{run} ('hafence explain {run}')"))
+    return Mark.ODD if risks else Mark.GOOD, f"{len(outcomes)} HA VMs run", shown
 
 
 def headline(outcome: Outcome) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -11,7 +11,8 @@ from ...core.attempts import FenceOrder, FenceReport, Reading, Verdict
 from ...core.evidence import WitnessReport
 from ...core.incidents import name_of_claim
 from ...core.looks import Blind, HostLook, Libvirt, Look
-from ...core.model import HostName, Inventory, Uuid
+from ...core.model import HostName, Inventory, Uuid, Vm
+from ...core.outcome import Decision, Exit, Outcome
 from ...core.second_level import SecondLevelKind, SecondLevelReply
 from ...core.starts import StartReply, StartResult
 from ...core.storage.port import Asker, EntriesSeen, HasText, Unanswered
@@ -30,6 +31,7 @@ from ...effects import (
     LiftQuarantine,
     ListEntries,
     LookAt,
+    NoteOutcome,
     NoteSecondLevel,
     PlanWork,
     Quarantine,
@@ -47,6 +49,7 @@ from ...effects import (
     Witness,
     WriteRecord,
 )
+from .tally import Tally
 
 
 class Mark(Enum):
@@ -79,11 +82,17 @@ _SHOWN_NAMES = 6
 
 
 class Steps:
-    """Puts one run's effects into words."""
+    """Puts one run's effects into words.
 
-    def __init__(self, inventory: Inventory | None) -> None:
+    Of a `batch` of VMs each step of each would hide what matters: a line tells that one runs, or what else has come of
+    it, and the tally how far all have come.
+    """
+
+    def __init__(self, inventory: Inventory | None, batch: Collection[Vm] = ()) -> None:
         self._names: Mapping[Uuid, str] = {}
         self._hosts = tuple(inventory.hosts) if inventory is not None else ()
+        self._priorities = {vm.uuid: vm.priority for vm in batch} if len(batch) > 1 else {}
+        self.tally = Tally(len(batch)) if len(batch) > 1 else None
         if inventory is not None:
             self._names = {uuid: vm.name for uuid, vm in inventory.vms.items()}
 
@@ -157,9 +166,11 @@ class Steps:
             case Witness():
                 return tuple(_witnessed(report) for report in answer)
             case Start(order) | Settle(order):
-                return (_start_line(f"{self.name(order.vm)} on {order.target}", answer),)
+                return (_start_line(f"{self._rank(order.vm)}{self.name(order.vm)} on {order.target}", answer),)
             case RunHooks():
-                return _hooks(answer)
+                return tuple(line for line in _hooks(answer) if self.tally is None or line.mark is not Mark.GOOD)
+            case NoteOutcome(outcome):
+                return self._ended(outcome)
             case NoteSecondLevel(_, SecondLevelKind.POWER, replies):
                 return tuple(_second_level(reply) for reply in list(replies.values())[:1])
             case NoteSecondLevel(_, SecondLevelKind.STORAGE, replies):
@@ -175,6 +186,8 @@ class Steps:
 
     def _recorded(self, effect: Effect[Any], answer: Any) -> tuple[Line, ...]:
         match effect:
+            case WriteRecord() if self.tally is not None:
+                return ()
             case WriteRecord(record):
                 return (Line(Mark.NEUTRAL, f"recorded: {self.name(record.uuid)} is {record.words}"),)
             case Quarantine(host):
@@ -194,6 +207,21 @@ class Steps:
             case Ask():
                 return (Line(Mark.NEUTRAL, f"asked: {effect.question} Answer: {answer.value}"),)
         return ()
+
+    def _rank(self, vm: Uuid) -> str:
+        """`p100 `: the priority of one of many."""
+        return f"p{self._priorities[vm]} " if vm in self._priorities else ""
+
+    def _ended(self, outcome: Outcome) -> tuple[Line, ...]:
+        """Of one of many: its start has been told, if all went well."""
+        if self.tally is None or outcome.dry_run:
+            return ()
+        self.tally.ended(outcome)
+        if outcome.exit is Exit.DONE:
+            return ()
+        mark = Mark.ODD if outcome.decision is Decision.REFUSED else Mark.BAD
+        name = f"{self._rank(outcome.uuid)}{outcome.name}"
+        return (Line(mark, f"{name}: {outcome.decision.value} ({outcome.reason.value})"),)
 
     def _fenced(self, order: FenceOrder, report: FenceReport) -> tuple[Line, ...]:
         return tuple(self._attempt(order, vm, reading) for vm, reading in report.readings.items())

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TextIO
 
-from ...core.model import Inventory
+from ...core.model import Inventory, Vm
 from ...effects import Answer, Effect
 from ...voice import Voice
 from ..context import Options
@@ -20,9 +21,11 @@ from .terminal import ask, is_screen
 from .times import timestamp
 
 
-def open_voice(options: Options, inventory: Inventory | None, title: str) -> AbstractContextManager[Voice]:
-    """The voice for this command, as a context in which it speaks."""
-    steps = Steps(inventory)
+def open_voice(
+    options: Options, inventory: Inventory | None, title: str, batch: Collection[Vm] = ()
+) -> AbstractContextManager[Voice]:
+    """The voice for this command, as a context in which it speaks. `batch`: the VMs of a run over many."""
+    steps = Steps(inventory, batch)
     if options.quiet:
         return nullcontext(QuietVoice())
     stream = sys.stderr if options.json else sys.stdout
