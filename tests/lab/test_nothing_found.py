@@ -61,20 +61,26 @@ def test_a_start_by_somebody_that_is_under_way_on_the_suspect(lab: Lab, how: str
 
 
 @pytest.mark.two_writers("by somebody: what hafence refuses to join")
+@pytest.mark.parametrize("seen_by", ["nobody", "a sibling"])
 @pytest.mark.parametrize("how", ["start", "create"])
-def test_a_start_by_somebody_that_is_under_way_on_another_host(lab: Lab, how: str) -> None:
+def test_a_start_by_somebody_that_is_under_way_on_another_host(lab: Lab, how: str, seen_by: str) -> None:
     vm = lab.start_vm(SUSPECT, "web-01")
     before = lab.qemus(vm.uuid)
     host = lab.hosts[THIRD]
     if how == "start":
         host.virsh(f"define {vm.xml}")
     admin = AdminNode(lab, fencing={"libvirt_timeout": 2})
-    faults.cut(lab, faults.ADMIN, SUSPECT)
+    if seen_by == "nobody":
+        faults.isolate(lab, SUSPECT)
+        expected = (3, "running_elsewhere", THIRD)
+    else:
+        faults.cut(lab, faults.ADMIN, SUSPECT)
+        expected = (8, "two_copies", None)
     with faults.slow_start(lab, THIRD):
         by_somebody(host, how, vm.name if how == "start" else str(vm.xml))
         wait_starting(lab, THIRD, vm)
         ended = admin.start_vm(vm.name)
-        assert (ended.code, ended["reason"], ended["host"]) == (3, "running_elsewhere", THIRD), ended
+        assert (ended.code, ended["reason"], ended["host"]) == expected, ended
         assert lab.qemus(vm.uuid) == before
 
 
