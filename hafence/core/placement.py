@@ -153,7 +153,7 @@ def _unseen(look: Blind | Silence | None) -> Unfit:
 
 def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unfit | None:
     """What a look shows that keeps the VM from starting. `here` are the VMs on the host, by the look and the record."""
-    if look.libvirt is not Libvirt.OK:
+    if look.libvirt not in (Libvirt.OK, Libvirt.BUSY):  # a start waits for its own VM alone, and not for others
         return Unfit(Against.LIBVIRT, f"its libvirt does not answer ({look.libvirt.value})", _OF_LIBVIRT[look.libvirt])
     if look.boot_id is None:
         return Unfit(Against.BOOT, "does not tell in which boot it is")
@@ -185,7 +185,6 @@ def _of_another_disk(suspect: HostName, there: Look | None, here: Look | None) -
 
 
 _OF_LIBVIRT = {
-    Libvirt.BUSY: "wait until the VM has started that its libvirt is busy with",
     Libvirt.HUNG: "see why libvirt is slow there, or give it more time (fencing: libvirt_timeout)",
     Libvirt.FAILED: "see what 'virsh list' says there as hafence's user: does libvirt want authentication?",
     Libvirt.DOWN: "start libvirt there",
@@ -219,8 +218,9 @@ def choose_targets(
     to: HostName | None = None,
     looked: bool = True,
 ) -> Placement:
-    """Hosts that may take the VM: fewest VMs first, then by name. With `to`, that host or none."""
-    targets: list[tuple[int, HostName]] = []
+    """Hosts that may take the VM: fewest VMs first, then by name; those whose libvirt is busy last, since it has told
+    less. With `to`, that host or none."""
+    targets: list[tuple[bool, int, HostName]] = []
     seen: dict[HostName, HostLook] = {}
     excluded: list[tuple[HostName, Unfit]] = []
     for host in hosts:
@@ -234,7 +234,8 @@ def choose_targets(
             if isinstance(look, HostLook):
                 seen[host.name] = look
             load = look.load if isinstance(look, HostLook) else len(room.placed.get(host.name, ()))
-            targets.append((load, host.name))
+            busy = isinstance(look, HostLook) and look.libvirt is Libvirt.BUSY
+            targets.append((busy, load, host.name))
         else:
             excluded.append((host.name, reason))
-    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded), seen)
+    return Placement(tuple(name for _, _, name in sorted(targets)), tuple(excluded), seen)

@@ -86,6 +86,8 @@ class Disk:
     """As the guest knows it, `vda`."""
     readonly: bool = False
     shareable: bool = False
+    configured_by: str = ""
+    """The file with its storage's configuration, where the definition names one."""
 
     @property
     def writable(self) -> bool:
@@ -129,7 +131,7 @@ class Domain:
         found = [disk for disk in self.disks if disk.writable]
         sources = [disk.source if disk.kind == "network" else f"{disk.kind}:{disk.source}" for disk in found]
         pairs = zip(sources, found, strict=True)
-        disks = (WritableDisk(source, disk.says, disk.shareable, disk.hosts) for source, disk in pairs)
+        disks = (WritableDisk(src, disk.says, disk.shareable, disk.hosts, disk.configured_by) for src, disk in pairs)
         return (*disks, *(WritableDisk("", what) for what in self.also_writes))
 
 
@@ -189,6 +191,7 @@ class _OpenDisk:
     """Whether what the VM writes goes to a file of libvirt's own, and is thrown away."""
     optional: bool = False
     """Whether libvirt starts the VM without it where its source is missing."""
+    configured_by: str = ""
 
 
 class _Reading:
@@ -265,7 +268,8 @@ class _Reading:
             source = disk.source or ""
             kind, target = _for_people(disk.kind), _for_people(disk.target)
             self._has_nameless |= disk.transient or (bool(source) and kind not in _WITH_A_NAME)
-            self._disks.append(Disk(kind, disk.device, source, hosts, target, disk.readonly, disk.shareable))
+            conf = _for_people(disk.configured_by)
+            self._disks.append(Disk(kind, disk.device, source, hosts, target, disk.readonly, disk.shareable, conf))
             if not disk.optional:
                 self._needs.append(need_of_disk(kind, source, self._disks[-1].writable))
         self._needs.append(need_of_text(self._path, self._text))
@@ -330,6 +334,8 @@ def _inside_disk(disk: _OpenDisk, path: tuple[str, ...], attributes: Mapping[str
     elif path == ("source", "host"):
         name, port = attributes.get("name", ""), attributes.get("port")
         disk.hosts.append(f"{name}:{port}" if port else name)
+    elif path == ("source", "config"):
+        disk.configured_by = attributes.get("file", "")
     elif path == ("target",):
         disk.target = attributes.get("dev", "")
     elif path == ("readonly",):

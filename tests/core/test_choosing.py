@@ -157,6 +157,14 @@ def test_the_target_has_the_fewest_vms_then_the_first_name() -> None:
     assert got.targets == ("kvm-03", "kvm-04", "kvm-02")
 
 
+def test_a_libvirt_that_is_busy_with_another_vm_excludes_no_target_and_comes_last() -> None:
+    busy = look("kvm-02", libvirt=Libvirt.BUSY, memory_free_mib=None, memory_total_mib=None)
+    assert targets(busy, look("kvm-03", uuid(7), uuid(8))).targets == ("kvm-03", "kvm-02")
+    assert targets(busy, look("kvm-03"), to="kvm-02").targets == ("kvm-02",)
+    small = look("kvm-02", libvirt=Libvirt.BUSY, memory_free_mib=100)
+    assert dict(targets(small).excluded)[small.host].against is Against.MEMORY
+
+
 def test_each_target_goes_with_what_was_seen_of_it() -> None:
     seen = look("kvm-02", boot_id="one"), look("kvm-03", boot_id="other"), silence("kvm-04")
     assert targets(*seen).looks == {"kvm-02": seen[0], "kvm-03": seen[1]}

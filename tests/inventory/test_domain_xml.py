@@ -236,6 +236,25 @@ def test_whatever_is_written_beside_disks_is_named_and_no_storage_fence_is_given
 
 
 @pytest.mark.parametrize(
+    ("file", "covered"),
+    [
+        ("/etc/ceph/ceph.conf", True),
+        ("/etc/ceph/prod.conf", True),
+        ("", True),
+        ("/etc/ceph/other.conf", False),
+        ("/srv/etc/ceph/ceph.conf", False),
+    ],
+)
+def test_an_image_whose_ceph_another_file_names_is_not_covered(file: str, covered: bool) -> None:
+    image = f"<disk type='network'><source protocol='rbd' name='a/b'><config file='{file}'/></source></disk>"
+    volumes = CephFence(CephSettings(conf="/etc/ceph/prod.conf")).volumes_of(
+        vm(1), read_domain(xml(devices=image)).writable
+    )
+    wanted = (("a/b",), ()) if covered else ((), (f"a disk (network), which has its Ceph by {file},",))
+    assert (volumes.names, volumes.others) == wanted
+
+
+@pytest.mark.parametrize(
     "devices",
     [
         "<memory model='dimm'><source><pagesize>4</pagesize></source><target><size>1</size></target></memory>",

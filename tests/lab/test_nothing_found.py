@@ -72,10 +72,9 @@ def test_a_start_by_somebody_that_is_under_way_on_another_host(lab: Lab, how: st
     admin = AdminNode(lab, fencing={"libvirt_timeout": 2})
     if seen_by == "nobody":
         faults.isolate(lab, SUSPECT)
-        expected = (3, "running_elsewhere", THIRD)
     else:
         faults.cut(lab, faults.ADMIN, SUSPECT)
-        expected = (8, "two_copies", None)
+    expected = (3, "running_elsewhere", THIRD) if seen_by == "nobody" else (8, "two_copies", None)
     with faults.slow_start(lab, THIRD):
         by_somebody(host, how, vm.name if how == "start" else str(vm.xml))
         wait_starting(lab, THIRD, vm)
@@ -96,6 +95,20 @@ def test_the_slow_start_of_another_vm_is_no_hindrance(lab: Lab, where: str) -> N
             assert_started(admin, vm, admin.start_vm(vm.name), on=OTHER)
         assert lab.copies(vm.uuid) == 1
     lab.wait_copies(other.uuid, 1)
+
+
+def test_a_target_that_is_busy_with_the_slow_start_of_another_vm_takes_it(lab: Lab) -> None:
+    vm, other = lab.start_vm(SUSPECT, "web-01"), lab.define_vm(THIRD, "web-02")
+    lab.hosts[THIRD].virsh(f"define {other.xml}")
+    admin = AdminNode(lab, fencing={"libvirt_timeout": 2})
+    with faults.slow_start(lab, THIRD) as slow:
+        by_somebody(lab.hosts[THIRD], "start", other.name)
+        wait_starting(lab, THIRD, other)
+        going = admin.begin("start-vm", vm.name, "--to", THIRD, "--yes", "--json")
+        admin.wait_step("intent_start", going)
+        slow.heal()
+        ended = going.wait()
+    assert_started(admin, vm, ended, on=THIRD)
 
 
 def test_a_vm_that_is_not_there_is_started_beside_the_slow_start_of_another(lab: Lab) -> None:

@@ -267,6 +267,7 @@ def test_a_start_that_holds_up_libvirts_lists_is_seen_by_whoever_asks_for_that_v
     assert (alone.libvirt, sorted(alone.starting), alone.runs(Uuid(vm))) == (Libvirt.BUSY, [vm], True)
     of_another = looked(quick(shell, root), vms=(other,))
     assert (of_another.libvirt, of_another.lacks(Uuid(other))) == (Libvirt.BUSY, True)
+    assert of_another.memory_free_mib is not None
     of_nobody = looked(quick(shell, root))
     assert (of_nobody.libvirt, of_nobody.lacks(Uuid(other))) == (Libvirt.BUSY, False)
 

@@ -34,6 +34,8 @@ from .port import (
 )
 from .rehearsal import Hindrance
 
+USUAL_CONF = "/etc/ceph/ceph.conf"
+"""What librbd reads on a host where a definition names no file (libvirt, "Network disks", `<config file>`)."""
 MOST_CLIENTS = 40
 """Beyond so many it is a whole host that is fenced, and its address is shut out instead: each entry is a call."""
 _OWN_USER = (
@@ -228,7 +230,9 @@ class CephFence:
         others: list[str] = []
         for disk in (*disks, *(WritableDisk(text, text) for text in vm.disks)):
             name = disk.source.removeprefix("rbd:")
-            if disk.source.startswith("rbd:") and _PLAIN_IMAGE.match(name):
+            if disk.configured_by not in ("", USUAL_CONF, self.ceph.conf):  # which Ceph that names nobody here can see
+                others.append(f"{disk.says}, which has its Ceph by {disk.configured_by},")
+            elif disk.source.startswith("rbd:") and _PLAIN_IMAGE.match(name):
                 images[name] = None
                 servers.update(dict.fromkeys(disk.servers))
             else:

@@ -75,6 +75,8 @@ class WritableDisk:
     servers: tuple[str, ...] = ()
     """The servers of its storage that the definition names, `HOST` or `HOST:PORT`; none where the host's own
     configuration says them."""
+    configured_by: str = ""
+    """The file on the host that the definition names for its storage's configuration; '' for the usual one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,10 @@ tell_libvirt() {
         [ -n "$HAS_VIRSH" ] || libvirt_is=absent
     fi
     tell "libvirt $libvirt_is"
-    if [ "$libvirt_is" = ok ]; then tell_lists; fi
+    case $libvirt_is in
+    ok) tell_lists ;;
+    busy) tell_memory_alone ;;
+    esac
     IFS=$NL
     for asked_state in $STATES; do
         unset IFS
@@ -173,6 +176,20 @@ tell_lists() {
         defined | memory) answer_kind=$answer_line ;;
         *) tell_answer "$answer_line" ;;
         esac
+    done
+    unset IFS
+    if [ -n "$memory_total" ]; then tell "memory total=$memory_total free=$memory_free"; fi
+}
+
+# Beside a VM that libvirt is at: what waits for no VM's lock is told all the same.
+tell_memory_alone() {
+    # shellcheck disable=SC2086  # an option or nothing
+    answer=$(timeout -k 1 2 virsh $READ_ONLY -q -c qemu:///system nodememstats 2>/dev/null </dev/null) || return 0
+    answer_kind=memory memory_total='' memory_free=0
+    IFS=$NL
+    for answer_line in $answer; do
+        unset IFS
+        tell_answer "$answer_line"
     done
     unset IFS
     if [ -n "$memory_total" ]; then tell "memory total=$memory_total free=$memory_free"; fi

@@ -33,7 +33,9 @@ tell_lacking() {
     done
     unset IFS
     # shellcheck disable=SC2154  # look.sh sets it
-    if [ "$libvirt_is" = ok ] && [ -n "$need_commands" ]; then tell_what_libvirt_lacks; fi
+    case $libvirt_is:$need_commands in
+    ok:?* | busy:?*) tell_what_libvirt_lacks ;; # none of these waits for a VM, but the name of the very one it is at
+    esac
 }
 
 ask_need() {
