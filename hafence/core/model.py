@@ -175,6 +175,21 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """When a VM serves, and does not only run: what has to answer, and how long lower priorities wait for that."""
+
+    tcp: int | None = None
+    """The port on one of its addresses that has to accept a connection; None where its guest agent has to answer."""
+    within_s: float = 120.0
+    """How long it may take, from when it was seen running."""
+
+    @property
+    def says(self) -> str:
+        """What has to answer, in words."""
+        return "its guest agent" if self.tcp is None else f"its TCP port {self.tcp}"
+
+
+@dataclass(frozen=True, slots=True)
 class Vm:
     """A virtual machine as its owner describes it. Where it runs is in its `VmRecord`, not here."""
 
@@ -188,6 +203,8 @@ class Vm:
     anti_affinity: tuple[str, ...] = ()
     disks: tuple[str, ...] = ()
     """Volumes that the domain XML does not name, as `rbd:POOL/IMAGE` or a path."""
+    ready: Ready | None = None
+    """None where it serves as soon as it runs, as far as anybody has said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ TIMES: Mapping[str, _Time] = {
 }
 
 
+READY_WITHIN = _Time("within_s", 1, 3600)
 _EXPIRE = _Time("expire_s", 600, 30 * 86400)
 
 

@@ -18,9 +18,10 @@ from ..core.model import Uuid, Vm, parse_uuid
 from ..core.parsing import parse_bool, parse_whole, shown
 from .entry import Entry, name_text, place_of, plain_text, wrong_kind
 from .hosts import MAX_MEMORY_MIB, uuid_text, uuid_texts
+from .ready import check_ready, read_ready
 from .tree import Map, Node, Seq
 
-VM_KEYS = ("uuid", "host", "domain_xml", "ha", "priority", "memory_mib", "anti_affinity", "disks")
+VM_KEYS = ("uuid", "host", "domain_xml", "ha", "priority", "memory_mib", "anti_affinity", "disks", "ready")
 MAX_PRIORITY = 1_000_000
 
 _RBD = re.compile(r"rbd:[A-Za-z0-9._][A-Za-z0-9._-]*(?:/[A-Za-z0-9._][A-Za-z0-9._-]*){1,2}\Z")
@@ -108,6 +109,8 @@ class VmCheck:
             return self._texts[key](value)
         if isinstance(value, Seq) and key in self._lists and set(map(type, value.items)) <= {str}:
             return tuple(map(self._lists[key], value.items))
+        if isinstance(value, Map) and key == "ready":
+            return read_ready(value)
         raise ValueError(key)
 
     def add(self, name: str, node: Map) -> None:
@@ -139,6 +142,10 @@ class VmCheck:
         if key in self._lists:
             wanted = "a text or a list of texts" if key in self._texts else "a list of texts"
             found[key] = entry.texts(key, self._lists[key], wanted)
+        elif key == "ready":
+            ready = entry.child(key)
+            if ready is not None:
+                found[key] = check_ready(ready)
         elif key in self._texts:
             entry.fault(key, wrong_kind(value, "a text"))
         else:

@@ -10,6 +10,7 @@ from hafence.core.model import (
     CephSettings,
     HostState,
     PowerDevice,
+    Ready,
     Settings,
     SshSettings,
     StartMode,
@@ -83,6 +84,7 @@ vms:
     memory_mib: 1024
     anti_affinity: [web, front]
     disks: [rbd:vms/web-01, rbd:vms/ns/web-01, /dev/vg/web-01]
+    ready: {tcp: 389, within: 90}
 """
 
 
@@ -136,6 +138,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         memory_mib=1024,
         anti_affinity=("web", "front"),
         disks=("rbd:vms/web-01", "rbd:vms/ns/web-01", "/dev/vg/web-01"),
+        ready=Ready(389, 90),
     )
 
 
@@ -188,6 +191,21 @@ def test_a_domain_xml_may_be_a_link_and_stand_anywhere(tmp_path: Path) -> None:
         assert inventory.find_vm("web-01").domain_xml == f"{tmp_path}/link.xml"
 
 
+@pytest.mark.parametrize(
+    ("written", "becomes"),
+    [
+        ("{tcp: 389}", Ready(389, 120)),
+        ("{tcp: 1, within: 1}", Ready(1, 1)),
+        ("{tcp: 65535, within: 1h}", Ready(65535, 3600)),
+        ("{guest_agent: true}", Ready(None, 120)),
+        ("{within: 1.5m, guest_agent: TRUE}", Ready(None, 90)),
+    ],
+)
+def test_what_has_to_answer_before_a_vm_serves(tmp_path: Path, written: str, becomes: Ready) -> None:
+    inventory = read(tmp_path, text(vm=f"web-01: {{uuid: {UUID}, host: kvm-01, ready: {written}}}"))
+    assert inventory.find_vm("web-01").ready == becomes
+
+
 def test_vms_are_the_same_read_together_and_one_by_one(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text("")
     kinds = [
@@ -197,7 +215,8 @@ def test_vms_are_the_same_read_together_and_one_by_one(tmp_path: Path) -> None:
         ", anti_affinity: x",
         ", anti_affinity: [x, y]",
     ]
-    kinds += [", domain_xml: a.xml, memory_mib: 9", ", disks: []"]
+    kinds += [", domain_xml: a.xml, memory_mib: 9", ", disks: []", ", ready: {tcp: 53}"]
+    kinds += [", ready: {guest_agent: True, within: 2m}"]
     vms = "\n  ".join(f"v{n}: {{uuid: {UUID[:-1]}{n}, host: kvm-01{more}}}" for n, more in enumerate(kinds))
     tree = build_tree("inventory.yaml", text(vm=vms).encode(), faults := Mistakes())
     assert tree is not None
