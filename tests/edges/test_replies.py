@@ -16,7 +16,8 @@ from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.attempts import FenceOrder, Reading, Reply, Verdict
 from hafence.core.evidence import WitnessReport
 from hafence.core.looks import HostLook, Look
-from hafence.core.model import HostName
+from hafence.core.model import HostName, Ready
+from hafence.core.ready import Serves
 from hafence.core.replies import interpret
 from hafence.core.starts import StartReply, StartResult
 from tests.replies.golden import MACHINE, NONCE, VM, goldens
@@ -26,7 +27,7 @@ from .bend import bent_by, examples, heard, make_it_megabytes
 HOST = HostName("kvm-01")
 ORDER = FenceOrder(HOST, HostName("kvm-02"), (VM,), 20.0, 1.0, 1e10)
 OURS = f"hafence/1 {NONCE} "
-KINDS = ("fence", "look", "start", "witness")
+KINDS = ("fence", "look", "ready", "start", "witness")
 chances = st.randoms(use_true_random=False)
 statuses = st.sampled_from([0, 0, 0, 10, 11, 1, 2, 124, 127, 137, 255, -9, 2**31, None])
 
@@ -116,7 +117,22 @@ def check_witness(said: str, status: int | None) -> None:
         assert sum(line.startswith("peers asked=") for line in lines) == 1
 
 
-CHECKS = {"fence": check_fence, "look": check_look, "start": check_start, "witness": check_witness}
+def check_ready(said: str, status: int | None) -> None:
+    for asked, by in ((Ready(), r"guest-agent\Z"), (Ready(389), r"tcp address=[0-9A-Fa-f:.]+\Z")):
+        serves = kvm.parse_ready(NONCE, run_of(said, status), asked, 0.0).serves
+        if serves is not Serves.UNKNOWN:
+            (line,) = whole_lines(said)
+            assert re.match(rf"ready by={by}" if serves is Serves.YES else r"waiting why=", line)
+            assert status == (0 if serves is Serves.YES else 10)
+
+
+CHECKS = {
+    "fence": check_fence,
+    "look": check_look,
+    "ready": check_ready,
+    "start": check_start,
+    "witness": check_witness,
+}
 REPLIES = {kind: [golden.stdout.encode() for golden in goldens(kind)] for kind in KINDS}
 
 

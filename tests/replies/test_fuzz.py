@@ -10,7 +10,8 @@ from hafence.adapters.hosts import kvm
 from hafence.adapters.hosts.program import ProgramResult
 from hafence.core.attempts import FenceOrder, Reply, Verdict
 from hafence.core.looks import HostLook
-from hafence.core.model import HostName
+from hafence.core.model import HostName, Ready
+from hafence.core.ready import Serves
 from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
 from hafence.core.wire import Faulty, read_message, read_pairs
@@ -29,6 +30,7 @@ def golden(kind: str, name: str) -> Golden:
 WHOLE = {
     "fence": golden("fence", "dead"),
     "look": golden("look", "everything"),
+    "ready": golden("ready", "agent-answers"),
     "start": golden("start", "clean-virsh-failed"),
     "witness": golden("witness", "no-sign"),
 }
@@ -49,6 +51,8 @@ def is_answer(kind: str, stdout: str, exit_status: int | None) -> bool:
         return isinstance(kvm.parse_look(NONCE, run, HOST, 0.0, 1.0), HostLook)
     if kind == "start":
         return kvm.parse_start(NONCE, run, 0.0).result is not StartResult.UNKNOWN
+    if kind == "ready":
+        return kvm.parse_ready(NONCE, run, Ready(), 0.0).serves is Serves.YES
     return kvm.parse_witness(NONCE, run, HOST, 0.0).could_look
 
 

@@ -12,8 +12,9 @@ from hafence.core.attempts import FenceOrder, Reply
 from hafence.core.backing import DeviceBacking, FileBacking
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
 from hafence.core.marks import Mark
-from hafence.core.model import HostName, Uuid
+from hafence.core.model import HostName, Ready, Uuid
 from hafence.core.needs import Need, NeedKind
+from hafence.core.ready import Serves
 from hafence.core.replies import interpret
 from hafence.core.starts import StartResult
 from hafence.core.troubles import Trouble
@@ -22,7 +23,7 @@ from .golden import MACHINE, NONCE, VM, Golden, goldens
 
 HOST = HostName("kvm-01")
 ORDER = FenceOrder(HOST, HostName("kvm-02"), (VM,), 20.0, 1.0, 1e10)
-READERS = ("fence", "look", "start", "witness")
+READERS = ("fence", "look", "ready", "start", "witness")
 
 
 def named(golden: Golden) -> str:
@@ -126,6 +127,15 @@ def test_witness(golden: Golden) -> None:
     assert said in report.says
 
 
+@pytest.mark.parametrize("golden", goldens("ready"), ids=named)
+def test_ready(golden: Golden) -> None:
+    asked = Ready(389) if golden.name.startswith("tcp") else Ready()
+    readiness = kvm.parse_ready(NONCE, golden.run, asked, 1.0)
+    assert readiness.serves.value == golden.word
+    assert golden.words[0] in readiness.says
+    assert readiness.at == 1.0
+
+
 @pytest.mark.parametrize("trouble", Trouble)
 def test_a_run_that_broke_off_is_never_an_answer(trouble: Trouble) -> None:
     for kind in READERS:
@@ -137,6 +147,8 @@ def test_a_run_that_broke_off_is_never_an_answer(trouble: Trouble) -> None:
                 assert (look.trouble, "a note" in look.says) == (trouble, True)
             assert kvm.parse_start(NONCE, run, 1.0).result is StartResult.UNKNOWN
             assert not kvm.parse_witness(NONCE, run, HOST, 1.0).could_look
+            for asked in (Ready(), Ready(389)):
+                assert kvm.parse_ready(NONCE, run, asked, 1.0).serves is Serves.UNKNOWN
 
 
 def test_a_start_that_was_never_let_go_has_left_the_target_as_it_was() -> None:

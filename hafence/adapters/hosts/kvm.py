@@ -17,6 +17,7 @@ from .capture import capture_program, parse_capture
 from .give_back import give_back_program, parse_given_back
 from .look import look_program, parse_look
 from .program import DEFAULTS, SCAN, Program, claimed, compose, ground
+from .ready import most_s, parse_ready, ready_program
 from .start import parse_start, settle_program, start_program
 from .talk import Go, name_list, was_released
 from .watch import WATCH_S, Stay
@@ -30,11 +31,14 @@ __all__ = [
     "fence_program",
     "give_back_program",
     "look_program",
+    "most_s",
     "parse_capture",
     "parse_given_back",
     "parse_look",
+    "parse_ready",
     "parse_start",
     "parse_witness",
+    "ready_program",
     "settle_program",
     "start_program",
     "was_released",

@@ -35,7 +35,7 @@ def witness_program(
     `timeout_s` is that of one connection. Nothing is changed but the age of one neighbour entry.
     """
     text = compose(
-        ("lib", "witness"),
+        ("lib", "tcp", "witness"),
         nonce,
         host.root if host else suspect.root,
         ADDRESS=_plain(suspect.address),

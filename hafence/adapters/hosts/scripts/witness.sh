@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# Looks for signs of life of a host, from here, all looks at once. Needs lib.sh. Changes nothing but one entry of the
-# neighbour table, which is asked to be confirmed now: as it lies there it says "reachable" for half a minute after
-# a host lost its power, and nothing about a host that drops all packets but still answers ARP.
+# Looks for signs of life of a host, from here, all looks at once. Needs lib.sh and tcp.sh. Changes nothing but one
+# entry of the neighbour table, which is asked to be confirmed now: as it lies there it says "reachable" for half a
+# minute after a host lost its power, and nothing about a host that drops all packets but still answers ARP.
 #
 # ADDRESS, PORT  the suspect's SSH
 # PEERS          other hosts of the cluster, "ADDRESS/PORT" apart by blanks
@@ -15,12 +15,6 @@
 # A sign may be seen too often (a firewall that resets for others), never too seldom.
 
 NEIGHBOUR_TRIES=45 # of 0.1 s: an unanswered probe is given up after about 3 s
-
-# connect ADDRESS PORT: the words of what came of it.
-connect() {
-    # shellcheck disable=SC2016  # for that bash
-    timeout -k 1 "$TIMEOUT_S" bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$1" "$2" 2>&1 </dev/null
-}
 
 look_tcp() {
     tcp_words=$(connect "$ADDRESS" "$PORT")
@@ -56,13 +50,6 @@ look_ping() {
         esac
         ;;
     esac
-}
-
-is_mine() {
-    case $(ip -o route get "$1" 2>/dev/null) in
-    'local '*) return 0 ;;
-    esac
-    return 1
 }
 
 look_neighbour() {
