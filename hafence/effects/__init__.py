@@ -26,6 +26,7 @@ from .base import (
     do,
 )
 from .hosts import (
+    AwaitReady,
     Drifts,
     EndWatch,
     Fence,
@@ -82,6 +83,7 @@ __all__ = [
     "Ask",
     "AskClients",
     "AskPower",
+    "AwaitReady",
     "Drifts",
     "DropLease",
     "Effect",

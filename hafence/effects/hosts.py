@@ -11,8 +11,9 @@ from ..core.drift import Drift
 from ..core.evidence import WitnessReport
 from ..core.given_back import GivenBack
 from ..core.looks import Look
-from ..core.model import HostName, Uuid
+from ..core.model import HostName, Ready, Settings, Uuid
 from ..core.needs import Need
+from ..core.ready import Readiness
 from ..core.starts import HookResult, StartOrder, StartReply
 from ..core.survey import SharedDisk
 from ..core.watch import WatchReport
@@ -168,6 +169,22 @@ class Settle(
     """Find out on that very host what became of a start: waits for its lock, raises its ticket, looks."""
 
     order: StartOrder
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitReady(
+    Effect[Readiness], journalled=Journalled.RESULT, touches=Touches.HOSTS, concerns=lambda effect: effect.vm
+):
+    """Ask the host of a VM whether it serves, until it does, or for `within_s`: once, where that is 0. Read-only."""
+
+    vm: Uuid
+    target: HostName
+    ready: Ready
+    within_s: float
+
+    def budget_s(self, settings: Settings) -> float:
+        """Beside that time: the way there, and the question that was under way when it was over."""
+        return self.within_s + settings.connect_timeout_s + 3 * settings.libvirt_timeout_s + SPARE_S
 
 
 @dataclass(frozen=True, slots=True)

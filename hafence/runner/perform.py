@@ -17,6 +17,7 @@ from ..effects import (
     Ask,
     AskClients,
     AskPower,
+    AwaitReady,
     Drifts,
     Effect,
     EndWatch,
@@ -112,6 +113,7 @@ class Performer:
         """Loaded where one of them is wanted: most runs need none, and each import delays every VM's return."""
         from .perform_captures import CapturePerformer
         from .perform_power import PowerPerformer
+        from .perform_ready import ReadyPerformer
         from .perform_storage import StoragePerformer
 
         power = PowerPerformer(self._inventory)
@@ -120,6 +122,7 @@ class Performer:
         return {
             FetchDefinitions: captures.fetch,
             Drifts: captures.drifts,
+            AwaitReady: ReadyPerformer(self._inventory, self._hosts).await_ready,
             AskPower: power.ask_power,
             SendOff: power.send_off,
             WritableDisks: storage.writable_disks,

@@ -19,6 +19,7 @@ from ..core.given_back import GivenBack
 from ..core.looks import Blind, HostLook, Look, Silence
 from ..core.owners import owner_words, read_owner
 from ..core.power import DeviceId
+from ..core.ready import Readiness
 from ..core.record import VmRecord
 from ..core.risks import Risk
 from ..core.second_level import SecondLevelReply
@@ -31,6 +32,7 @@ from ..effects import (
     AddEntries,
     Ask,
     AskClients,
+    AwaitReady,
     Effect,
     EndWatch,
     EndWork,
@@ -212,6 +214,15 @@ def _started(reply: StartReply) -> Json:
     return {"result": reply.result.value, "says": reply.says}
 
 
+def _awaited(effect: AwaitReady) -> Json:
+    asked = {"guest_agent": True} if effect.ready.tcp is None else {"tcp": effect.ready.tcp}
+    return {"target": effect.target, **asked, "within_s": round(effect.within_s, 3)}
+
+
+def _serves(readiness: Readiness) -> Json:
+    return {"serves": readiness.serves.value, "says": readiness.says}
+
+
 def record_document(record: VmRecord) -> Json:
     """A record as it was written."""
     return {
@@ -308,6 +319,7 @@ _KINDS: Mapping[type[Effect[Any]], tuple[str, Asked, Asked]] = {
     ),
     Start: ("start", lambda e: _order(e.order), _started),
     Settle: ("settle", lambda e: _order(e.order), _started),
+    AwaitReady: ("await_ready", _awaited, _serves),
     WriteRecord: ("write_record", lambda e: record_document(e.record), record_document),
     Quarantine: ("quarantine", lambda e: {"host": e.host, "why": e.why}, _nothing),
     LiftQuarantine: ("lift_quarantine", lambda e: {"host": e.host, "machine_id": e.machine_id}, _nothing),

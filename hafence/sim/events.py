@@ -13,8 +13,9 @@ from ..core.model import HostName
 from ..core.stored import PlannedWork, WorkKind
 from . import events_hosts as hosts
 from .arguments import BadEvent as BadEvent
-from .arguments import read_admin, read_cluster, read_host, read_number, read_setting, read_up, read_vm
+from .arguments import read_admin, read_amount, read_cluster, read_host, read_number, read_setting, read_up, read_vm
 from .network import STORAGE, STORE
+from .serving import NEVER
 from .simulation import Simulation
 from .world import EPOCH
 
@@ -73,6 +74,14 @@ def _definition(simulation: Simulation, what: str) -> None:
     elif value == "missing":
         world.unstartable[vm] = "the inventory has no domain_xml of it"
     world.say("inventory", f"domain_xml of {name}: {value}")
+
+
+def _ready(simulation: Simulation, what: str) -> None:
+    """`VM=SECONDS`: it serves so long after it runs; `VM=never`."""
+    world = simulation.world
+    name, value = read_setting(what)
+    world.serves_after[read_vm(world, name)] = NEVER if value == "never" else read_amount(value)
+    world.say(name, "never serves" if value == "never" else f"serves {value} s after its start")
 
 
 def _hooks(simulation: Simulation, what: str) -> None:
@@ -188,6 +197,7 @@ def heal(simulation: Simulation, what: str = "") -> None:
     world.storage.forbids = False
     world.hook_errors = ()
     world.unstartable.clear()
+    world.serves_after.clear()
     for store in world.stores:
         for work in store.planned():
             store.end_planned(work.kind, [work.name])
@@ -252,6 +262,7 @@ VERBS: dict[str, Callable[[Simulation, str], None]] = {
     "storage": _storage,
     "disks": _disks,
     "definition": _definition,
+    "ready": _ready,
     "hooks": _hooks,
     "operator": _operator,
     "state": _state,

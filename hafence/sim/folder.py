@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.model import Inventory
+from ..core.model import Inventory, Ready
+from ..core.parsing import format_duration
 from .events import Event
 from .oracle import Violation
 from .scenario import EVENTS
@@ -51,8 +52,15 @@ def inventory_text(inventory: Inventory) -> str:
         lines.append(f"  {host.name}: {{cluster: {host.cluster}, address: {host.address}{power}}}")
     lines.append("vms:")
     for vm in inventory.vms.values():
-        lines.append(f"  {vm.name}: {{uuid: {vm.uuid}, host: {vm.host}, memory_mib: 4096}}")
+        more = f", priority: {vm.priority}" if vm.priority else ""
+        more += f", ready: {_ready(vm.ready)}" if vm.ready else ""
+        lines.append(f"  {vm.name}: {{uuid: {vm.uuid}, host: {vm.host}, memory_mib: 4096{more}}}")
     return "\n".join(lines) + "\n"
+
+
+def _ready(ready: Ready) -> str:
+    answers = "guest_agent: true" if ready.tcp is None else f"tcp: {ready.tcp}"
+    return f"{{{answers}, within: {format_duration(ready.within_s)}}}"
 
 
 def readme_text(title: str, violations: list[Violation], policy: str) -> str:

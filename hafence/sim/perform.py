@@ -19,6 +19,7 @@ from ..effects import (
     Ask,
     AskClients,
     AskPower,
+    AwaitReady,
     Drifts,
     Effect,
     EndWatch,
@@ -66,6 +67,7 @@ from .libvirt import NEEDS
 from .looking import look_at
 from .network import STORE
 from .run import SimRun
+from .serving import await_ready
 from .sessions import clock, fence, settle, start, witness
 from .watch import end_watch, give_back, renewed
 from .words import risk_words
@@ -292,6 +294,7 @@ _ACTS: dict[type[Effect[Any]], Callable[[World, SimRun, Any], Act[Any]]] = {
     Witness: witness,
     Start: start,
     Settle: settle,
+    AwaitReady: await_ready,
     AskPower: ask_power,
     SendOff: send_off,
     AskClients: ask_clients,

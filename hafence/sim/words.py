@@ -30,6 +30,7 @@ from ..core.survey import Finding
 from ..effects import (
     AddEntries,
     AskClients,
+    AwaitReady,
     DropLease,
     Effect,
     EndWatch,
@@ -102,6 +103,8 @@ def words(inventory: Inventory, effect: Effect[Any], answer: Any) -> list[str]:
         case Start(sent) | Settle(sent):
             verb = "starts" if isinstance(effect, Start) else "settles"
             return [f"{verb} {_vm(inventory, sent.vm)} on {sent.target}: {_start(answer)}"]
+        case AwaitReady(vm, target):
+            return [f"waits for {_vm(inventory, vm)} on {target} to serve: {answer.serves.value}"]
         case RunHooks():
             return [f"hooks: {' '.join(r.name for r in answer if r.error) or 'all'} {_agree(answer)}"]
         case SendOff(device):

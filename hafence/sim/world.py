@@ -80,6 +80,7 @@ class World:
         "operator",
         "qemus",
         "runs_gone",
+        "serves_after",
         "splits",
         "storage",
         "store",
@@ -113,6 +114,8 @@ class World:
         """VMs that no host could start, and why."""
         self.named: dict[Uuid, int] = {}
         """The generation of disks that each VM's definition in the inventory names, where it is not the first."""
+        self.serves_after: dict[Uuid, float] = {}
+        """How long after its process is born each VM serves, in seconds, where that is not at once; inf is never."""
         self.runs_gone: set[str] = set()
         self.notes = Notes()
         """What was the case while runs asked and acted, for the oracle alone."""

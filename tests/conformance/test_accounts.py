@@ -27,6 +27,7 @@ OF_THE_SIMULATION_ALONE = {
     **dict.fromkeys(("disarm", "arm", "maintenance"), OF_THE_ADMIN_NODE),
     "clock": "all lab hosts share this machine's clock",
     "unfreeze": "what heals is compared with `heal` and `power_on`",
+    "ready": "a lab guest is a boot sector and serves nothing; what real libvirt answers: tests/lab/test_ready.py",
     "slow": "no lab fault makes a host slow without stopping it; what a late script may do is compared with its lease",
     "wants": "a look here is about no VM's definition; real targets that lack what one names: tests/lab/test_needs.py",
     "own_disk": "likewise; real copies of a target's own: tests/lab/test_own_disks.py",

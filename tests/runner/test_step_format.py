@@ -14,9 +14,10 @@ from hafence.core.captures import Capture
 from hafence.core.evidence import Observation, Proof, Sign, WitnessReport
 from hafence.core.given_back import GivenBack
 from hafence.core.looks import Blind, HostLook, Libvirt, Silence
-from hafence.core.model import HostName, Uuid
+from hafence.core.model import HostName, Ready, Uuid
 from hafence.core.owners import Owner, RunBy, UnitStop
 from hafence.core.power import DeviceId
+from hafence.core.ready import Readiness, Serves
 from hafence.core.reasons import Reason
 from hafence.core.record import ShutOut, VmRecord, VmState
 from hafence.core.replies import interpret
@@ -100,6 +101,8 @@ STEPS: list[tuple[Effect[Any], Any]] = [
     (effects.NoteSecondLevel(KVM_01, SecondLevelKind.POWER, {VM: LEVEL}), None),
     (effects.Fence(ORDER), FenceReport({VM: UNIT}, 1.5, 2.0)),
     (effects.KeepCapture(Capture(VM, KVM_01, 2.0, "d" * 64, "<domain/>")), None),
+    (effects.AwaitReady(VM, KVM_02, Ready(389), 15.0), Readiness(Serves.YES, "it answers", 3.0)),
+    (effects.AwaitReady(VM, KVM_02, Ready(), 0.1234), Readiness(Serves.NOT_YET, "no agent", 3.0)),
 ]
 
 

@@ -17,6 +17,7 @@ from hafence.core.evidence import WitnessReport
 from hafence.core.looks import Look
 from hafence.core.model import Inventory
 from hafence.core.outcome import Outcome
+from hafence.core.ready import Readiness, Serves
 from hafence.core.replies import interpret
 from hafence.core.risks import Risk
 from hafence.core.starts import StartReply, StartResult
@@ -28,6 +29,7 @@ from hafence.core.watch import WatchReport
 from hafence.effects import (
     Answer,
     Ask,
+    AwaitReady,
     Drifts,
     DropLease,
     Effect,
@@ -220,6 +222,8 @@ class Desk:
                 return started(StartResult.RUNNING)
             case Settle():
                 return started(StartResult.CLEAN)
+            case AwaitReady():
+                return Readiness(Serves.YES, "it answers", self.clock)
             case MemoryNeed():
                 return None
             case NeedsOf():

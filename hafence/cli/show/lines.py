@@ -15,6 +15,7 @@ from ...core.model import HostName, Inventory, Uuid, Vm
 from ...effects import (
     Answer,
     Ask,
+    AwaitReady,
     Effect,
     Fence,
     LookAt,
@@ -93,6 +94,9 @@ class LinesVoice:
             case Start(order):
                 sent: Event = {"vm": self._vm(order.vm), "target": order.target}
                 yield {"event": "start_ended", **sent, "result": answer.result.value}
+            case AwaitReady(vm, target):
+                asked: Event = {"vm": self._vm(vm), "target": target}
+                yield {"event": "awaited", **asked, "serves": answer.serves.value, "says": answer.says}
             case WriteRecord(record):
                 state = {"state": record.state.value, "host": record.host}
                 yield {"event": "recorded", "vm": self._vm(record.uuid), **state}

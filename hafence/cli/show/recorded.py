@@ -102,6 +102,13 @@ def _result(data: Data, names: Names) -> str:
     return ": ".join(filter(None, (data["result"], data["says"])))
 
 
+def _serves(data: Data, names: Names) -> str:
+    return f"{_SERVES[data['serves']]} ({data['says']})"
+
+
+_SERVES = {"yes": "it does", "not_yet": "not yet", "unknown": "not known"}
+
+
 def _record(data: Data, names: Names) -> str:
     return f"{data['state']} on {data['host']}" if data["host"] else f"{data['state']}, last on {data['last_host']}"
 
@@ -159,6 +166,7 @@ _WORDS: Mapping[str, tuple[str, Told, Told]] = {
     "run_hooks": ("hooks", lambda data, names: f"to start on {data['target']}", _hooks),
     "start": ("start", _target, _result),
     "settle": ("settle", _target, _result),
+    "await_ready": ("waited until it serves:", lambda data, names: f"on {data['target']}", _serves),
     "write_record": ("record", _nothing, _record),
     "quarantine": ("quarantine", _key("host"), _key("why")),
     "lift_quarantine": ("lift quarantine", _key("host"), _nothing),

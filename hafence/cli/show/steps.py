@@ -13,6 +13,7 @@ from ...core.incidents import name_of_claim
 from ...core.looks import Blind, HostLook, Libvirt, Look
 from ...core.model import HostName, Inventory, Uuid, Vm
 from ...core.outcome import Decision, Exit, Outcome
+from ...core.ready import Readiness, Serves
 from ...core.second_level import SecondLevelKind, SecondLevelReply
 from ...core.starts import StartReply, StartResult
 from ...core.storage.port import Asker, EntriesSeen, HasText, Unanswered
@@ -22,6 +23,7 @@ from ...effects import (
     Ask,
     AskClients,
     AskPower,
+    AwaitReady,
     Effect,
     EndWork,
     Fence,
@@ -120,6 +122,8 @@ class Steps:
                 return f"starting {self.name(order.vm)} on {order.target}"
             case Settle(order):
                 return f"settling on {order.target} what became of the start of {self.name(order.vm)}"
+            case AwaitReady(vm, target, ready):
+                return f"waiting until {self.name(vm)} serves on {target}: {ready.says}"
             case FetchDefinitions(host, vms):
                 return f"fetching from {host} the definition of {self.names(vms)}"
             case RunHooks():
@@ -167,6 +171,8 @@ class Steps:
                 return tuple(_witnessed(report) for report in answer)
             case Start(order) | Settle(order):
                 return (_start_line(f"{self._rank(order.vm)}{self.name(order.vm)} on {order.target}", answer),)
+            case AwaitReady(vm, target):
+                return _serves(self.name(vm), target, answer)
             case RunHooks():
                 return tuple(line for line in _hooks(answer) if self.tally is None or line.mark is not Mark.GOOD)
             case NoteOutcome(outcome):
@@ -287,6 +293,16 @@ def _start_line(what: str, reply: StartReply) -> Line:
         StartResult.UNKNOWN: "NOT KNOWN: ",
     }
     return Line(marks[reply.result], f"{what}: {words[reply.result]}{reply.says}")
+
+
+def _serves(vm: str, target: HostName, readiness: Readiness) -> tuple[Line, ...]:
+    """Nothing while it does not: what it is that goes on, and for how long, is seen where that is shown."""
+    match readiness.serves:
+        case Serves.YES:
+            return (Line(Mark.GOOD, f"{vm} serves: {readiness.says}"),)
+        case Serves.UNKNOWN:
+            return (Line(Mark.ODD, f"whether {vm} serves, {target} can't be asked: {readiness.says}"),)
+    return ()
 
 
 def _hooks(results: tuple[Any, ...]) -> tuple[Line, ...]:
