@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from .model import HostName, Inventory, Ready, Uuid, Vm
+from .model import HostName, Ready, Vm
 from .parsing import format_duration
-from .record import VmRecord, VmState, record_of
+from .record import VmRecord, VmState
 
 MOST_AT_A_TIME_S = 15.0
 """So long a host is asked for at a time: those that are held back need their leases renewed in between."""
@@ -46,25 +46,14 @@ class Awaited:
     """When nobody waits for it any more, in seconds since the epoch."""
 
 
-def awaited(vm: Vm, record: VmRecord) -> Awaited | None:
-    """What is to be waited for of a VM that a run has started and has seen running; None where nothing is."""
+def awaited(vm: Vm, record: VmRecord, suspect: HostName) -> Awaited | None:
+    """What is to be waited for of a VM that a run has taken from a host, started, and seen running; None where nothing
+    is."""
     if vm.ready is None or record.state is not VmState.RUNNING or record.host is None or record.started_at is None:
         return None
+    if record.last_host != suspect:
+        return None
     return Awaited(vm, record.host, vm.ready, record.started_at + vm.ready.within_s)
-
-
-def of_earlier_runs(
-    inventory: Inventory, records: Mapping[Uuid, VmRecord], suspect: HostName, now: float
-) -> list[Awaited]:
-    """The VMs of a suspect that another run has just started, and that may not serve yet: one that was killed while it
-    waited for them has left the others to this one."""
-    found = []
-    for vm in inventory.vms.values():
-        record = record_of(vm, records)
-        each = awaited(vm, record) if vm.ha and record.last_host == suspect else None
-        if each is not None and each.until > now:
-            found.append(each)
-    return found
 
 
 def holding_back(started: Iterable[Awaited], priority: int) -> list[Awaited]:
@@ -77,10 +66,22 @@ def time_for_one(each: Awaited, now: float, lease_s: float) -> float:
     return max(0.0, min(each.until - now, MOST_AT_A_TIME_S, lease_s * SHARE_OF_LEASE))
 
 
+def holds_back(starting: Sequence[Vm]) -> list[str]:
+    """What some of those that are to start will be waited for by others of them, in words."""
+    lowest = min((vm.priority for vm in starting), default=0)
+    waits = [(vm.name, vm.ready) for vm in starting if vm.ready is not None and vm.priority > lowest]
+    return [f"{name}: {ready.says}, {format_duration(ready.within_s)} at most" for name, ready in waits]
+
+
+def is_over(each: Awaited, now: float, asked_s: float) -> bool:
+    """Whether nobody waits for it any more. How long it was asked for counts too: a clock may be set back."""
+    return now >= each.until or asked_s >= each.ready.within_s
+
+
 def not_ready_says(each: Awaited, last: str) -> str:
     """That nobody waits for it any more. `last` is the last answer."""
-    waited = f"{each.ready.says} was waited for in vain for {format_duration(each.ready.within_s)} ({last})"
-    return f"{each.vm.name} runs on {each.host} and did not get ready: {waited}"
+    within = format_duration(each.ready.within_s)
+    return f"it did not get ready: {each.ready.says} was waited for in vain until {within} after its start ({last})"
 
 
 def ways_to_ready(each: Awaited) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class Reason(Enum):
     INTERRUPTED = "interrupted"
     START_UNKNOWN = "start_unknown"
     START_PAUSED = "start_paused"
+    NOT_READY = "not_ready"
     TWO_COPIES = "two_copies"
     DISKS_DIFFER = "disks_differ"
 

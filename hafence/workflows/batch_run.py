@@ -8,6 +8,7 @@ from ..core.batch import Wanted
 from ..core.model import Host, Uuid
 from ..core.outcome import Outcome
 from ..core.placement import Placement
+from ..core.reasons import Reason
 from ..core.stored import Lease
 from ..effects import LeaseLost, NoteOutcome, Now, Workflow, do
 from .incident import KEPT, keep_claim
@@ -29,6 +30,9 @@ class Batch:
     wanted: list[Wanted] = field(default_factory=list)
     """The open VMs, in the order in which they start."""
     plan: dict[Uuid, Placement] = field(default_factory=dict)
+
+    grounds: dict[Uuid, Reason] = field(default_factory=dict)
+    """On what a VM was started whose outcome has another reason since."""
 
     def open(self) -> list[VmRun]:
         """The VMs of which nothing has come yet."""

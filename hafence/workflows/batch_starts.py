@@ -13,6 +13,7 @@ from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
 from ..core.reasons import PROOFS, Reason
 from ..effects import Interrupted, Parallel, Workflow, do
+from .batch_ready import Tiers, hold_back
 from .batch_run import Batch, keep_leases
 from .fencing_state import Observed
 from .start_vm import fence_again, start_fenced
@@ -35,6 +36,11 @@ class Going:
     def __post_init__(self) -> None:
         plan = self.batch.plan.items()
         self.places = {vm: placement.targets[0] for vm, placement in plan if vm in self.allowed}
+
+    def waiting(self) -> list[Wanted]:
+        """Those that are to start still, in their order."""
+        ended = self.batch.ended
+        return [each for each in self.batch.wanted if each.vm.uuid in self.allowed and each.vm.uuid not in ended]
 
     def there(self) -> dict[HostName, list[Wanted]]:
         """The same by host."""
@@ -67,13 +73,17 @@ class Going:
 
 
 def start_all(batch: Batch, ground: Ground, view: Observed, allowed: Mapping[Uuid, Allowed]) -> Workflow[None]:
-    """Start them wave by wave. The plan follows what has come of those before, and so does what is known."""
+    """Start them wave by wave, a tier when those above serve. The plan follows what has come of those before, and so
+    does what is known."""
     going = Going(batch, ground, view, allowed)
     settings = batch.run.inventory.settings
     width = Width(settings.max_starts, settings.max_starts_in_all)
+    tiers = Tiers(batch, view.memory.records)
     while True:
         yield from keep_leases(batch)
-        waiting = [each for each in batch.wanted if each.vm.uuid in allowed and each.vm.uuid not in batch.ended]
+        waiting = going.waiting()
+        if (yield from hold_back(tiers, waiting)):
+            waiting = going.waiting()
         wave = next_wave(ground, going.together(waiting), going.there(), width)
         if not wave:
             return
@@ -99,7 +109,7 @@ def _check_earlier(batch: Batch, last: VmRun) -> Workflow[None]:
         if vm_run is None or vm_run is last or outcome.decision is not Decision.STARTED:
             continue
         harmless = yield from shut_out_hosts(vm_run)
-        if outcome.reason is Reason.STORAGE_FENCED:
+        if batch.grounds.get(vm, outcome.reason) is Reason.STORAGE_FENCED:
             harmless |= {batch.suspect.name}
         elsewhere = [name for name in rival_copies(vm_run, last.seen, harmless) if name != outcome.host]
         if elsewhere:

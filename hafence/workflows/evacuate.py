@@ -18,6 +18,7 @@ from ..core.model import Host, HostName, Inventory, Uuid, Vm
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.planned import all_as_planned, in_maintenance
 from ..core.quarantine import batch_words, is_planned
+from ..core.ready import holds_back
 from ..core.reasons import Reason
 from ..core.record import VmState, looked_into, record_of
 from ..core.stored import Busy, Recollection
@@ -237,6 +238,8 @@ def _show_plan(batch: Batch) -> Workflow[None]:
         homes.setdefault(batch.plan[each.vm.uuid].targets[0], []).append(each.vm.name)
     for target, names in sorted(homes.items()):
         yield from do(Tell(f"place on {target}: {len(names)} ({', '.join(names)})"))
+    for words in holds_back([each.vm for each in batch.wanted]):
+        yield from do(Tell(f"lower priorities wait for {words}"))
     for outcome in batch.ended.values():
         if outcome.decision is Decision.REFUSED:
             yield from do(Tell(f"left out: {outcome.says}"))

@@ -179,14 +179,17 @@ def agree_to_kill(
     look = looks.get(name)
     if not isinstance(look, HostLook):
         return None
-    running = [vm_run.vm.name for vm, vm_run in vm_runs.items() if look.runs(vm)]
-    if not running or run.yes:
+    healthy = [vm_run for vm, vm_run in vm_runs.items() if look.runs(vm)]
+    if not healthy or run.yes:
         return None
+    running = [vm_run.vm.name for vm_run in healthy]
     what = some_of(running)
     runs, them = ("runs", "it") if len(running) == 1 else ("run", "them")
     question = f"{name} answers and {what} {runs} there. Kill {them}{then}?"
     answer = Answer.NOBODY if run.dry_run else (yield from do(Ask(question)))
     if answer is Answer.YES:
+        for vm_run in healthy:
+            vm_run.agreed = True
         return None
     said = "the admin said no" if answer is Answer.NO else "nobody could be asked"
     if run.dry_run:

@@ -341,6 +341,9 @@ def judge_copies(vm_run: VmRun, memory: Recollection, looks: Mapping[HostName, L
 
 def _agree(vm_run: VmRun) -> Workflow[Outcome | None]:
     suspect = vm_run.record.suspect
+    if vm_run.agreed:  # before the fence: something has brought it back there since
+        vm_run.notes.append(f"{suspect} answers and the VM runs there again; the admin had agreed to fence it")
+        return None
     if vm_run.run.yes:
         vm_run.notes.append(f"{suspect} answers and the VM runs there; --yes agreed to fence it")
         return None

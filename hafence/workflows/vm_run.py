@@ -79,6 +79,8 @@ class VmRun:
     notes: list[str] = field(default_factory=list)
     fenced: bool = False
     """Something may have been killed in this run."""
+    agreed: bool = False
+    """A person has agreed in this run to its being killed on the suspect, healthy as it is: nobody is asked twice."""
     watched: HostName | None = None
     """Where a fence of this run may have left its session, which ends what is started there anew."""
     shut_out_until: float | None = None

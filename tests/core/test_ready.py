@@ -6,19 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.model import HostName, Ready
+from hafence.core.model import HostName, Ready, Vm
 from hafence.core.ready import (
     Awaited,
     awaited,
     holding_back,
+    holds_back,
+    is_over,
     not_ready_says,
-    of_earlier_runs,
     time_for_one,
     ways_to_ready,
 )
 from hafence.core.record import VmRecord, VmState
 
-from .make import inventory, uuid, vm
+from .make import vm
 
 K1, K2 = HostName("kvm-01"), HostName("kvm-02")
 LDAP = Ready(389, 90.0)
@@ -31,7 +32,7 @@ def test_what_has_to_answer_in_words() -> None:
 
 
 def test_a_vm_is_waited_for_from_when_it_was_seen_running() -> None:
-    assert awaited(DIR, STARTED) == Awaited(DIR, K2, LDAP, 190.0)
+    assert awaited(DIR, STARTED, K1) == Awaited(DIR, K2, LDAP, 190.0)
 
 
 @pytest.mark.parametrize(
@@ -42,20 +43,15 @@ def test_a_vm_is_waited_for_from_when_it_was_seen_running() -> None:
         (DIR, replace(STARTED, state=VmState.STOPPED, host=None)),
         (DIR, replace(STARTED, started_at=None)),
         (DIR, replace(STARTED, host=None)),
+        (DIR, replace(STARTED, last_host=HostName("kvm-03"))),
+        (DIR, replace(STARTED, last_host=None)),
     ],
-    ids=["does not say when it serves", "being started", "stopped", "found and not started", "nowhere"],
+    ids=["says nothing", "being started", "stopped", "found and not started", "nowhere", "of another host", "of none"],
 )
-def test_nobody_waits_for_one_that_was_not_started_or_that_does_not_say_when_it_serves(of, record) -> None:  # type: ignore[no-untyped-def]
-    assert awaited(of, record) is None
-
-
-def test_those_that_an_earlier_run_started_are_waited_for_as_long_as_they_have_time() -> None:
-    book = inventory(vms=[DIR, vm(2, ready=LDAP), vm(3, ready=LDAP, ha=False), vm(4)])
-    records = {uuid(n): replace(STARTED, uuid=uuid(n)) for n in (1, 3, 4)}
-    assert of_earlier_runs(book, records, K1, 189.9) == [Awaited(DIR, K2, LDAP, 190.0)]
-    assert of_earlier_runs(book, records, K1, 190.0) == []
-    assert of_earlier_runs(book, records, HostName("kvm-03"), 100.0) == [], "it was taken from another host"
-    assert of_earlier_runs(book, {}, K1, 100.0) == [], "where no run has been, nobody has started anything"
+def test_nobody_waits_for_one_that_was_not_taken_from_the_suspect_or_does_not_say_when_it_serves(
+    of: Vm, record: VmRecord
+) -> None:
+    assert awaited(of, record, K1) is None
 
 
 def test_only_what_is_of_a_higher_priority_holds_back() -> None:
@@ -65,6 +61,21 @@ def test_only_what_is_of_a_higher_priority_holds_back() -> None:
     ]
     assert [each.vm.name for each in holding_back(started, 5)] == ["c", "z"]
     assert holding_back(started, 10) == []
+
+
+def test_what_will_be_waited_for_is_told_before_the_question() -> None:
+    vms = [DIR, vm(2, name="app", ready=Ready(), priority=5), vm(3, name="low", ready=Ready(22)), vm(4, priority=7)]
+    assert holds_back(vms) == ["dir-01: its TCP port 389, 90s at most", "app: its guest agent, 2m at most"]
+    assert holds_back(vms[:1]) == []
+    assert holds_back([]) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "asked_s", "over"),
+    [(189.9, 0.0, False), (190.0, 0.0, True), (-9e9, 89.9, False), (-9e9, 90.0, True)],
+)
+def test_nobody_waits_for_ever_whatever_the_clock_does(now: float, asked_s: float, over: bool) -> None:
+    assert is_over(Awaited(DIR, K2, LDAP, 190.0), now, asked_s) == over
 
 
 @pytest.mark.parametrize(
@@ -87,11 +98,11 @@ def test_a_host_is_asked_for_a_while_that_neither_leases_nor_its_time_outlast(
 def test_what_is_said_of_one_that_was_waited_for_in_vain() -> None:
     port, agent = Awaited(DIR, K2, LDAP, 190.0), Awaited(DIR, K2, Ready(), 220.0)
     assert not_ready_says(port, "no address of it takes a connection") == (
-        "dir-01 runs on kvm-02 and did not get ready: its TCP port 389 was waited for in vain for 90s"
+        "it did not get ready: its TCP port 389 was waited for in vain until 90s after its start"
         " (no address of it takes a connection)"
     )
     assert not_ready_says(agent, "x") == (
-        "dir-01 runs on kvm-02 and did not get ready: its guest agent was waited for in vain for 2m (x)"
+        "it did not get ready: its guest agent was waited for in vain until 2m after its start (x)"
     )
     look = f"look at its console ('virsh console {DIR.uuid}' on kvm-02, or its screen) how far it has come"
     assert ways_to_ready(port) == (

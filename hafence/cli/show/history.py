@@ -176,6 +176,7 @@ RULES: Mapping[str, str] = {
     "interrupted": "the admin ended the run",
     "start_unknown": "a start was sent and its outcome could not be settled: nothing is started elsewhere before it is",
     "start_paused": "the VM was started, and libvirt does not run it: its process holds the disks and does nothing",
+    "not_ready": "the VM runs, and did not get ready in time (ready in the inventory): nobody waits for it any more",
     "two_copies": "two copies of the VM were seen",
     "disks_differ": "the VM's process writes to newer disks than a start would be from, so nothing was killed",
 }
