@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.model import Inventory, Vm, parse_uuid
+from hafence.core.model import Inventory, Ready, Vm, parse_uuid
 from hafence.core.outcome import Decision
+from hafence.core.reasons import Reason
 from hafence.sim.case import CasePlayer, play_case
 from hafence.sim.events import Event
 from hafence.sim.explore import cases, first_case
@@ -47,6 +48,19 @@ def test_a_fault_before_any_step_breaks_no_promise(situation: str, policy: str) 
         played += 1
         assert not grown.violations, (events, grown.violations)
     assert played > 200
+
+
+@pytest.mark.slow
+def test_a_fault_while_others_wait_for_a_vm_breaks_no_promise() -> None:
+    """A host that goes, a run that dies or a store that is away while one VM waits until the other serves."""
+    first = replace(DB, priority=9, ready=Ready(389, 40.0))
+    it = replace(two_vms(Means("confirm")), vms={**inventory(Means("confirm")).vms, DB.uuid: first})
+    base = (Event(0.0, "ready", f"{DB.name}=20"), *first_case("healthy", EVACUATE))
+    in_vain = 0
+    for events, grown in cases(CasePlayer(it), base, 1):
+        assert not grown.violations, (events, grown.violations)
+        in_vain += any(outcome.reason is Reason.NOT_READY for outcome in grown.run.outcomes)
+    assert in_vain > 100, "faults keep its host from being asked"
 
 
 def test_a_run_that_was_suspended_does_not_take_what_was_seen_before_for_fresh() -> None:
