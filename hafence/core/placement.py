@@ -11,6 +11,8 @@ from .looks import Blind, HostLook, Libvirt, Look, Silence, inside, way_to_look
 from .model import Host, HostName, Uuid, Vm
 from .siblings import ways_back
 
+_BUSY_LAST = 1_000_000
+"""More than any host has VMs."""
 WITNESS_PROGRAMS = frozenset({"ping", "ip", "bash"})
 """Needed only to look for another host's signs of life; a host without them can still take a VM."""
 
@@ -169,8 +171,13 @@ def _unfit(host: Host, room: Room, look: HostLook, here: frozenset[Uuid]) -> Unf
         return Unfit(Against.SAVED_IMAGE, says, f"'hafence fence {room.vm.name} --host {host.name}' sets it aside")
     free = free_memory(host, look, sum(room.sizes_mib.get(vm, 0) for vm in here))
     if room.memory_mib is not None and free is not None and free < room.memory_mib:
-        return Unfit(Against.MEMORY, f"has {free} MiB free, the VM needs {room.memory_mib}")
+        return too_small(free, room.memory_mib)
     return None
+
+
+def too_small(free_mib: int, needs_mib: int) -> Unfit:
+    """A host has less memory free than the VM needs."""
+    return Unfit(Against.MEMORY, f"has {free_mib} MiB free, the VM needs {needs_mib}")
 
 
 def _of_another_disk(suspect: HostName, there: Look | None, here: Look | None) -> Unfit | None:
@@ -220,22 +227,38 @@ def choose_targets(
 ) -> Placement:
     """Hosts that may take the VM: fewest VMs first, then by name; those whose libvirt is busy last, since it has told
     less. With `to`, that host or none."""
-    targets: list[tuple[bool, int, HostName]] = []
+    targets: list[tuple[int, HostName]] = []
     seen: dict[HostName, HostLook] = {}
     excluded: list[tuple[HostName, Unfit]] = []
     for host in hosts:
         look = looks.get(host.name)
-        reason = reason_against(host, suspect, room, quarantined, look, looked)
-        if reason is None:
-            reason = _of_another_disk(suspect, looks.get(suspect), look)
+        reason = judge_host(host, suspect, room, quarantined, looks, looked)
         if reason is None and to is not None and host.name != to:
             reason = Unfit(Against.NOT_ASKED_FOR, f"is not {to}, which was asked for")
         if reason is None:
             if isinstance(look, HostLook):
                 seen[host.name] = look
-            load = look.load if isinstance(look, HostLook) else len(room.placed.get(host.name, ()))
-            busy = isinstance(look, HostLook) and look.libvirt is Libvirt.BUSY
-            targets.append((busy, load, host.name))
+            load = rank_of(look) if isinstance(look, HostLook) else len(room.placed.get(host.name, ()))
+            targets.append((load, host.name))
         else:
             excluded.append((host.name, reason))
-    return Placement(tuple(name for _, _, name in sorted(targets)), tuple(excluded), seen)
+    return Placement(tuple(name for _, name in sorted(targets)), tuple(excluded), seen)
+
+
+def rank_of(look: HostLook) -> int:
+    """By what targets are ordered, the least first: how many VMs are there, after all that are not busy."""
+    return look.load + (_BUSY_LAST if look.libvirt is Libvirt.BUSY else 0)
+
+
+def judge_host(
+    host: Host,
+    suspect: HostName,
+    room: Room,
+    quarantined: Mapping[HostName, str],
+    looks: Mapping[HostName, Look],
+    looked: bool = True,
+) -> Unfit | None:
+    """Why the VM can't start on a host, by all that was seen, or None."""
+    look = looks.get(host.name)
+    reason = reason_against(host, suspect, room, quarantined, look, looked)
+    return reason or _of_another_disk(suspect, looks.get(suspect), look)
