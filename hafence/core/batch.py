@@ -105,7 +105,7 @@ class _Board:
         """Where each VM is, or will be."""
         self._savers: dict[Uuid, set[HostName]] = {}
         """Where a managed save image of a VM lies."""
-        self._small: dict[tuple[HostName, int, int], tuple[HostName, Unfit]] = {}
+        self._small: dict[int, dict[tuple[int, HostName], tuple[HostName, Unfit]]] = {}
         """Why a host with so much free is too small for a VM that needs so much (MiB): said once, told to many."""
         self._sort_out()
         self._seen = dict(self._now)
@@ -170,10 +170,12 @@ class _Board:
         out: dict[HostName, tuple[HostName, Unfit]] = {}
         needs = room.memory_mib
         if needs is not None:
-            for free, name in self._free.below(needs):
-                if (name, free, needs) not in self._small:
-                    self._small[name, free, needs] = name, too_small(free, needs)
-                out[name] = self._small[name, free, needs]
+            said = self._small.setdefault(needs, {})
+            for tight in self._free.below(needs):
+                if tight not in said:
+                    free, name = tight
+                    said[tight] = name, too_small(free, needs)
+                out[tight[1]] = said[tight]
         asked = set(self._savers.get(vm, ()))
         for other in room.neighbours:
             asked |= self._holders.get(other, set())
