@@ -264,7 +264,10 @@ def test_several_vms_are_fenced_in_one_conversation_each_by_its_own_images() -> 
 
 def test_a_vm_that_is_not_covered_does_not_keep_another_from_being_fenced() -> None:
     files = (WritableDisk("file:/a.raw", "vda (file)"), WritableDisk("", "a passed-through host device"))
+    elsewhere = (WritableDisk("rbd:rbd/web-01", "vda (network)", configured_by="/etc/ceph/other.conf"),)
+    another = "it does not cover the VM: vda (network), which has its Ceph by /etc/ceph/other.conf, lies elsewhere"
     cases: list[tuple[tuple[WritableDisk, ...] | Unanswered, str]] = [
+        (elsewhere, another),
         (files, "it does not cover the VM: vda (file), a passed-through host device lies elsewhere"),
         ((), "it does not cover the VM: no RBD image of it is known (domain_xml or disks)"),
         (Unanswered("/web.xml is no XML"), "its disks are not known: /web.xml is no XML"),
@@ -273,6 +276,13 @@ def test_a_vm_that_is_not_covered_does_not_keep_another_from_being_fenced() -> N
         web, db = fence(Storage(disks={"web-01": disks}), WEB, DB)
         assert (web.done, web.says, proofs(web)) == (False, why, {Proof.NOTHING})
         assert db.done
+
+
+@pytest.mark.parametrize("conf", ["", "/etc/ceph/ceph.conf"])
+def test_the_usual_configuration_of_ceph_is_the_hosts_own(conf: str) -> None:
+    disks = (WritableDisk("rbd:rbd/web-01", "vda (network)", configured_by=conf),)
+    (web,) = fence(Storage(disks={"web-01": disks}), WEB)
+    assert web.done, web
 
 
 def test_nobody_is_asked_where_no_vm_is_covered() -> None:
