@@ -47,6 +47,8 @@ class LookAt(
     every_need: bool = False
     """Whether each host is asked for what any VM of its cluster needs."""
     through: Through | None = None
+    may_be_off: tuple[HostName, ...] = ()
+    """Hosts out of service: one that does not take the connection is not waited for as long as the others are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,16 @@ class BothWays:
         straight: Callable[[], Look],
         through: Callable[[HostName], Look],
         is_taken: Callable[[], bool],
+        may_be_off: bool = False,
     ) -> None:
         """`siblings` in the order in which they are asked, `is_taken`: whether the suspect has taken the admin node's
-        connection."""
+        connection. With `may_be_off` one that has not is silent without anybody's having seen it."""
         self._suspect = suspect
         self._siblings = siblings
         self._straight = straight
         self._through = through
         self._is_taken = is_taken
+        self._may_be_off = may_be_off
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._answered: set[HostName] = set()
         self._asked: list[HostName] = []
@@ -72,7 +74,8 @@ class BothWays:
             for_s = time.monotonic() - begun
             if self._own is not None and (self._is_final(self._own) or self._seen or self._is_over(for_s)):
                 return replace(self._own, seen=self._seen) if isinstance(self._own, Silence) else self._own
-            if self._own is None and self._seen is not None and for_s >= SYN_S and not self._is_taken():
+            enough = self._seen is not None or self._may_be_off
+            if self._own is None and enough and for_s >= SYN_S and not self._is_taken():
                 return Silence(self._suspect, at, Trouble.TIMED_OUT, seen=self._seen)
             self._ask_next(for_s)
             try:

@@ -68,6 +68,9 @@ class Looking:
         asked: dict[HostName, Callable[[], Look]] = {
             name: partial(self._look, name, vms, of) for name, of in zip(effect.hosts, needs, strict=True)
         }
+        for name in effect.may_be_off:
+            if name in asked and name in self._inventory.hosts:
+                asked[name] = self._impatient(name, asked[name])
         both_ways = self._both_ways(effect.through, vms, asked)
         looks = in_waves([partial(self._looked, look, both_ways) for look in asked.values()])
         return dict(zip(effect.hosts, looks, strict=True))
@@ -78,6 +81,10 @@ class Looking:
             both_ways.heard(look)
         self._progress()
         return look
+
+    def _impatient(self, name: HostName, look: Callable[[], Look]) -> Callable[[], Look]:
+        took = partial(self._hosts.has_taken, self._inventory.hosts[name])
+        return BothWays(name, (), look, lambda via: look(), took, may_be_off=True).look
 
     def _both_ways(
         self, through: Through | None, vms: tuple[Uuid, ...], asked: dict[HostName, Callable[[], Look]]

@@ -9,6 +9,7 @@ from ..core.halted import Halted
 from ..core.looks import SIBLING_MAY_PASS, Blind, HostLook, Libvirt, Look, Silence
 from ..core.marks import Mark
 from ..core.model import HostName, Inventory, Uuid
+from ..core.troubles import Trouble
 from ..effects import LookAt
 from .hosts import SimHost
 from .kernel import Act
@@ -45,6 +46,8 @@ def look_at(world: World, run: SimRun, effect: LookAt) -> Act[Mapping[HostName, 
             silence, takes_s = Silence(name, at, trouble), seconds_to_meet(trouble, timeout_s)
             if effect.through is not None and name == effect.through.suspect and trouble in SIBLING_MAY_PASS:
                 silence, takes_s = _from_both_sides(world, run, siblings, silence, takes_s, effect.about)
+            elif name in effect.may_be_off and trouble in (Trouble.TIMED_OUT, Trouble.NO_ROUTE):
+                takes_s = min(takes_s, SYN_S)
             slowest = max(slowest, takes_s)
             looks[name] = silence
         elif host.sshd in RUNS_NOTHING:

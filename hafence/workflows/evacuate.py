@@ -39,7 +39,7 @@ from .batch_starts import start_all
 from .consent import agree_to_silence_of_all
 from .fence import agree_to_kill
 from .fencing import fence_suspect, note_plan
-from .fencing_state import Observed, through_siblings
+from .fencing_state import Observed, may_be_off, through_siblings
 from .incident import claim_incident, drop_claim, under_way
 from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
@@ -116,10 +116,11 @@ def _evacuate(batch: Batch) -> Workflow[None]:
     if not batch.open():
         return
     members = tuple(host.name for host in run.inventory.members(suspect.cluster))
-    through = through_siblings(run, suspect, memory)
+    through, off = through_siblings(run, suspect, memory), may_be_off(run, suspect, memory)
     for vm_run in batch.open():
-        vm_run.through = through
-    looks = yield from do(LookAt(members, tuple(vm_run.vm.uuid for vm_run in batch.open()), through=through))
+        vm_run.through, vm_run.may_be_off = through, off
+    about = tuple(vm_run.vm.uuid for vm_run in batch.open())
+    looks = yield from do(LookAt(members, about, through=through, may_be_off=off))
     yield from spend_refuted(run, memory, looks)
     view = Observed(memory, looks)
     yield from _judge_looks(batch, view)

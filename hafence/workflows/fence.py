@@ -30,7 +30,7 @@ from ..effects import (
     do,
 )
 from .fencing import fence_suspect, note_plan
-from .fencing_state import Observed, through_siblings
+from .fencing_state import Observed, may_be_off, through_siblings
 from .planned import refuse_disarmed
 from .power_and_storage import spend_refuted
 from .start_vm import known_suspect, same_machine
@@ -120,7 +120,8 @@ def _fence_all(run: Request, name: HostName, vm_runs: list[VmRun]) -> Workflow[d
         return outcomes
     suspect = run.inventory.hosts[name]
     members = tuple(host.name for host in run.inventory.members(suspect.cluster))
-    looks = yield from do(LookAt(members, through=through_siblings(run, suspect, memory)))
+    off = may_be_off(run, suspect, memory)
+    looks = yield from do(LookAt(members, through=through_siblings(run, suspect, memory), may_be_off=off))
     yield from spend_refuted(run, memory, looks)
     for vm, vm_run in going.items():
         astray = same_machine(vm_run, name, looks)

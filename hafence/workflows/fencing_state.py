@@ -32,6 +32,13 @@ def through_siblings(run: Request, suspect: Host, memory: Recollection) -> Throu
     return Through(suspect.name, choose_before_a_look(suspect, members, run.siblings, memory.quarantine))
 
 
+def may_be_off(run: Request, suspect: Host, memory: Recollection) -> tuple[HostName, ...]:
+    """The other hosts of the cluster that are out of service, or in quarantine: nobody waits for them."""
+    members = all_as_planned(run.inventory.members(suspect.cluster), memory.planned)
+    out = (host.name for host in members if host.out_of_service or host.name in memory.quarantine)
+    return tuple(name for name in out if name != suspect.name)
+
+
 @dataclass(slots=True)
 class Fencing:
     """The fence of one suspect in one run: what was tried and seen, VM by VM."""

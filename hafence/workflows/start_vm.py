@@ -37,7 +37,7 @@ from ..effects import (
 )
 from .consent import agree_to_silence
 from .fencing import evidence_is_old, fence_suspect, note_plan
-from .fencing_state import Observed, through_siblings
+from .fencing_state import Observed, may_be_off, through_siblings
 from .planned import refuse_disarmed, still_allowed
 from .power_and_storage import spend_refuted
 from .starting import settle_earlier, start_somewhere
@@ -67,8 +67,9 @@ def _start(vm_run: VmRun) -> Workflow[Outcome]:
     if isinstance(suspect, Outcome):
         return suspect
     vm_run.through = through_siblings(vm_run.run, suspect, memory)
-    members = vm_run.run.inventory.members(suspect.cluster)
-    looks = yield from do(LookAt(tuple(host.name for host in members), through=vm_run.through))
+    vm_run.may_be_off = off = may_be_off(vm_run.run, suspect, memory)
+    members = tuple(host.name for host in vm_run.run.inventory.members(suspect.cluster))
+    looks = yield from do(LookAt(members, through=vm_run.through, may_be_off=off))
     vm_run.record = looked_into(vm_run.record, looks)
     yield from spend_refuted(vm_run.run, memory, looks)
     early = same_machine(vm_run, suspect.name, looks) or (yield from check_copies(vm_run, memory, looks))

@@ -95,6 +95,8 @@ class VmRun:
     """From which definition it would be started, once that was asked."""
     through: Through | None = None
     """Who looks into the suspect where the admin node gets no answer, once the suspect is known."""
+    may_be_off: tuple[HostName, ...] = ()
+    """The hosts that nobody waits for."""
     one_of_many: bool = False
     """The run is about other VMs too: what it asks for has to say which one is meant."""
     in_flight: HostName | None = None
@@ -113,7 +115,8 @@ class VmRun:
         about = (self.vm.uuid,) if self.one_of_many else ()
         named = tuple(hosts)
         through = self.through if self.through is not None and self.through.suspect in named else None
-        looks = yield from do(LookAt(named, about, through=through))
+        off = tuple(name for name in self.may_be_off if name in named)
+        looks = yield from do(LookAt(named, about, through=through, may_be_off=off))
         self.seen.update(looks)
         return looks
 

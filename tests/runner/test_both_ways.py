@@ -174,6 +174,24 @@ def test_where_nobody_is_let_in_the_admin_nodes_word_comes_as_it_was(look: Look_
     assert sides.asked == [FIRST, SECOND]
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_host_that_may_be_off_is_waited_for_where_it_takes_the_connection(taken: bool) -> None:
+    sides = Sides(None, {})
+
+    def slow() -> Look:
+        time.sleep(2 * both_ways.SYN_S)
+        return seen()
+
+    both = BothWays(SUSPECT, (), slow, sides.through, lambda: taken, may_be_off=True)
+    begun = time.time()
+    found = both.look()
+    if taken:
+        assert found == seen()
+    else:
+        assert isinstance(found, Silence)
+        assert (found.trouble, found.seen, found.at >= begun) == (Trouble.TIMED_OUT, None, True)
+
+
 def test_an_error_of_either_side_is_raised(look: Look_) -> None:
     sides = Sides(None, {})
 
