@@ -135,6 +135,9 @@ COMBINED: dict[str, tuple[Event, ...]] = {
     "isolated-storage-forbids": _at_first(*_ISOLATED, "storage forbids"),
     "its-disk-is-held": _at_first(f"qemu {VM} {SUSPECT} dies", f"qemu {VM} {SUSPECT} holds"),
     "unkillable-unseen": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} unkillable"),
+    "unkillable-let-in-by-one": _at_first(
+        *_UNSEEN, "sshd kvm-02=noforward", "sshd kvm-03=noforward", f"qemu {VM} {SUSPECT} unkillable"
+    ),
     "unkillable-isolated": _at_first(*_ISOLATED, f"qemu {VM} {SUSPECT} unkillable"),
     "unkillable-firewalled": _at_first(f"firewall {SUSPECT}=drop", f"qemu {VM} {SUSPECT} unkillable"),
     "unkillable-sibling-lost": _at_first(*_UNSEEN, f"qemu {VM} {SUSPECT} unkillable", f"cut {SUSPECT} - kvm-02"),

@@ -87,7 +87,7 @@ class Planted(NamedTuple):
 
 _WORDS: dict[str, Planted] = {
     "an ambiguous reply starts the VM": Planted((_AMBIGUOUS,), "confirm alone/0 sshd-gone"),
-    "a living verdict falls through": Planted((_ALIVE,), "proceed alone/0 unkillable-unseen"),
+    "a living verdict falls through": Planted((_ALIVE,), "proceed alone/0 unkillable-let-in-by-one"),
     "signs of life are ignored in the judgement of silence": Planted((_SIGNS,), "confirm alone/1 isolated"),
     "the look after a start ignores two copies": Planted((_AFTER_START,), "confirm alone/1 isolated"),
     "no silent sibling is needed": Planted((_WITNESSES,), "confirm alone/0 isolated-witnesses-blind"),
