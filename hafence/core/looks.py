@@ -196,6 +196,12 @@ def inside(look: Look | None) -> HostLook | None:
     return look if isinstance(look, HostLook) else None
 
 
+def whoever_saw(looks: Mapping[HostName, Look]) -> dict[HostName, Look]:
+    """The looks, a host's through a sibling as if the admin node itself had been answered: a copy is one, whoever sees
+    it."""
+    return {name: inside(look) or look for name, look in looks.items()}
+
+
 def life_words(look: Look) -> str:
     """In what way a host has shown life, for a sentence that begins with its name."""
     seen = inside(look)

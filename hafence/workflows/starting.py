@@ -12,7 +12,7 @@ from dataclasses import replace
 from ..core.attempts import FenceOrder, Verdict
 from ..core.decision import Allowed, Judgement, Refused
 from ..core.halted import Halted
-from ..core.looks import HostLook, Silence
+from ..core.looks import HostLook, Silence, whoever_saw
 from ..core.model import HostName, StartMode
 from ..core.outcome import Decision, Exit, Outcome
 from ..core.placement import Placement
@@ -209,12 +209,12 @@ def _copies_after(vm_run: VmRun, target: HostName, allowed: Allowed) -> Workflow
     else:
         looks = dict((yield from vm_run.look_at(hosts)))
     vm_run.record = looked_into(vm_run.record, looks)
-    copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
+    copies = rival_copies(vm_run, whoever_saw(looks), (yield from _harmless(vm_run, allowed)))
     if target in copies and vm_run.watched in copies and vm_run.watched != target:
         # Started there anew a moment ago, and about to be ended: the watch's end tells whether it is.
         yield from end_watch(vm_run)
         looks = dict((yield from vm_run.look_at(hosts)))
-        copies = rival_copies(vm_run, looks, (yield from _harmless(vm_run, allowed)))
+        copies = rival_copies(vm_run, whoever_saw(looks), (yield from _harmless(vm_run, allowed)))
     return copies
 
 

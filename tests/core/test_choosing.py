@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hafence.core.looks import Blind, HostLook, Libvirt, Look, copies_of, inside, shows_life, twin_of
+from hafence.core.looks import Blind, HostLook, Libvirt, Look, copies_of, inside, shows_life, twin_of, whoever_saw
 from hafence.core.model import Host, HostName, HostState, Vm
 from hafence.core.placement import (
     Against,
@@ -63,6 +63,9 @@ def test_what_was_seen_through_a_sibling_is_a_sign_of_life_and_says_which_machin
     assert inside(there) is there.seen
     assert inside(look("kvm-01")) == look("kvm-01")
     assert inside(silence("kvm-01")) is inside(None) is None
+    looks: dict[HostName, Look] = {SUSPECT.name: there, HostName("kvm-02"): silence("kvm-02")}
+    assert whoever_saw(looks) == {SUSPECT.name: there.seen, "kvm-02": silence("kvm-02")}
+    assert copies_of(uuid(1), whoever_saw(looks)) == {"kvm-01": 1}
     assert copies_of(uuid(1), {SUSPECT.name: there}) == {}
     twin = look("kvm-03", boot_id="boot of kvm-01")
     assert twin_of(SUSPECT.name, {SUSPECT.name: there, twin.host: twin}) == "kvm-03"

@@ -554,6 +554,9 @@ CASES = {
     "it comes back on the suspect after the fence": It([seen(k1=(WEB,)), seen(k1=(WEB,))], wishes=YES),
     "the suspect was silent, and is not waited for": It(SILENT, answers=NO_ANSWER),
     "silent here, ended by a sibling, whose watch was cut off": It(SILENT, answers=CUT_OFF),
+    "silent, seen through a sibling, which sees a copy after the start": It(
+        [*BEHIND, seen(k1=behind("kvm-03", "kvm-01", WEB.uuid), k2=(WEB,))], answers={**CUT_OFF, Fence: DEAD}
+    ),
     "silent here, ended by a sibling, whose watch was cut off, and it is there again": It(
         [*SILENT, seen(k1=(WEB,), k2=(WEB,))], answers=CUT_OFF
     ),
