@@ -97,7 +97,7 @@ class HostPerformer:
         nonce = _nonce()
         settings, names, disks = self._inventory.settings, self._names(order.vms), self._disks(order.vms)
         named = self._named_paths(order.vms) if order.starts else {}
-        paths = {"disks": disks, "named": named}
+        paths = {"disks": disks, "named": named, "ports": self._ports(order.vms)}
         program = kvm.fence_program(order, names, nonce, suspect, time.time, settings=settings, **paths)
         # A run that was suspended reads an old answer when it wakes: what it tells is as old as the order.
         sent, within_s = time.time(), order.within_s + GRACE_S
@@ -166,6 +166,13 @@ class HostPerformer:
                 # "/" is nobody's disk: it stands for a definition that names nothing
                 found[vm.uuid] = ("/", *domain.paths, *(disk for disk in vm.disks if disk.startswith("/")))
         return found
+
+    def _ports(self, vms: Iterable[Uuid]) -> dict[Uuid, tuple[str, ...]]:
+        """Where the VMs' network storage listens, as far as their definitions tell."""
+        from ..inventory.storage_ports import storage_ports
+
+        known = ((vm, self._definitions.readable(self._inventory.vms[vm])) for vm in vms if vm in self._inventory.vms)
+        return {vm: storage_ports(domain) for vm, domain in known if domain is not None}
 
     def _disks_of(self, vm: Vm) -> tuple[str, ...]:
         paths = [disk for disk in vm.disks if disk.startswith("/")]

@@ -64,13 +64,14 @@ def fence_program(
     settings: Settings = DEFAULTS,
     disks: Mapping[Uuid, Iterable[str]] = MappingProxyType({}),
     named: Mapping[Uuid, Iterable[str]] = MappingProxyType({}),
+    ports: Mapping[Uuid, Iterable[str]] = MappingProxyType({}),
 ) -> Program:
     """Fence every VM of `order` on `host`; its reply is read by `core.replies.interpret`.
 
     `names` holds the VMs' names as far as they are known, `disks` the paths of files and block devices to which they,
     and nobody else, may write. Where a start elsewhere is to follow, `named` holds every path in the definition from
-    which it would be made: a VM that writes to anything else is left alone. `clock` is the admin node's, in seconds
-    since the epoch.
+    which it would be made: a VM that writes to anything else is left alone. `ports` are those of the VMs' network
+    storage, as far as it is known (inventory/storage_ports.py). `clock`: the admin node's, in seconds since the epoch.
     """
     text = compose(
         (*SCAN, *_PARTS, "fence"),
@@ -83,6 +84,7 @@ def fence_program(
         ANY_NAME="",
         DISKS=_lines(order.vms, disks),
         NAMED=_lines(order.vms, named),
+        PORTS="".join(f"{vm} {port}\n" for vm in order.vms for port in ports.get(vm, ())),
         SETTLE_S=f"{order.settle_s:.3f}",
         SETTLE_MS=str(round(order.settle_s * 1000)),
         DESTROY_S=str(max(1, min(MOST_DESTROY_S, int(order.within_s / 4)))),

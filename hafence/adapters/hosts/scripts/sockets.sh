@@ -7,6 +7,7 @@
 # three states (Documentation/networking/proc_net_tcp.rst, include/net/tcp_states.h): FIN_WAIT1, LAST_ACK, CLOSING.
 #
 # PEERS    "UUID ADDRESS:PORT" a line, in hex as in /proc/net/tcp: whom the leftovers talked to
+# PORTS    "UUID PORT" or "UUID bricks" a line: where the storage of each listens by hafence's definition of it
 # ORPHANS  "LOCAL-PORT REMOTE-ADDRESS:PORT" a line: sockets without owner that hold bytes for one of those, or for a storage
 
 ORPHAN='^ *[0-9]+: [^ ]+ [^ ]+ (04|09|0B) [^ ]+ [^ ]+ [^ ]+ +[0-9]+ +[0-9]+ 0 '
@@ -79,14 +80,31 @@ note_storage() {
         # shellcheck disable=SC2086
         [ -z "$storage_files" ] || storage_said=$(grep -ahsE '<source protocol=|<host .*port=' -- $storage_files)
         unset IFS
+        storage_behind=no
         case $storage_files:$storage_said in
-        :*) NETWORKED="$NETWORKED $storage_vm" ;;
+        :*) storage_behind=yes ;;
         *'<source protocol='*)
-            NETWORKED="$NETWORKED $storage_vm"
+            storage_behind=yes
             add_storage_ports "$storage_said"
             ;;
         esac
+        add_given_ports
+        [ "$storage_behind" = no ] || NETWORKED="$NETWORKED $storage_vm"
     done
+}
+
+# add_given_ports: what hafence's own definition of storage_vm names. The host's may be gone, or have been another.
+add_given_ports() {
+    IFS=$NL
+    for storage_line in $PORTS; do
+        case $storage_line in
+        "$storage_vm bricks") BRICKS=yes storage_behind=yes ;;
+        "$storage_vm "*)
+            STORAGE_PORTS="$STORAGE_PORTS|$(printf %04X "${storage_line#* }")" storage_behind=yes
+            ;;
+        esac
+    done
+    unset IFS
 }
 
 add_storage_ports() {
