@@ -120,8 +120,9 @@ def _look(
         frozenset((*known, *host.jobs)) if sees and (known or host.jobs) else _NONE,
         frozenset(host.defined) if sees and host.defined else _NONE,
         frozenset(host.autostart) if host.autostart else _NONE,
-        host.memory_total_mib if sees else None,
-        host.memory_free_mib if sees else None,
+        # What waits for no VM is told beside one that libvirt is at, too.
+        host.memory_total_mib if sees or libvirt is Libvirt.BUSY else None,
+        host.memory_free_mib if sees or libvirt is Libvirt.BUSY else None,
         _missing(host) if host.lacks or host.libvirtd == "absent" else (),
         # Its lists wait for a VM that it is at; each that matters is asked for alone.
         frozenset(vm for vm in host.jobs if vm not in copies) if libvirt is Libvirt.BUSY else _NONE,
