@@ -202,12 +202,17 @@ def whoever_saw(looks: Mapping[HostName, Look]) -> dict[HostName, Look]:
     return {name: inside(look) or look for name, look in looks.items()}
 
 
+def sibling_behind(look: Look) -> HostName | None:
+    """The sibling that a host answered; None where it answered the admin node, or nobody."""
+    seen = inside(look)
+    return seen.through if seen is not None else None
+
+
 def life_words(look: Look) -> str:
     """In what way a host has shown life, for a sentence that begins with its name."""
-    seen = inside(look)
-    if isinstance(look, Silence) and seen is None:
+    if isinstance(look, Silence) and look.seen is None:
         return f"spoke to the admin node: {look.says}"
-    return f"answered {(seen.through if seen is not None else None) or 'the admin node'}"
+    return f"answered {sibling_behind(look) or 'the admin node'}"
 
 
 def twin_of(host: HostName, looks: Mapping[HostName, Look]) -> HostName | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from .looks import Blind, HostLook, Libvirt, Look, Silence, inside, way_to_look
+from .looks import Blind, HostLook, Libvirt, Look, Silence, sibling_behind, way_to_look
 from .model import Host, HostName
 from .risks import listed
 
@@ -73,8 +73,8 @@ def choose_siblings(
     """
     chosen: list[HostName] = []
     excluded: list[tuple[HostName, str]] = []
-    there = inside(looks.get(suspect.name))
-    proven = there.through if there is not None else None
+    there = looks.get(suspect.name)
+    proven = sibling_behind(there) if there is not None else None
     for host in sorted(hosts, key=lambda h: (_first(h.name, named), h.name != proven, _rank(h.name, looks))):
         reason = reason_against(host, suspect, quarantined, looks.get(host.name))
         if reason is None:

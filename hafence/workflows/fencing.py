@@ -15,7 +15,7 @@ from dataclasses import replace
 from ..core.attempts import Attempt, FenceOrder, FenceReport, Reading, Verdict, foretell
 from ..core.decision import Judgement, Refused, final_verdict, judge, wants_witnesses
 from ..core.evidence import Evidence, Observation, Proof, Sign
-from ..core.looks import HostLook, Look, inside, life_words, shows_life
+from ..core.looks import HostLook, Look, life_words, shows_life, sibling_behind
 from ..core.model import Host, HostName, Unreachable, Uuid
 from ..core.planned import all_as_planned, forbidden
 from ..core.reasons import Reason
@@ -100,9 +100,8 @@ def _note_what_is_known(fencing: Fencing) -> None:
     known: list[Evidence] = []
     look = fencing.view.looks.get(fencing.suspect.name)
     if look is not None and shows_life(look):
-        seen = inside(look)
-        source = seen.through if seen is not None and seen.through else "admin node"
         words = f"{fencing.suspect.name} {life_words(look)}"
+        source = sibling_behind(look) or "admin node"
         known.append(Observation("look", source, look.at, words, Proof.HOST_ALIVE))
     statement = fencing.view.memory.statements.get(fencing.suspect.name)
     if statement is not None and not known:  # a host that speaks has ended it

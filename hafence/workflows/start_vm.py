@@ -22,19 +22,7 @@ from ..core.record import VmState, looked_into, mark_stopped, record_of, unseen
 from ..core.risks import Risk, RiskKind, risks_of, with_unproven
 from ..core.siblings import Candidates, choose_siblings
 from ..core.stored import Recollection
-from ..effects import (
-    Answer,
-    Ask,
-    LookAt,
-    MemoryNeed,
-    Now,
-    Quarantine,
-    Recall,
-    RunHooks,
-    Startable,
-    Workflow,
-    do,
-)
+from ..effects import Answer, Ask, LookAt, MemoryNeed, Now, Quarantine, Recall, RunHooks, Startable, Workflow, do
 from .consent import agree_to_silence
 from .fencing import evidence_is_old, fence_suspect, note_plan
 from .fencing_state import Observed, may_be_off, through_siblings
