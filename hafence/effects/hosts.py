@@ -19,6 +19,19 @@ from ..core.survey import SharedDisk
 from ..core.watch import WatchReport
 from .base import SPARE_S, Effect, Journalled, Touches
 
+HEAD_START_S = 0.5
+"""How long the straight attempt goes alone. A suspect that is well answers about when its siblings do."""
+SYN_S = 1.5
+"""When a connection that nothing has taken counts as not answered, where a sibling was let in: the second SYN, which
+Linux sends after 1 s (RFC 6298, 2), is under way for half a second by then."""
+THROUGH_S = 2.5
+"""How long a sibling's look is waited for, from the beginning, once the straight attempt has ended in vain. The fence
+goes through a sibling anyway, and has its own time."""
+MOST_SIBLINGS = 2
+"""Through how many one look goes."""
+NEXT_S = 1.0
+"""How long one sibling is waited for alone, before the next is asked, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Through:

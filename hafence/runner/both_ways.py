@@ -18,23 +18,13 @@ from typing import Any
 from ..core.looks import SIBLING_MAY_PASS, Blind, HostLook, Look, Silence
 from ..core.model import HostName
 from ..core.troubles import Trouble
+from ..effects.hosts import HEAD_START_S, MOST_SIBLINGS, NEXT_S, SYN_S, THROUGH_S
 
-HEAD_START_S = 0.5
-"""How long the straight attempt goes alone. A suspect that is well answers about when its siblings do."""
-SYN_S = 1.5
-"""When a connection that nothing has taken counts as not answered, where a sibling was let in: the second SYN, which
-Linux sends after 1 s (RFC 6298, 2), is under way for half a second by then."""
-THROUGH_S = 2.5
-"""How long a sibling's look is waited for, from the beginning, once the straight attempt has ended in vain. The fence
-goes through a sibling anyway, and has its own time."""
-MOST_SIBLINGS = 2
-NEXT_S = 1.0
-"""How long one sibling is waited for alone, before the next is asked, too."""
 TICK_S = 0.05
 
 
 class BothWays:
-    """One such look. `heard` and `ended` may come from any thread; `look` is one thread's."""
+    """One such look. `heard` may come from any thread; `look` is one thread's."""
 
     def __init__(
         self,

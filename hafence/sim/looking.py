@@ -11,6 +11,7 @@ from ..core.marks import Mark
 from ..core.model import HostName, Inventory, Uuid
 from ..core.troubles import Trouble
 from ..effects import LookAt
+from ..effects.hosts import HEAD_START_S, MOST_SIBLINGS, NEXT_S, SYN_S, THROUGH_S
 from .hosts import SimHost
 from .kernel import Act
 from .libvirt import BACKINGS, LACKS, has_virsh, seen_in
@@ -21,8 +22,6 @@ from .run import SimRun
 from .sessions import LOOK_S, clock
 from .world import World
 
-HEAD_START_S, SYN_S, THROUGH_S, NEXT_S, MOST_SIBLINGS = 0.5, 1.5, 2.5, 1.0, 2
-"""Of a look from both sides, as in the runner."""
 _NONE: frozenset[Uuid] = frozenset()
 _NOBODYS: Mapping[Uuid, Mark] = {}
 

@@ -11,7 +11,7 @@ import pytest
 from hafence.core.looks import SIBLING_MAY_PASS, Blind, HostLook, Libvirt, Look, Silence
 from hafence.core.model import HostName
 from hafence.core.troubles import Trouble
-from hafence.runner import both_ways
+from hafence.effects.hosts import HEAD_START_S, SYN_S
 from hafence.runner.both_ways import BothWays
 
 SUSPECT, FIRST, SECOND, THIRD = map(HostName, ("kvm-01", "kvm-02", "kvm-03", "kvm-04"))
@@ -86,7 +86,7 @@ def test_whoever_takes_the_admin_nodes_connection_is_waited_for(look: Look_) -> 
     sides = Sides(None, {FIRST: seen()})
 
     def slow() -> Look:
-        time.sleep(2 * both_ways.SYN_S)
+        time.sleep(2 * SYN_S)
         return seen()
 
     sides.straight = slow  # type: ignore[method-assign]
@@ -99,9 +99,9 @@ def test_one_that_takes_it_late_is_waited_for_all_the_same(look: Look_) -> None:
     sides = Sides(None, {FIRST: seen()})
 
     def late() -> Look:
-        time.sleep(both_ways.HEAD_START_S + 0.3)
+        time.sleep(HEAD_START_S + 0.3)
         sides.taken = True
-        time.sleep(both_ways.SYN_S)
+        time.sleep(SYN_S)
         return seen()
 
     sides.straight = late  # type: ignore[method-assign]
@@ -179,7 +179,7 @@ def test_a_host_that_may_be_off_is_waited_for_where_it_takes_the_connection(take
     sides = Sides(None, {})
 
     def slow() -> Look:
-        time.sleep(2 * both_ways.SYN_S)
+        time.sleep(2 * SYN_S)
         return seen()
 
     both = BothWays(SUSPECT, (), slow, sides.through, lambda: taken, may_be_off=True)
